@@ -1,0 +1,151 @@
+#include "log.h"
+
+#include "helper.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static enum log_level wanted = LOG_OFF;
+static char log_path[PATH_MAX];
+static struct stat stderr_at_start;
+static bool stderr_was_open;
+static atomic_bool log_path_broken;
+
+void log_start(enum log_level level, const char *file)
+{
+    wanted = level;
+    str_copy(log_path, sizeof log_path, file);
+    stderr_was_open = sys_fstat(2, &stderr_at_start) == 0;
+}
+
+bool log_wants(enum log_level level)
+{
+    return level <= wanted;
+}
+
+void log_begin(struct log_line *line, enum log_level level)
+{
+    static const char *const names[] = {"", "warning: ", "", "debug: "};
+    line->level = level;
+    line->text = text_in(line->buffer, sizeof line->buffer - 1); /* room for the newline */
+    text_str(&line->text, "settle[");
+    text_int(&line->text, sys_getpid());
+    text_str(&line->text, "]: ");
+    text_str(&line->text, names[level]);
+}
+
+/* The program may have closed descriptor 2 and got the number again for a database: a message written
+ * there would destroy it. So 2 is used only while it is the file that it was at start. */
+static bool stderr_is_ours(void)
+{
+    struct stat now;
+    return stderr_was_open && sys_fstat(2, &now) == 0 && now.st_dev == stderr_at_start.st_dev &&
+           now.st_ino == stderr_at_start.st_ino && now.st_rdev == stderr_at_start.st_rdev;
+}
+
+/* A reader that went away must not kill the program: SIGPIPE is held back for this one write, and taken
+ * away if the write raised it. */
+static void write_stderr(const char *data, size_t length)
+{
+    if (!stderr_is_ours() || sys_poll(2, POLLOUT, 0) <= 0)
+        return;
+    const sys_sigset pipe_signal = 1ull << (SIGPIPE - 1);
+    sys_sigset old;
+    sys_sigset pending = 0;
+    sys_sigmask(SIG_BLOCK, &pipe_signal, &old);
+    sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
+    if (sys_write(2, data, length) == -EPIPE && (pending & pipe_signal) == 0) {
+        struct timespec at_once = {0, 0};
+        sys_call(SYS_rt_sigtimedwait, (long)&pipe_signal, 0, (long)&at_once, sizeof(sys_sigset), 0, 0);
+    }
+    sys_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+struct file_line {
+    char data[LOG_LINE_SIZE];
+    size_t length;
+    int error;
+};
+
+/* Runs in the helper, in whose descriptor table the log file disturbs no number of the program's. */
+static void write_file(void *argument)
+{
+    struct file_line *line = argument;
+    /* O_NONBLOCK: a FIFO without a reader is an error instead of a wait */
+    int fd = sys_openat(AT_FDCWD, log_path,
+                        O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                        0666);
+    if (fd < 0) {
+        line->error = -fd;
+        return;
+    }
+    long written = sys_write(fd, line->data, line->length);
+    if (written < 0)
+        line->error = (int)-written;
+    sys_close(fd);
+}
+
+static int append_to_file(const char *data, size_t length)
+{
+    struct helper *helper = helper_new(sizeof(struct file_line));
+    if (helper == NULL)
+        return ENOMEM;
+    struct file_line *line = helper_request(helper);
+    memcpy(line->data, data, length);
+    line->length = length;
+    const uint64_t patience = 1000000000u;
+    int error = helper_run(helper, write_file, sys_now() + patience);
+    if (error == 0)
+        error = line->error;
+    helper_free(helper);
+    return error;
+}
+
+void log_end(struct log_line *line)
+{
+    struct text *t = &line->text;
+    t->data[t->length] = '\n';
+    size_t length = t->length + 1;
+
+    if (log_path[0] == '\0') {
+        write_stderr(t->data, length);
+        return;
+    }
+    int error = append_to_file(t->data, length);
+    if (error == 0 || atomic_exchange(&log_path_broken, true))
+        return;
+    char buffer[LOG_LINE_SIZE];
+    struct text complaint = text_in(buffer, sizeof buffer);
+    text_str(&complaint, "settle: warning: SETTLE_LOG_FILE='");
+    text_path(&complaint, log_path);
+    text_str(&complaint, "': cannot be written (");
+    text_error(&complaint, error);
+    text_str(&complaint, "); expected a file in a directory that exists, no symbolic link\n");
+    write_stderr(complaint.data, complaint.length);
+    write_stderr(t->data, length);
+}
+
+void log_say(enum log_level level, const char *message)
+{
+    if (!log_wants(level))
+        return;
+    struct log_line line;
+    log_begin(&line, level);
+    text_str(&line.text, message);
+    log_end(&line);
+}
+
+void log_say_path(enum log_level level, const char *path, const char *message)
+{
+    if (!log_wants(level))
+        return;
+    struct log_line line;
+    log_begin(&line, level);
+    text_path(&line.text, path);
+    text_str(&line.text, ": ");
+    text_str(&line.text, message);
+    log_end(&line);
+}

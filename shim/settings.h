@@ -1,0 +1,63 @@
+/* The settings: one table of SETTLE_* variables, read once at start. */
+#ifndef SETTLE_SETTINGS_H
+#define SETTLE_SETTINGS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SETTLE_VERSION "0.1.0"
+
+enum until { UNTIL_UNLOCKED };
+enum trigger { TRIGGER_LAST, TRIGGER_EVERY };
+enum at_exit { AT_EXIT_PENDING, AT_EXIT_OFF };
+enum deepbind { DEEPBIND_KEEP, DEEPBIND_STRIP };
+enum log_level { LOG_OFF, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+enum { DIRS_SIZE = 4 * PATH_MAX, STORES_SIZE = 256 };
+
+struct settings {
+    uint64_t max_wait;       /* ns */
+    uint64_t check_interval; /* ns */
+    uint64_t fallback_delay; /* ns */
+    int until;               /* enum until, and so on below */
+    int trigger;
+    int at_exit;
+    int deepbind;
+    int log;
+    unsigned max_collections; /* 0: all */
+    unsigned max_files;       /* 0: all */
+    char stores[STORES_SIZE]; /* names of profiles, colon-separated */
+    char dirs[DIRS_SIZE];     /* directory globs, colon-separated */
+    char log_file[PATH_MAX];  /* "": standard error; %p already replaced */
+};
+
+/* Called with one complete sentence for each setting that was refused. */
+typedef void settings_complain(const char *message);
+
+/* The defaults of design section 7. */
+struct settings settings_default(void);
+
+/* Takes one variable by its whole name (SETTLE_MAX_WAIT). On a bad value: complains, leaves the default
+ * and returns false. An unknown name returns false silently. */
+bool settings_take(struct settings *s, const char *name, const char *value, settings_complain *complain);
+
+/* Takes all variables from an environment block (NULL-terminated, NAME=value). A SETTLE_ variable that is
+ * no setting is complained about, so that a misspelt one does not pass unseen. */
+void settings_read(struct settings *s, char *const *environment, settings_complain *complain);
+
+/* True if SETTLE_DISABLE is set and not 0. */
+bool settings_disabled(char *const *environment);
+
+/* The value of one variable in an environment block; NULL if it is not set. */
+const char *settings_variable(char *const *environment, const char *name);
+
+/* Parses a duration: a decimal number with an optional unit, s (default) or ms; 0 to 86400 s.
+ * Sets *ns and returns true, or returns false and leaves *ns alone. */
+bool settings_duration(const char *text, uint64_t *ns);
+
+/* Names the values of `until` that this version accepts; for messages and for logs. */
+extern const char *const until_names[];
+
+#endif

@@ -1,0 +1,189 @@
+/* Raw system calls.
+ *
+ * The library exports open, close, fcntl and syscall, so its own calls must not go through libc: they
+ * would be counted as the program's. These return -errno instead of setting errno and touch no
+ * thread-local state, so they also work on a thread that has none of its own (helper.c), in a signal
+ * handler, and before libc is ready.
+ */
+#ifndef SETTLE_SYS_H
+#define SETTLE_SYS_H
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+static inline long sys_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+#elif defined(__aarch64__)
+static inline long sys_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc #0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+}
+#else
+#error "settle knows the system calls of x86-64 and aarch64 only"
+#endif
+
+/* The kernel's close_range(2) flag and fcntl(2) commands; older headers lack some of them. */
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static inline int sys_openat(int dir, const char *path, int flags, unsigned mode)
+{
+    return (int)sys_call(SYS_openat, dir, (long)path, flags, (long)mode, 0, 0);
+}
+
+static inline int sys_close(int fd)
+{
+    return (int)sys_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+    return (int)sys_call(SYS_close_range, first, last, flags, 0, 0, 0);
+}
+
+static inline int sys_fstat(int fd, struct stat *st)
+{
+    return (int)sys_call(SYS_fstat, fd, (long)st, 0, 0, 0, 0);
+}
+
+static inline int sys_stat(const char *path, struct stat *st)
+{
+    return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)st, 0, 0, 0);
+}
+
+static inline int sys_fstatfs(int fd, struct statfs *fs)
+{
+    return (int)sys_call(SYS_fstatfs, fd, (long)fs, 0, 0, 0, 0);
+}
+
+static inline int sys_fcntl(int fd, int command, long argument)
+{
+    return (int)sys_call(SYS_fcntl, fd, command, argument, 0, 0, 0);
+}
+
+static inline int sys_flock(int fd, int operation)
+{
+    return (int)sys_call(SYS_flock, fd, operation, 0, 0, 0, 0);
+}
+
+static inline long sys_read(int fd, void *buffer, size_t size)
+{
+    return sys_call(SYS_read, fd, (long)buffer, (long)size, 0, 0, 0);
+}
+
+static inline long sys_pread(int fd, void *buffer, size_t size, long offset)
+{
+    return sys_call(SYS_pread64, fd, (long)buffer, (long)size, offset, 0, 0);
+}
+
+static inline long sys_write(int fd, const void *buffer, size_t size)
+{
+    return sys_call(SYS_write, fd, (long)buffer, (long)size, 0, 0, 0);
+}
+
+static inline long sys_readlink(const char *path, char *buffer, size_t size)
+{
+    return sys_call(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)size, 0, 0);
+}
+
+static inline long sys_getdents(int fd, void *buffer, size_t size)
+{
+    return sys_call(SYS_getdents64, fd, (long)buffer, (long)size, 0, 0, 0);
+}
+
+static inline int sys_getpid(void)
+{
+    return (int)sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline void *sys_mmap(size_t size)
+{
+    const long protection = 0x1 | 0x2; /* PROT_READ | PROT_WRITE */
+    const long flags = 0x02 | 0x20;    /* MAP_PRIVATE | MAP_ANONYMOUS */
+    long address = sys_call(SYS_mmap, 0, (long)size, protection, flags, -1, 0);
+    return address < 0 && address > -4096 ? NULL : (void *)address;
+}
+
+static inline int sys_munmap(void *address, size_t size)
+{
+    return (int)sys_call(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0);
+}
+
+static inline int sys_madvise(void *address, size_t size, int advice)
+{
+    return (int)sys_call(SYS_madvise, (long)address, (long)size, advice, 0, 0, 0);
+}
+
+/* The kernel's signal set is one 64-bit word; libc's sigset_t is larger and hides two signals. */
+typedef uint64_t sys_sigset;
+
+static inline int sys_sigmask(int how, const sys_sigset *set, sys_sigset *old)
+{
+    return (int)sys_call(SYS_rt_sigprocmask, how, (long)set, (long)old, sizeof(sys_sigset), 0, 0);
+}
+
+static inline struct timespec sys_timespec(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+}
+
+/* Monotonic time in ns. A raw call, since libfaketime and its like replace libc's clock_gettime, and a
+ * wait must end by the true clock. */
+static inline uint64_t sys_now(void)
+{
+    struct timespec ts = {0, 0};
+    sys_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Sleeps ns, or until fd (-1: none) has something to read or a signal handler ran.
+ * Returns > 0 if fd is readable, 0 at the time-out, -errno otherwise. */
+static inline int sys_poll(int fd, short events, uint64_t ns)
+{
+    struct {
+        int fd;
+        short events, revents;
+    } entry = {fd, events, 0};
+    struct timespec timeout = sys_timespec(ns);
+    return (int)sys_call(SYS_ppoll, (long)&entry, fd >= 0, (long)&timeout, 0, 0, 0);
+}
+
+#endif
