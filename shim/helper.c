@@ -20,7 +20,8 @@ struct helper {
     _Alignas(16) char request[];
 };
 
-/* clone.S: a thread that runs entry(argument) on the given stack and ends. Returns its id or -errno. */
+/* clone.S: a thread that runs entry(argument) on the given stack and ends. Returns its id or
+ * -errno. */
 long settle_clone(unsigned long flags, void *stack_top, _Atomic uint32_t *id, void (*entry)(void *),
                   void *argument);
 
@@ -38,9 +39,9 @@ void *helper_request(struct helper *h)
     return h->request;
 }
 
-/* unshare(CLONE_FILES) is no substitute for close_range: it copies every descriptor first, which keeps
- * the program's pipes and sockets open for as long as the helper lives, and Docker's seccomp profile
- * refuses it. */
+/* unshare(CLONE_FILES) is no substitute for close_range: it copies every descriptor first, which
+ * keeps the program's pipes and sockets open for as long as the helper lives, and Docker's seccomp
+ * profile refuses it. */
 static void helper_main(void *argument)
 {
     struct helper *h = argument;
@@ -62,7 +63,8 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
     h->error = 0;
     atomic_store(&h->alive, 1);
 
-    /* The helper inherits the mask: a signal for the process is then never handled on its small stack. */
+    /* The helper inherits the mask: a signal for the process is then never handled on its small
+     * stack. */
     sys_sigmask(SIG_SETMASK, &all, &old);
     long id = settle_clone(flags, (char *)h + h->mapped, &h->alive, helper_main, h);
     sys_sigmask(SIG_SETMASK, &old, NULL);
@@ -76,10 +78,10 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
         uint32_t alive = atomic_load(&h->alive);
         if (alive == 0)
             return h->error;
-        /* FUTEX_WAIT_BITSET takes an absolute monotonic time; not private, as the kernel's wake-up at a
-         * thread's end is not */
-        long result = sys_call(SYS_futex, (long)&h->alive, FUTEX_WAIT_BITSET, alive, (long)&until, 0,
-                               (long)FUTEX_BITSET_MATCH_ANY);
+        /* FUTEX_WAIT_BITSET takes an absolute monotonic time; not private, as the kernel's wake-up
+         * at a thread's end is not */
+        long result = sys_call(SYS_futex, (long)&h->alive, FUTEX_WAIT_BITSET, alive, (long)&until,
+                               0, (long)FUTEX_BITSET_MATCH_ANY);
         if (result == -ETIMEDOUT && atomic_load(&h->alive) != 0) {
             h->abandoned = true;
             return ETIMEDOUT;

@@ -1,14 +1,14 @@
 /* A helper thread with a descriptor table of its own.
  *
- * POSIX locks belong to the pair of inode and descriptor table: when a process closes any descriptor of
- * a file, all its locks on that file are gone (fcntl(2), "Record locks"). A library that opened and
- * closed the database to look at it would silently unlock the program's own connections. The helper
- * therefore leaves the program's table before it opens anything: its closes drop nothing, its
- * descriptors take no number of the program's, and it sees the program's locks as those of somebody
- * else.
+ * POSIX locks belong to the pair of inode and descriptor table: when a process closes any
+ * descriptor of a file, all its locks on that file are gone (fcntl(2), "Record locks"). A library
+ * that opened and closed the database to look at it would silently unlock the program's own
+ * connections. The helper therefore leaves the program's table before it opens anything: its closes
+ * drop nothing, its descriptors take no number of the program's, and it sees the program's locks as
+ * those of somebody else.
  *
- * The thread is made by a raw clone: no stack from malloc, no thread-local storage, no entry in libc's
- * lists, all signals blocked. So it can be made on any close, even in a signal handler.
+ * The thread is made by a raw clone: no stack from malloc, no thread-local storage, no entry in
+ * libc's lists, all signals blocked. So it can be made on any close, even in a signal handler.
  */
 #ifndef SETTLE_HELPER_H
 #define SETTLE_HELPER_H
@@ -30,8 +30,8 @@ void *helper_request(struct helper *h);
  * caller run during the wait, and the wait goes on. Keeps errno. */
 int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline);
 
-/* Gives the memory back, unless a helper that overran its deadline still uses it: that memory is left to
- * it. */
+/* Gives the memory back, unless a helper that overran its deadline still uses it: that memory is
+ * left to it. */
 void helper_free(struct helper *h);
 
 #endif

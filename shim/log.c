@@ -37,8 +37,8 @@ void log_begin(struct log_line *line, enum log_level level)
     text_str(&line->text, names[level]);
 }
 
-/* The program may have closed descriptor 2 and got the number again for a database: a message written
- * there would destroy it. So 2 is used only while it is the file that it was at start. */
+/* The program may have closed descriptor 2 and got the number again for a database: a message
+ * written there would destroy it. So 2 is used only while it is the file that it was at start. */
 static bool stderr_is_ours(void)
 {
     struct stat now;
@@ -46,8 +46,8 @@ static bool stderr_is_ours(void)
            now.st_ino == stderr_at_start.st_ino && now.st_rdev == stderr_at_start.st_rdev;
 }
 
-/* A reader that went away must not kill the program: SIGPIPE is held back for this one write, and taken
- * away if the write raised it. */
+/* A reader that went away must not kill the program: SIGPIPE is held back for this one write, and
+ * taken away if the write raised it. */
 static void write_stderr(const char *data, size_t length)
 {
     if (!stderr_is_ours() || sys_poll(2, POLLOUT, 0) <= 0)
@@ -59,7 +59,8 @@ static void write_stderr(const char *data, size_t length)
     sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
     if (sys_write(2, data, length) == -EPIPE && (pending & pipe_signal) == 0) {
         struct timespec at_once = {0, 0};
-        sys_call(SYS_rt_sigtimedwait, (long)&pipe_signal, 0, (long)&at_once, sizeof(sys_sigset), 0, 0);
+        sys_call(SYS_rt_sigtimedwait, (long)&pipe_signal, 0, (long)&at_once, sizeof(sys_sigset), 0,
+                 0);
     }
     sys_sigmask(SIG_SETMASK, &old, NULL);
 }
@@ -70,14 +71,15 @@ struct file_line {
     int error;
 };
 
-/* Runs in the helper, in whose descriptor table the log file disturbs no number of the program's. */
+/* Runs in the helper, in whose descriptor table the log file disturbs no number of the program's.
+ */
 static void write_file(void *argument)
 {
     struct file_line *line = argument;
     /* O_NONBLOCK: a FIFO without a reader is an error instead of a wait */
-    int fd = sys_openat(AT_FDCWD, log_path,
-                        O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                        0666);
+    int fd = sys_openat(
+        AT_FDCWD, log_path,
+        O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
     if (fd < 0) {
         line->error = -fd;
         return;

@@ -1,4 +1,5 @@
-/* The log: one line a message, to standard error or a file, and never into the program's own files. */
+/* The log: one line a message, to standard error or a file, and never into the program's own files.
+ */
 #ifndef SETTLE_LOG_H
 #define SETTLE_LOG_H
 
@@ -16,8 +17,8 @@ struct log_line {
     char buffer[LOG_LINE_SIZE];
 };
 
-/* Remembers which file descriptor 2 is now, and where to log. file: "" for standard error. Call once,
- * before the program can have changed its descriptors. */
+/* Remembers which file descriptor 2 is now, and where to log. file: "" for standard error. Call
+ * once, before the program can have changed its descriptors. */
 void log_start(enum log_level level, const char *file);
 
 /* True if lines of the level are wanted. One load. */
@@ -26,9 +27,9 @@ bool log_wants(enum log_level level);
 /* Begins a line. The text starts behind the prefix. */
 void log_begin(struct log_line *line, enum log_level level);
 
-/* Writes the line with one write. Async-signal-safe; never blocks on a full pipe, never raises SIGPIPE;
- * keeps errno. A line that cannot be written is dropped; that a log file cannot be written is said once
- * on standard error. */
+/* Writes the line with one write. Async-signal-safe; never blocks on a full pipe, never raises
+ * SIGPIPE; keeps errno. A line that cannot be written is dropped; that a log file cannot be written
+ * is said once on standard error. */
 void log_end(struct log_line *line);
 
 /* A line of one piece; and one of a path, then a message. */

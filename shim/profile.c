@@ -3,7 +3,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
-/* ChromaDB's persist directory: the HNSW index of each collection lies in a directory named after it. */
+/* ChromaDB's persist directory: the HNSW index of each collection lies in a directory named after
+ * it. */
 static const char *const hnsw_endings[] = {".bin", ".pickle", NULL};
 
 const struct profile profiles[] = {
@@ -96,8 +97,8 @@ static bool has_ending(const char *name, const char *const *endings)
 
 bool profile_may_match(profile_set set, const char *path)
 {
-    /* Every ending in the tables ends in one of these, so that most names end here: a unit test holds
-     * the line against the tables. */
+    /* Every ending in the tables ends in one of these, so that most names end here: a unit test
+     * holds the line against the tables. */
     size_t length = strlen(path);
     if (length == 0)
         return false;
@@ -117,7 +118,8 @@ bool profile_may_match(profile_set set, const char *path)
         if (!in_set(set, i))
             continue;
         const struct profile *p = &profiles[i];
-        if (p->primary != NULL && strlen(p->primary) == stem && strncmp(name, p->primary, stem) == 0)
+        if (p->primary != NULL && strlen(p->primary) == stem &&
+            strncmp(name, p->primary, stem) == 0)
             return true;
         if (has_ending(name, p->secondaries))
             return true;
@@ -144,7 +146,8 @@ bool profile_directory_matches(const char *dirs, const char *directory)
     return false;
 }
 
-/* Fills in the primary's path from the first `length` bytes of a path and, after a slash, a name. */
+/* Fills in the primary's path from the first `length` bytes of a path and, after a slash, a name.
+ */
 static bool set_primary(struct named *n, const char *path, size_t length, const char *name)
 {
     struct text t = text_in(n->primary, sizeof n->primary);
@@ -171,7 +174,8 @@ struct named profile_name(profile_set set, const char *dirs, const char *path)
             continue;
         const struct profile *p = &profiles[i];
         n.profile = p;
-        if (p->primary != NULL && strlen(p->primary) == stem && strncmp(name, p->primary, stem) == 0) {
+        if (p->primary != NULL && strlen(p->primary) == stem &&
+            strncmp(name, p->primary, stem) == 0) {
             n.role = sidecar ? ROLE_SIDECAR : ROLE_PRIMARY;
             if (set_primary(&n, path, directory + 1 + stem, NULL))
                 return n;

@@ -1,5 +1,5 @@
-/* Profiles: what a kind of store looks like. One row of a table each; adding a kind of store is adding a
- * row. Everything here works on names alone and asks the kernel nothing. */
+/* Profiles: what a kind of store looks like. One row of a table each; adding a kind of store is
+ * adding a row. Everything here works on names alone and asks the kernel nothing. */
 #ifndef SETTLE_PROFILE_H
 #define SETTLE_PROFILE_H
 
@@ -21,7 +21,7 @@ struct profile {
     const char *primary;            /* the primary's file name; NULL: see below */
     const char *const *secondaries; /* endings of the files in <store>/<collection>/; NULL: none */
     bool by_content;                /* the primary is any SQLite database, by its first bytes */
-    bool by_directory;              /* the primary is any file directly in a directory of SETTLE_DIRS */
+    bool by_directory; /* the primary is any file directly in a directory of SETTLE_DIRS */
 };
 
 extern const struct profile profiles[];
@@ -43,16 +43,16 @@ typedef unsigned profile_set;
 /* The set for SETTLE_STORES; the profile of SETTLE_DIRS is added if dirs is not empty. */
 profile_set profile_select(const char *stores, const char *dirs);
 
-/* True if every name in a colon-separated list is a profile that can be asked for by name, and there is
- * at least one. */
+/* True if every name in a colon-separated list is a profile that can be asked for by name, and
+ * there is at least one. */
 bool profile_list_known(const char *list);
 
 /* Appends the names that SETTLE_STORES accepts. */
 void profile_list_names(struct text *t);
 
-/* A quick look at the last component of a path, as it was given: could a file of that name belong to a
- * store of the set? Never says no to one that profile_name would recognise by its name. Cheap, since it
- * runs at every open of the program. */
+/* A quick look at the last component of a path, as it was given: could a file of that name belong
+ * to a store of the set? Never says no to one that profile_name would recognise by its name. Cheap,
+ * since it runs at every open of the program. */
 bool profile_may_match(profile_set set, const char *path);
 
 /* Looks at an absolute path. Sets role, profile and primary; role is ROLE_NONE where the name says

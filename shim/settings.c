@@ -6,7 +6,15 @@
 
 #include <string.h>
 
-enum kind { KIND_DURATION, KIND_CHOICE, KIND_COUNT, KIND_STORES, KIND_LIST, KIND_PATH, KIND_ELSEWHERE };
+enum kind {
+    KIND_DURATION,
+    KIND_CHOICE,
+    KIND_COUNT,
+    KIND_STORES,
+    KIND_LIST,
+    KIND_PATH,
+    KIND_ELSEWHERE
+};
 
 const char *const until_names[] = {"unlocked", NULL};
 static const char *const trigger_names[] = {"last", "every", NULL};
@@ -199,7 +207,8 @@ static void say_expected(struct text *t, const struct row *row)
     }
 }
 
-bool settings_take(struct settings *s, const char *name, const char *value, settings_complain *complain)
+bool settings_take(struct settings *s, const char *name, const char *value,
+                   settings_complain *complain)
 {
     for (int i = 0; i < ROWS; i++) {
         const struct row *row = &rows[i];

@@ -39,12 +39,13 @@ typedef void settings_complain(const char *message);
 /* The defaults of design section 7. */
 struct settings settings_default(void);
 
-/* Takes one variable by its whole name (SETTLE_MAX_WAIT). On a bad value: complains, leaves the default
- * and returns false. An unknown name returns false silently. */
-bool settings_take(struct settings *s, const char *name, const char *value, settings_complain *complain);
+/* Takes one variable by its whole name (SETTLE_MAX_WAIT). On a bad value: complains, leaves the
+ * default and returns false. An unknown name returns false silently. */
+bool settings_take(struct settings *s, const char *name, const char *value,
+                   settings_complain *complain);
 
-/* Takes all variables from an environment block (NULL-terminated, NAME=value). A SETTLE_ variable that is
- * no setting is complained about, so that a misspelt one does not pass unseen. */
+/* Takes all variables from an environment block (NULL-terminated, NAME=value). A SETTLE_ variable
+ * that is no setting is complained about, so that a misspelt one does not pass unseen. */
 void settings_read(struct settings *s, char *const *environment, settings_complain *complain);
 
 /* True if SETTLE_DISABLE is set and not 0. */

@@ -1,9 +1,9 @@
 /* Raw system calls.
  *
- * The library exports open, close, fcntl and syscall, so its own calls must not go through libc: they
- * would be counted as the program's. These return -errno instead of setting errno and touch no
- * thread-local state, so they also work on a thread that has none of its own (helper.c), in a signal
- * handler, and before libc is ready.
+ * The library exports open, close, fcntl and syscall, so its own calls must not go through libc:
+ * they would be counted as the program's. These return -errno instead of setting errno and touch no
+ * thread-local state, so they also work on a thread that has none of its own (helper.c), in a
+ * signal handler, and before libc is ready.
  */
 #ifndef SETTLE_SYS_H
 #define SETTLE_SYS_H
@@ -162,11 +162,12 @@ static inline int sys_sigmask(int how, const sys_sigset *set, sys_sigset *old)
 
 static inline struct timespec sys_timespec(uint64_t ns)
 {
-    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+                             .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-/* Monotonic time in ns. A raw call, since libfaketime and its like replace libc's clock_gettime, and a
- * wait must end by the true clock. */
+/* Monotonic time in ns. A raw call, since libfaketime and its like replace libc's clock_gettime,
+ * and a wait must end by the true clock. */
 static inline uint64_t sys_now(void)
 {
     struct timespec ts = {0, 0};

@@ -46,7 +46,8 @@ void text_seconds(struct text *t, uint64_t ns)
         return;
     }
     unsigned ms = (unsigned)(ns / 1000000u % 1000u);
-    char fraction[4] = {(char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 0};
+    char fraction[4] = {(char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10),
+                        0};
     text_int(t, (long)(ns / 1000000000u));
     text_str(t, ".");
     text_str(t, fraction);
@@ -67,12 +68,18 @@ void text_error(struct text *t, int error)
         int error;
         const char *name;
     } names[] = {
-        {EPERM, "EPERM"},   {ENOENT, "ENOENT"},   {EINTR, "EINTR"},   {EIO, "EIO"},
-        {ENXIO, "ENXIO"},   {EAGAIN, "EAGAIN"},   {ENOMEM, "ENOMEM"}, {EACCES, "EACCES"},
-        {EEXIST, "EEXIST"}, {ENOTDIR, "ENOTDIR"}, {EISDIR, "EISDIR"}, {EINVAL, "EINVAL"},
-        {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"},   {ENOSPC, "ENOSPC"}, {EROFS, "EROFS"},
-        {ELOOP, "ELOOP"},   {ENOSYS, "ENOSYS"},   {ENOLCK, "ENOLCK"}, {ENAMETOOLONG, "ENAMETOOLONG"},
-        {ESTALE, "ESTALE"}, {ENODEV, "ENODEV"},   {EBADF, "EBADF"},   {EOPNOTSUPP, "EOPNOTSUPP"},
+        {EPERM, "EPERM"},   {ENOENT, "ENOENT"},
+        {EINTR, "EINTR"},   {EIO, "EIO"},
+        {ENXIO, "ENXIO"},   {EAGAIN, "EAGAIN"},
+        {ENOMEM, "ENOMEM"}, {EACCES, "EACCES"},
+        {EEXIST, "EEXIST"}, {ENOTDIR, "ENOTDIR"},
+        {EISDIR, "EISDIR"}, {EINVAL, "EINVAL"},
+        {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"},
+        {ENOSPC, "ENOSPC"}, {EROFS, "EROFS"},
+        {ELOOP, "ELOOP"},   {ENOSYS, "ENOSYS"},
+        {ENOLCK, "ENOLCK"}, {ENAMETOOLONG, "ENAMETOOLONG"},
+        {ESTALE, "ESTALE"}, {ENODEV, "ENODEV"},
+        {EBADF, "EBADF"},   {EOPNOTSUPP, "EOPNOTSUPP"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].error == error) {

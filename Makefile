@@ -1,0 +1,160 @@
+# settle: make, make demo, make check, make lint, make bench, make install, make clean. V=1 shows commands.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla
+# Fortified headers would turn our wrappers of open and openat into inline functions.
+override CPPFLAGS += -D_GNU_SOURCE -U_FORTIFY_SOURCE -MMD -MP -Ishim -I$(B)
+override CFLAGS += -std=gnu11 $(WARNINGS)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-6s %s\n'
+endif
+
+# Layers, from the ground up; each calls only what stands before it.
+GROUND := text settings profile log
+KERNEL := helper probe watch
+WAITING := wait store block track
+HOOKS := real sqlite hooks life
+MODULES := $(GROUND) $(KERNEL) $(WAITING)
+ASSEMBLY := clone
+WAIT_MODULES := settle_wait text settings profile probe watch wait
+
+LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
+WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)
+UNIT_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(MODULES) $(ASSEMBLY))
+UNIT_SOURCES := $(wildcard tests/unit/*.c)
+E2E_SOURCES := $(wildcard tests/e2e/*.c)
+PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
+TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
+
+.PHONY: all demo check unit e2e launcher chroma lint format bench install clean setup-check
+all: $(B)/libsettle.so $(B)/settle-wait
+
+$(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map
+	$(say) LINK $@
+	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,-z,defs -Wl,--version-script=$(B)/export.map \
+		-Wl,-soname,libsettle.so -o $@ $(LIBRARY_OBJECTS) -ldl
+
+$(B)/settle-wait: $(WAIT_OBJECTS)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# The exports, and the places of two pointers that assembly reads, come from the one table of symbols.
+$(B)/export.map: shim/export.map.in shim/symbols.h Makefile
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x c -Ishim $< -o $@
+
+$(B)/offsets.h: shim/offsets.c shim/real.h shim/symbols.h Makefile
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -U_FORTIFY_SOURCE -Ishim -std=gnu11 -S -o - $< \
+		| sed -n 's/^.*#offset \([A-Z_]*\) \([0-9]*\).*/#define \1 \2/p' > $@
+
+$(B)/pic/tail.o: $(B)/offsets.h
+
+$(B)/pic/%.o: shim/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c -o $@ $<
+
+$(B)/pic/%.o: shim/%.S
+	$(say) AS $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<
+
+$(B)/obj/%.o: shim/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/obj/%.o: shim/%.S
+	$(say) AS $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<
+
+# --- tests ---
+
+$(B)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) -lcriterion -lpthread
+
+$(B)/e2e-tests: $(E2E_SOURCES)
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $(E2E_SOURCES) $(LDFLAGS) -lcriterion
+
+$(B)/programs/%: tests/e2e/programs/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lpthread
+
+unit: $(TESTS)
+	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
+
+e2e: all $(PROGRAMS) $(B)/e2e-tests
+	$(Q)$(B)/e2e-tests --jobs 2
+
+launcher: all
+	$(Q)sh tests/e2e/launcher.sh
+
+chroma: all
+	$(Q)sh tests/e2e/chroma/run
+
+# The set-up runs first, and once; the rest is a make of its own so that it sees what was installed.
+check:
+	$(Q)sh scripts/setup check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory e2e
+	$(Q)$(MAKE) --no-print-directory launcher
+	$(Q)$(MAKE) --no-print-directory chroma
+
+demo:
+	$(Q)sh scripts/setup demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 scripts/demo
+
+bench: all
+	$(Q)sh tests/bench/run
+
+# --- keeping house ---
+
+C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/e2e/programs/*.c)
+SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
+
+lint:
+	$(Q)sh scripts/setup lint check
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang $(B)/clang/libsettle.so $(B)/clang/settle-wait
+	$(Q)clang-tidy --quiet $(wildcard shim/*.c) -- -D_GNU_SOURCE -U_FORTIFY_SOURCE -std=gnu11 -Ishim
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ishim shim
+	$(Q)shellcheck $(SH_FILES)
+	$(Q)grep -q '^version=$(VERSION)$$' scripts/settle && grep -q '"$(VERSION)"' shim/settings.h \
+		|| { echo "lint: version $(VERSION) is not in scripts/settle and shim/settings.h" >&2; exit 1; }
+
+format:
+	$(Q)clang-format -i $(C_FILES)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/settle
+	install -m 755 scripts/settle $(B)/settle-wait $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/libsettle.so $(DESTDIR)$(PREFIX)/lib/settle/
+
+clean:
+	rm -rf $(B)
+
+-include $(wildcard $(B)/*/*.d $(B)/*.d)

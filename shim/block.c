@@ -1,0 +1,242 @@
+#include "block.h"
+
+#include "helper.h"
+#include "log.h"
+#include "sys.h"
+#include "wait.h"
+
+#include <errno.h>
+
+/* What a helper stuck in the kernel (a dead network file system) may overrun its deadline by. */
+static const uint64_t patience = 1000000000u;
+
+static const struct settings *settings;
+/* Waits of this process. The pid tells them from those of a parent that forked while they ran. */
+static _Atomic unsigned running;
+static _Atomic int running_pid;
+
+struct block_request {
+    struct wait_request wait;
+    struct wait_result result;
+    _Atomic unsigned *running;
+    struct log_line line; /* here, since the program's stack may be a small one */
+};
+
+void block_start(const struct settings *s)
+{
+    settings = s;
+}
+
+unsigned block_waits_running(void)
+{
+    return atomic_load(&running_pid) == sys_getpid() ? atomic_load(&running) : 0;
+}
+
+void block_for(uint64_t ns)
+{
+    uint64_t end = sys_now() + ns;
+    for (uint64_t now = sys_now(); now < end; now = sys_now())
+        sys_poll(-1, 0, end - now);
+}
+
+static void fixed_delay(void)
+{
+    block_for(settings->fallback_delay < settings->max_wait ? settings->fallback_delay
+                                                            : settings->max_wait);
+}
+
+static bool has_handles(const void *store)
+{
+    return atomic_load(&((const struct store *)store)->handles) != 0;
+}
+
+/* The helper counts its wait down itself: the thread that asked for it may have left by longjmp or
+ * exit in a signal handler. */
+static void work(void *argument)
+{
+    struct block_request *request = argument;
+    wait_store(&request->wait, &request->result);
+    atomic_fetch_sub(request->running, 1);
+}
+
+void block_announce(void)
+{
+    int pid = sys_getpid();
+    if (atomic_exchange(&running_pid, pid) != pid)
+        atomic_store(&running, 0);
+    atomic_fetch_add(&running, 1);
+}
+
+void block_withdraw(void)
+{
+    atomic_fetch_sub(&running, 1);
+}
+
+/* --- telling
+ * ---------------------------------------------------------------------------------------- */
+
+static void say_counts(struct text *t, const struct wait_result *r)
+{
+    text_str(t, "probes=");
+    text_int(t, r->probes);
+    text_str(t, " sleeps=");
+    text_int(t, r->sleeps);
+    text_str(t, " events=");
+    text_int(t, r->events);
+}
+
+static void say_holder(struct text *t, const struct holder *h)
+{
+    text_str(t, hold_name(h->hold));
+    if (h->pid > 0) {
+        text_str(t, " of pid ");
+        text_int(t, h->pid);
+        text_str(t, " (");
+        text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
+        text_str(t, h->pid == sys_getpid() ? ", this process)" : ")");
+    } else {
+        text_str(t, " of a process that cannot be named from here");
+    }
+}
+
+static void say_outcome(struct text *t, const char *path, const struct wait_result *r)
+{
+    switch (r->outcome) {
+    case OUTCOME_SETTLED_AT_ONCE:
+        text_str(t, "unlocked at once: ");
+        text_path(t, path);
+        break;
+    case OUTCOME_SETTLED_AFTER_WAITING:
+        text_str(t, "File unlocked after polling: ");
+        text_path(t, path);
+        text_str(t, " after ");
+        text_seconds(t, r->elapsed);
+        break;
+    case OUTCOME_TIMED_OUT:
+        text_path(t, r->file);
+        text_str(t, ": still locked after ");
+        text_seconds(t, r->elapsed);
+        text_str(t, ", held by ");
+        say_holder(t, &r->holder);
+        break;
+    case OUTCOME_UNEXAMINED:
+        text_path(t, r->file);
+        text_str(t, ": cannot be examined (");
+        text_error(t, r->error);
+        text_str(t, "), a fixed delay instead");
+        break;
+    case OUTCOME_GONE:
+        text_path(t, path);
+        text_str(t, ": removed or replaced before its close, nothing to wait for");
+        break;
+    case OUTCOME_REOPENED:
+        text_path(t, path);
+        text_str(t, ": opened again by this process after ");
+        text_seconds(t, r->elapsed);
+        text_str(t, ", the wait ends");
+        break;
+    }
+}
+
+/* A store found by its content is often a scratch database, deleted on purpose while it is open. */
+static enum log_level level_of(enum outcome outcome, const struct profile *profile)
+{
+    switch (outcome) {
+    case OUTCOME_SETTLED_AT_ONCE:
+        return LOG_DEBUG;
+    case OUTCOME_SETTLED_AFTER_WAITING:
+    case OUTCOME_REOPENED:
+        return LOG_INFO;
+    case OUTCOME_GONE:
+        return profile->by_content ? LOG_INFO : LOG_WARN;
+    case OUTCOME_TIMED_OUT:
+    case OUTCOME_UNEXAMINED:
+        break;
+    }
+    return LOG_WARN;
+}
+
+static void tell(struct block_request *request)
+{
+    const struct wait_result *r = &request->result;
+    struct log_line *line = &request->line;
+    enum log_level level = level_of(r->outcome, request->wait.profile);
+    if (log_wants(level)) {
+        log_begin(line, level);
+        say_outcome(&line->text, request->wait.path, r);
+        if (log_wants(LOG_INFO)) {
+            text_str(&line->text, " ");
+            say_counts(&line->text, r);
+        }
+        log_end(line);
+    }
+    if (r->secondaries_held > 0 && log_wants(LOG_INFO)) {
+        log_begin(line, LOG_INFO);
+        text_path(&line->text, r->secondary);
+        text_str(&line->text, ": secondary file still locked, not waited for (");
+        text_int(&line->text, r->secondaries_held);
+        text_str(&line->text, " of ");
+        text_int(&line->text, r->secondaries);
+        text_str(&line->text, " looked at)");
+        log_end(line);
+    }
+}
+
+static void tell_failure(const char *path, int error)
+{
+    if (!log_wants(LOG_WARN))
+        return;
+    struct log_line line;
+    log_begin(&line, LOG_WARN);
+    text_path(&line.text, path);
+    text_str(&line.text, error == ETIMEDOUT
+                             ? ": the file system does not answer, the close goes on ("
+                             : ": cannot be examined from a helper thread (");
+    text_error(&line.text, error);
+    text_str(&line.text, error == ETIMEDOUT ? ")" : "), a fixed delay instead");
+    log_end(&line);
+}
+
+void block_until_settled(struct store *store, const char *path)
+{
+    if (path[0] == '\0') {
+        log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
+        fixed_delay();
+        block_withdraw();
+        return;
+    }
+    struct helper *helper = helper_new(sizeof(struct block_request));
+    if (helper == NULL) {
+        tell_failure(path, ENOMEM);
+        fixed_delay();
+        block_withdraw();
+        return;
+    }
+    struct block_request *request = helper_request(helper);
+    struct wait_request *wait = &request->wait;
+    str_copy(wait->path, sizeof wait->path, path);
+    wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
+    wait->began = sys_now();
+    wait->deadline = wait->began + settings->max_wait;
+    wait->check_interval = settings->check_interval;
+    wait->profile = atomic_load(&store->profile);
+    wait->max_collections = settings->max_collections;
+    wait->max_files = settings->max_files;
+    wait->reopened = settings->trigger == TRIGGER_EVERY ? NULL : has_handles;
+    wait->context = store;
+    request->running = &running;
+
+    int error = helper_run(helper, work, wait->deadline + patience);
+    if (error == 0) {
+        tell(request);
+        if (request->result.outcome == OUTCOME_UNEXAMINED)
+            fixed_delay();
+    } else {
+        if (error != ETIMEDOUT)
+            block_withdraw(); /* it never ran */
+        tell_failure(path, error);
+        if (error != ETIMEDOUT)
+            fixed_delay();
+    }
+    helper_free(helper);
+}

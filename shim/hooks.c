@@ -1,0 +1,297 @@
+/* The exported functions: bookkeeping, the real function, and nothing else. Each keeps the real
+ * function's result and errno. */
+#include "real.h"
+#include "sqlite.h"
+#include "sys.h"
+#include "track.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define TAKE_MODE(flags)                                                                           \
+    mode_t mode = 0;                                                                               \
+    if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {                              \
+        va_list list;                                                                              \
+        va_start(list, flags);                                                                     \
+        mode = va_arg(list, mode_t);                                                               \
+        va_end(list);                                                                              \
+    }
+
+/* --- open
+ * ------------------------------------------------------------------------------------------- */
+
+static int opened(int fd, const char *path)
+{
+    track_opened(fd, path);
+    return fd;
+}
+
+#define OPEN(name)                                                                                 \
+    EXPORT int name(const char *path, int flags, ...)                                              \
+    {                                                                                              \
+        TAKE_MODE(flags)                                                                           \
+        return opened(real.name(path, flags, mode), path);                                         \
+    }
+OPEN(open)
+OPEN(open64)
+
+#define OPENAT(name)                                                                               \
+    EXPORT int name(int dir, const char *path, int flags, ...)                                     \
+    {                                                                                              \
+        TAKE_MODE(flags)                                                                           \
+        return opened(real.name(dir, path, flags, mode), path);                                    \
+    }
+OPENAT(openat)
+OPENAT(openat64)
+
+#define CREAT(name)                                                                                \
+    EXPORT int name(const char *path, mode_t mode)                                                 \
+    {                                                                                              \
+        return opened(real.name(path, mode), path);                                                \
+    }
+CREAT(creat)
+CREAT(creat64)
+
+#define OPEN_2(name)                                                                               \
+    EXPORT int name(const char *path, int flags)                                                   \
+    {                                                                                              \
+        return opened(real.name(path, flags), path);                                               \
+    }
+OPEN_2(__open_2)
+OPEN_2(__open64_2)
+
+#define OPENAT_2(name)                                                                             \
+    EXPORT int name(int dir, const char *path, int flags)                                          \
+    {                                                                                              \
+        return opened(real.name(dir, path, flags), path);                                          \
+    }
+OPENAT_2(__openat_2)
+OPENAT_2(__openat64_2)
+
+/* --- streams: fopen does not reach our open, nor fclose our close, in any libc
+ * ----------------------- */
+
+static FILE *opened_stream(FILE *stream, const char *path)
+{
+    if (stream != NULL)
+        track_opened(fileno(stream), path);
+    return stream;
+}
+
+#define FOPEN(name)                                                                                \
+    EXPORT FILE *name(const char *path, const char *mode)                                          \
+    {                                                                                              \
+        return opened_stream(real.name(path, mode), path);                                         \
+    }
+FOPEN(fopen)
+FOPEN(fopen64)
+
+/* A descriptor that came by a way of its own (over a socket, from a parent) is looked at here. */
+EXPORT FILE *fdopen(int fd, const char *mode)
+{
+    FILE *stream = real.fdopen(fd, mode);
+    if (stream != NULL && !handle_possible(fd))
+        track_opened(fd, "");
+    return stream;
+}
+
+/* fileno of a stream without a descriptor (fmemopen) sets errno. */
+static int descriptor_of(FILE *stream)
+{
+    int saved = errno;
+    int fd = fileno(stream);
+    errno = saved;
+    return fd;
+}
+
+/* A path of NULL changes the mode of the open file, which libc may do by opening it again. */
+#define FREOPEN(name)                                                                              \
+    EXPORT FILE *name(const char *path, const char *mode, FILE *stream)                            \
+    {                                                                                              \
+        struct closing closing;                                                                    \
+        track_closing(descriptor_of(stream), &closing);                                            \
+        FILE *result = real.name(path, mode, stream);                                              \
+        opened_stream(result, path == NULL ? "" : path);                                           \
+        track_closed(&closing);                                                                    \
+        return result;                                                                             \
+    }
+FREOPEN(freopen)
+FREOPEN(freopen64)
+
+EXPORT int fclose(FILE *stream)
+{
+    int fd = descriptor_of(stream);
+    if (!handle_possible(fd))
+        return real.fclose(stream);
+    struct closing closing;
+    track_closing(fd, &closing);
+    int result = real.fclose(stream);
+    track_closed(&closing);
+    return result;
+}
+
+/* glibc flushes the streams and leaves their descriptors open; another libc may close them. */
+EXPORT int fcloseall(void)
+{
+    int result = real.fcloseall();
+    int saved = errno;
+    track_recheck();
+    errno = saved;
+    return result;
+}
+
+/* --- copies
+ * ----------------------------------------------------------------------------------------- */
+
+EXPORT int dup(int fd)
+{
+    int copy = real.dup(fd);
+    track_duplicated(fd, copy);
+    return copy;
+}
+
+/* Both close what `to` was. */
+static int duplicated_over(int from, int to, int result, struct closing *closing)
+{
+    if (result >= 0)
+        track_duplicated(from, to);
+    else
+        track_not_closed(to, closing);
+    if (result >= 0)
+        track_closed(closing);
+    return result;
+}
+
+EXPORT int dup2(int from, int to)
+{
+    if (from == to || (!handle_possible(from) && !handle_possible(to)))
+        return real.dup2(from, to);
+    struct closing closing;
+    track_closing(to, &closing);
+    return duplicated_over(from, to, real.dup2(from, to), &closing);
+}
+
+EXPORT int dup3(int from, int to, int flags)
+{
+    if (from == to || (!handle_possible(from) && !handle_possible(to)))
+        return real.dup3(from, to, flags);
+    struct closing closing;
+    track_closing(to, &closing);
+    return duplicated_over(from, to, real.dup3(from, to, flags), &closing);
+}
+
+#define FCNTL(name)                                                                                \
+    EXPORT int name(int fd, int command, ...)                                                      \
+    {                                                                                              \
+        va_list list;                                                                              \
+        va_start(list, command);                                                                   \
+        void *argument = va_arg(list, void *);                                                     \
+        va_end(list);                                                                              \
+        int result = real.name(fd, command, argument);                                             \
+        if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
+            track_duplicated(fd, result);                                                          \
+        return result;                                                                             \
+    }
+FCNTL(fcntl)
+FCNTL(fcntl64)
+
+/* --- close
+ * ------------------------------------------------------------------------------------------ */
+
+static __attribute__((noinline)) int close_tracked(int fd)
+{
+    struct closing closing;
+    track_closing(fd, &closing);
+    int result = real.close(fd);
+    track_closed(&closing);
+    return result;
+}
+
+EXPORT int close(int fd)
+{
+    return __builtin_expect(!handle_possible(fd), 1) ? real.close(fd) : close_tracked(fd);
+}
+
+/* Takes all tracked descriptors of a range out; their waits come with track_resume. */
+static void closing_range(unsigned first, unsigned last)
+{
+    track_defer();
+    for (int fd = handle_next(first, last); fd >= 0; fd = handle_next((unsigned)fd + 1, last)) {
+        struct closing closing;
+        track_closing(fd, &closing);
+        track_closed(&closing);
+    }
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    /* With CLOEXEC nothing is closed now; with UNSHARE only this thread's copy of the table is. */
+    if (first > last || flags != 0)
+        return real.close_range(first, last, flags);
+    closing_range(first, last);
+    int result = real.close_range(first, last, flags);
+    track_resume();
+    return result;
+}
+
+EXPORT void closefrom(int first)
+{
+    closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+    real.closefrom(first);
+    track_resume();
+}
+
+/* tail.S leads syscall(SYS_close, ...) and syscall(SYS_close_range, ...) here. */
+long settle_syscall(long number, long a, long b, long c);
+long settle_syscall(long number, long a, long b, long c)
+{
+    return number == SYS_close ? close((int)a) : close_range((unsigned)a, (unsigned)b, (int)c);
+}
+
+/* --- SQLite
+ * ----------------------------------------------------------------------------------------- */
+
+enum { SQLITE_MISUSE = 21 }; /* https://www.sqlite.org/rescode.html#misuse */
+
+#define SQLITE_REAL(name)                                                                          \
+    ((__typeof__(&name))sqlite_real(SYMBOL_##name, __builtin_return_address(0)))
+
+/* The opens are here so that the closes find their real function without asking the loader. */
+#define SQLITE_OPEN(name, parameters, arguments)                                                   \
+    EXPORT int name parameters;                                                                    \
+    EXPORT int name parameters                                                                     \
+    {                                                                                              \
+        __typeof__(&name) function = SQLITE_REAL(name);                                            \
+        return function == NULL ? SQLITE_MISUSE : function arguments;                              \
+    }
+SQLITE_OPEN(sqlite3_open, (const char *path, void **db), (path, db))
+SQLITE_OPEN(sqlite3_open16, (const void *path, void **db), (path, db))
+SQLITE_OPEN(sqlite3_open_v2, (const char *path, void **db, int flags, const char *vfs),
+            (path, db, flags, vfs))
+
+#define SQLITE_CLOSE(name)                                                                         \
+    EXPORT int name(void *db);                                                                     \
+    EXPORT int name(void *db)                                                                      \
+    {                                                                                              \
+        __typeof__(&name) function = SQLITE_REAL(name);                                            \
+        if (function == NULL)                                                                      \
+            return SQLITE_MISUSE;                                                                  \
+        track_defer();                                                                             \
+        int result = function(db);                                                                 \
+        int saved = errno;                                                                         \
+        track_resume();                                                                            \
+        errno = saved;                                                                             \
+        return result;                                                                             \
+    }
+SQLITE_CLOSE(sqlite3_close)
+SQLITE_CLOSE(sqlite3_close_v2)
+
+/* An unloaded SQLite must not be called from memory. dlopen is in tail.S. */
+EXPORT int dlclose(void *handle)
+{
+    int result = real.dlclose(handle);
+    sqlite_forget();
+    return result;
+}

@@ -1,0 +1,91 @@
+/* The library's beginning and end. */
+#include "log.h"
+#include "real.h"
+#include "sqlite.h"
+#include "store.h"
+#include "sys.h"
+#include "track.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+/* What dlopen keeps of its flags (tail.S). */
+extern int settle_dlopen_mask;
+int settle_dlopen_mask = ~0;
+
+static struct settings settings;
+
+static void complain(const char *message)
+{
+    log_say(LOG_WARN, message);
+}
+
+/* Files are known by names without symbolic links, so the directories of SETTLE_DIRS must be, too:
+ * of each, as much as exists and is no glob is resolved. */
+static void resolve_dirs(char *dirs, size_t size)
+{
+    char out[DIRS_SIZE];
+    struct text t = text_in(out, sizeof out);
+    for (const char *at = dirs; *at != '\0';) {
+        size_t length = strcspn(at, ":");
+        size_t fixed = strcspn(at, "*?[:");
+        if (fixed < length)
+            while (fixed > 0 && at[fixed - 1] != '/')
+                fixed--;
+        char head[PATH_MAX];
+        char resolved[PATH_MAX];
+        struct text h = text_in(head, sizeof head);
+        text_bytes(&h, at, fixed);
+        if (t.length > 0)
+            text_str(&t, ":");
+        if (fixed > 0 && realpath(head, resolved) != NULL) {
+            text_str(&t, str_equal(resolved, "/") ? "" : resolved);
+            if (fixed < length)
+                text_str(&t, "/");
+        } else {
+            if (fixed == length)
+                log_say_path(LOG_WARN, head, "named by SETTLE_DIRS, does not exist yet");
+            text_str(&t, head);
+        }
+        text_bytes(&t, at + fixed, length - fixed);
+        at += length + (at[length] == ':');
+    }
+    if (t.length + 1 < t.size)
+        str_copy(dirs, size, out);
+}
+
+static __attribute__((constructor)) void begin(void)
+{
+    real_resolve();
+    /* In a set-user-ID program nothing of the user's environment may have an effect. */
+    if (getauxval(AT_SECURE) != 0 || settings_disabled(environ))
+        return;
+
+    settings = settings_default();
+    /* The log first, since the reading of the settings has things to say. */
+    const char *first[] = {"SETTLE_LOG", "SETTLE_LOG_FILE"};
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
+        const char *value = settings_variable(environ, first[i]);
+        if (value != NULL)
+            settings_take(&settings, first[i], value, complain);
+    }
+    log_start((enum log_level)settings.log, settings.log_file);
+    settings_read(&settings, environ, complain);
+
+    if (settings.deepbind == DEEPBIND_STRIP)
+        settle_dlopen_mask = ~RTLD_DEEPBIND;
+    if (!store_start()) {
+        log_say(LOG_WARN,
+                "off: this kernel cannot keep a table from fork children (Linux 4.14 can)");
+        return;
+    }
+    resolve_dirs(settings.dirs, sizeof settings.dirs);
+    track_start(&settings);
+}
+
+static __attribute__((destructor)) void end(void)
+{
+    track_exit();
+}

@@ -1,0 +1,14 @@
+/* Compiled to assembly only: the Makefile makes build/offsets.h of the marked lines, for tail.S. */
+#include "real.h"
+
+#include <stddef.h>
+
+#define OFFSET(name, member)                                                                       \
+    __asm__ volatile("\n#offset " #name " %c0" : : "i"(offsetof(struct real, member)))
+
+void offsets(void);
+void offsets(void)
+{
+    OFFSET(REAL_DLOPEN, dlopen);
+    OFFSET(REAL_SYSCALL, syscall);
+}

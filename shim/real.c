@@ -1,0 +1,203 @@
+#include "real.h"
+
+#include "sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* --- stand-ins: system calls
+ * ------------------------------------------------------------------------ */
+
+static long returned(long result)
+{
+    if (result >= 0)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+
+static bool has_mode(int flags)
+{
+    return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+#define TAKE_MODE(flags)                                                                           \
+    unsigned mode = 0;                                                                             \
+    if (has_mode(flags)) {                                                                         \
+        va_list list;                                                                              \
+        va_start(list, flags);                                                                     \
+        mode = va_arg(list, unsigned);                                                             \
+        va_end(list);                                                                              \
+    }
+
+static int raw_open(const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return (int)returned(sys_openat(AT_FDCWD, path, flags, mode));
+}
+
+static int raw_openat(int dir, const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return (int)returned(sys_openat(dir, path, flags, mode));
+}
+
+static int raw_creat(const char *path, mode_t mode)
+{
+    return raw_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+}
+
+static int raw_open_2(const char *path, int flags)
+{
+    return raw_open(path, flags);
+}
+
+static int raw_openat_2(int dir, const char *path, int flags)
+{
+    return raw_openat(dir, path, flags);
+}
+
+static int raw_dup(int fd)
+{
+    return (int)returned(sys_call(SYS_dup, fd, 0, 0, 0, 0, 0));
+}
+
+static int raw_dup3(int from, int to, int flags)
+{
+    return (int)returned(sys_call(SYS_dup3, from, to, flags, 0, 0, 0));
+}
+
+static int raw_dup2(int from, int to)
+{
+    if (from == to) /* an error for dup3 */
+        return sys_fcntl(from, F_GETFD, 0) < 0 ? (int)returned(-EBADF) : to;
+    return raw_dup3(from, to, 0);
+}
+
+static int raw_fcntl(int fd, int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    long argument = va_arg(list, long);
+    va_end(list);
+    return (int)returned(sys_fcntl(fd, command, argument));
+}
+
+static int raw_close(int fd)
+{
+    return (int)returned(sys_close(fd));
+}
+
+static int raw_close_range(unsigned first, unsigned last, int flags)
+{
+    return (int)returned(sys_close_range(first, last, (unsigned)flags));
+}
+
+static void raw_closefrom(int first)
+{
+    sys_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+}
+
+/* --- stand-ins: functions that only libc has, called before our constructor
+ * ------------------------- */
+
+static FILE *early_fopen(const char *path, const char *mode)
+{
+    real_resolve();
+    return real.fopen(path, mode);
+}
+
+static FILE *early_freopen(const char *path, const char *mode, FILE *stream)
+{
+    real_resolve();
+    return real.freopen(path, mode, stream);
+}
+
+static FILE *early_fdopen(int fd, const char *mode)
+{
+    real_resolve();
+    return real.fdopen(fd, mode);
+}
+
+static int early_fclose(FILE *stream)
+{
+    real_resolve();
+    return real.fclose(stream);
+}
+
+static int early_fcloseall(void)
+{
+    real_resolve();
+    return real.fcloseall == early_fcloseall ? fflush(NULL) : real.fcloseall();
+}
+
+static void *early_dlopen(const char *path, int flags)
+{
+    real_resolve();
+    return real.dlopen(path, flags);
+}
+
+static int early_dlclose(void *handle)
+{
+    real_resolve();
+    return real.dlclose(handle);
+}
+
+static long raw_syscall(long number, ...)
+{
+    va_list list;
+    long a[6];
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    return returned(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+}
+
+struct real real = {
+    .open = raw_open,
+    .open64 = raw_open,
+    .openat = raw_openat,
+    .openat64 = raw_openat,
+    .creat = raw_creat,
+    .creat64 = raw_creat,
+    .__open_2 = raw_open_2,
+    .__open64_2 = raw_open_2,
+    .__openat_2 = raw_openat_2,
+    .__openat64_2 = raw_openat_2,
+    .fopen = early_fopen,
+    .fopen64 = early_fopen,
+    .freopen = early_freopen,
+    .freopen64 = early_freopen,
+    .fdopen = early_fdopen,
+    .dup = raw_dup,
+    .dup2 = raw_dup2,
+    .dup3 = raw_dup3,
+    .fcntl = raw_fcntl,
+    .fcntl64 = raw_fcntl,
+    .close = raw_close,
+    .close_range = raw_close_range,
+    .closefrom = raw_closefrom,
+    .fclose = early_fclose,
+    .fcloseall = early_fcloseall,
+    .syscall = raw_syscall,
+    .dlopen = early_dlopen,
+    .dlclose = early_dlclose,
+};
+
+void real_resolve(void)
+{
+#define RESOLVE(name)                                                                              \
+    do {                                                                                           \
+        void *found = dlsym(RTLD_NEXT, #name);                                                     \
+        if (found != NULL)                                                                         \
+            real.name = (__typeof__(real.name))found;                                              \
+    } while (0);
+    SETTLE_LIBC_SYMBOLS(RESOLVE)
+#undef RESOLVE
+    dlerror(); /* a symbol that this libc lacks is not the program's error */
+}

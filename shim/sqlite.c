@@ -1,0 +1,153 @@
+#include "sqlite.h"
+
+#include "log.h"
+#include "real.h"
+#include "text.h"
+
+#include <link.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+static const char *const symbol_names[] = {
+#define NAME(name) #name,
+    SETTLE_SQLITE_SYMBOLS(NAME)
+#undef NAME
+};
+
+/* What was found for the callers of one object. Entries are written once per generation and
+ * published by `ready`; a full cache costs a search for each call and nothing else. */
+enum { REMEMBERED = 64 };
+static struct remembered {
+    _Atomic unsigned
+        ready; /* generation + 1 in which it is valid; 0: free; CLAIMED: being written */
+    uintptr_t low, high;
+    void *functions[SQLITE_SYMBOL_COUNT];
+} remembered[REMEMBERED];
+static const unsigned claimed = ~0u;
+static _Atomic unsigned generation = 1;
+
+void sqlite_forget(void)
+{
+    atomic_fetch_add(&generation, 1);
+}
+
+static const struct remembered *recall(uintptr_t caller)
+{
+    unsigned now = atomic_load(&generation);
+    for (int i = 0; i < REMEMBERED; i++) {
+        const struct remembered *r = &remembered[i];
+        if (atomic_load(&r->ready) == now && caller >= r->low && caller < r->high)
+            return r;
+    }
+    return NULL;
+}
+
+static void remember(uintptr_t low, uintptr_t high, void *const *functions, unsigned now)
+{
+    for (int i = 0; i < REMEMBERED; i++) {
+        struct remembered *r = &remembered[i];
+        unsigned ready = atomic_load(&r->ready);
+        if (ready == now || ready == claimed ||
+            !atomic_compare_exchange_strong(&r->ready, &ready, claimed))
+            continue;
+        r->low = low;
+        r->high = high;
+        memcpy(r->functions, functions, sizeof r->functions);
+        atomic_store(&r->ready, now);
+        return;
+    }
+}
+
+struct object {
+    uintptr_t address; /* asked for */
+    uintptr_t low, high;
+    char path[PATH_MAX]; /* "" for the main program */
+};
+
+static int find_object(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    struct object *object = argument;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t low = info->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type != PT_LOAD || object->address < low ||
+            object->address >= low + segment->p_memsz)
+            continue;
+        object->low = low;
+        object->high = low + segment->p_memsz;
+        str_copy(object->path, sizeof object->path, info->dlpi_name == NULL ? "" : info->dlpi_name);
+        return 1;
+    }
+    return 0;
+}
+
+static bool is_ours(void *function)
+{
+    Dl_info info, own;
+    return dladdr(function, &info) == 0 || dladdr((void *)is_ours, &own) == 0 ||
+           info.dli_fbase == own.dli_fbase;
+}
+
+static void *look_in(void *scope, enum sqlite_symbol symbol)
+{
+    void *found = scope == NULL ? NULL : dlsym(scope, symbol_names[symbol]);
+    return found == NULL || is_ours(found) ? NULL : found;
+}
+
+/* RTLD_NEXT finds nothing where libsqlite3 came in through a module that was loaded RTLD_LOCAL
+ * (CPython, Perl, Tcl), and RTLD_DEFAULT finds the shim itself. The scope of the caller's own
+ * object has what the caller was linked with. The last resort serves callers whose return address
+ * belongs to somebody else, since they made a tail call. */
+static void find(struct object *object, void **functions)
+{
+    void *own = object->path[0] == '\0' ? NULL : real.dlopen(object->path, RTLD_LAZY | RTLD_NOLOAD);
+    void *common = real.dlopen("libsqlite3.so.0", RTLD_LAZY | RTLD_NOLOAD);
+    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
+        functions[s] = look_in(own, s);
+        if (functions[s] == NULL)
+            functions[s] = look_in(RTLD_NEXT, s);
+        if (functions[s] == NULL)
+            functions[s] = look_in(common, s);
+    }
+    if (own != NULL)
+        real.dlclose(own);
+    if (common != NULL)
+        real.dlclose(common);
+    dlerror();
+}
+
+static void tell(const struct object *object, enum sqlite_symbol symbol, void *function)
+{
+    if (!log_wants(LOG_DEBUG))
+        return;
+    Dl_info info;
+    struct log_line line;
+    log_begin(&line, LOG_DEBUG);
+    text_str(&line.text, symbol_names[symbol]);
+    text_str(&line.text, " of ");
+    text_path(&line.text, object->path[0] == '\0' ? "the main program" : object->path);
+    text_str(&line.text, " is in ");
+    text_path(&line.text,
+              function != NULL && dladdr(function, &info) != 0 ? info.dli_fname : "(nowhere)");
+    log_end(&line);
+}
+
+void *sqlite_real(enum sqlite_symbol symbol, const void *caller)
+{
+    const struct remembered *r = recall((uintptr_t)caller);
+    if (r != NULL)
+        return r->functions[symbol];
+
+    unsigned now = atomic_load(&generation);
+    struct object object = {.address = (uintptr_t)caller};
+    void *functions[SQLITE_SYMBOL_COUNT];
+    dl_iterate_phdr(find_object, &object);
+    find(&object, functions);
+    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++)
+        tell(&object, s, functions[s]);
+    if (functions[symbol] != NULL && object.high != 0)
+        remember(object.low, object.high, functions, now);
+    return functions[symbol];
+}

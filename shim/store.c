@@ -1,0 +1,263 @@
+#include "store.h"
+
+#include "sys.h"
+#include "text.h"
+
+#include <string.h>
+
+enum {
+    STORES = 32768, /* records; a power of two */
+    WINDOW = 32,    /* places where a store may lie from its hash on */
+    NAMES_SIZE = 8 * 1024 * 1024,
+    PATIENCE = 1000, /* looks at a record that changes hands, before giving up on it */
+};
+static const uint32_t STORE_CLAIMED = UINT32_MAX;
+
+union store_memory store_memory __attribute__((aligned(4096)));
+#define root (store_memory.root)
+
+_Static_assert(sizeof(struct store_root) <= sizeof store_memory.pages, "the root fits its pages");
+
+static void *fresh_pages(size_t size)
+{
+    void *pages = sys_mmap(size);
+    if (pages != NULL && sys_madvise(pages, size, MADV_WIPEONFORK) < 0) {
+        sys_munmap(pages, size);
+        pages = NULL;
+    }
+    return pages;
+}
+
+bool store_start(void)
+{
+    if (sys_madvise(&store_memory, sizeof store_memory, MADV_WIPEONFORK) < 0)
+        return false;
+    atomic_store(&root.home, sys_getpid());
+    return true;
+}
+
+bool store_at_home(void)
+{
+    int pid = sys_getpid();
+    int home = 0;
+    return atomic_compare_exchange_strong(&root.home, &home, pid) || home == pid;
+}
+
+/* Publishes pages for a root pointer; of two threads that try, one's pages stay. */
+#define PUBLISH(pointer, size)                                                                     \
+    do {                                                                                           \
+        void *pages_ = atomic_load(pointer) == NULL ? fresh_pages(size) : NULL;                    \
+        __typeof__(atomic_load(pointer)) none_ = NULL;                                             \
+        if (pages_ != NULL && !atomic_compare_exchange_strong(pointer, &none_, pages_))            \
+            sys_munmap(pages_, size);                                                              \
+    } while (0)
+
+/* --- stores
+ * ----------------------------------------------------------------------------------------- */
+
+static uint32_t hash(struct identity id)
+{
+    uint64_t h = (id.ino + 0x9e3779b97f4a7c15u * (id.dev + 1)) * 0xff51afd7ed558ccdu;
+    return (uint32_t)(h >> 40) & (STORES - 1);
+}
+
+static bool is(struct store *s, struct identity id)
+{
+    return atomic_load(&s->ino) == id.ino && atomic_load(&s->dev) == id.dev;
+}
+
+/* Room in the arena of names; what a record got once it keeps, so that the arena is bounded. */
+static bool set_path(struct store *s, const char *path)
+{
+    size_t size = strlen(path) + 1;
+    if (s->path_room < size) {
+        uint32_t room = (uint32_t)((size + 127) & ~(size_t)127);
+        char *names = atomic_load(&root.names);
+        uint32_t at = atomic_fetch_add(&root.names_used, room);
+        if (at > NAMES_SIZE - room) {
+            atomic_fetch_sub(&root.names_used, room);
+            return false;
+        }
+        atomic_store(&s->path, names + at);
+        s->path_room = room;
+    }
+    memcpy(atomic_load(&s->path), path, size);
+    return true;
+}
+
+/* Pins a record if it is that store's and in use. */
+static bool pin(struct store *s, struct identity id)
+{
+    int patience = PATIENCE;
+    uint32_t pins = atomic_load(&s->pins);
+    while (pins != 0 && is(s, id)) {
+        if (pins == STORE_CLAIMED) {
+            /* Its maker may be the thread that this signal handler interrupted: no endless wait. */
+            if (--patience == 0)
+                return false;
+            pins = atomic_load(&s->pins);
+        } else if (atomic_compare_exchange_weak(&s->pins, &pins, pins + 1)) {
+            if (is(s, id))
+                return true;
+            store_release(s);
+            return false;
+        }
+    }
+    return false;
+}
+
+static struct store *find(struct store *stores, struct identity id, struct store *end)
+{
+    for (uint32_t i = 0; i < WINDOW; i++) {
+        struct store *s = &stores[(hash(id) + i) & (STORES - 1)];
+        if (s == end)
+            break;
+        if (pin(s, id))
+            return s;
+    }
+    return NULL;
+}
+
+static struct store *make(struct store *stores, struct identity id, const struct profile *profile,
+                          const char *path)
+{
+    for (uint32_t i = 0; i < WINDOW; i++) {
+        struct store *s = &stores[(hash(id) + i) & (STORES - 1)];
+        uint32_t none = 0;
+        if (!atomic_compare_exchange_strong(&s->pins, &none, STORE_CLAIMED))
+            continue;
+        atomic_store(&s->dev, id.dev);
+        atomic_store(&s->ino, id.ino);
+        atomic_store(&s->handles, 0);
+        atomic_store(&s->opened, false);
+        atomic_store(&s->profile, profile);
+        bool named = set_path(s, path);
+        atomic_store(&s->pins, named ? 1 : 0);
+        return named ? s : NULL;
+    }
+    return NULL;
+}
+
+bool store_reserve(void)
+{
+    PUBLISH(&root.stores, STORES * sizeof(struct store));
+    PUBLISH(&root.names, NAMES_SIZE);
+    return atomic_load(&root.stores) != NULL && atomic_load(&root.names) != NULL;
+}
+
+struct store *store_acquire(struct identity id, const struct profile *profile, const char *path)
+{
+    if (!store_reserve())
+        return NULL;
+    struct store *stores = atomic_load(&root.stores);
+    struct store *s = find(stores, id, NULL);
+    if (s != NULL)
+        return s;
+    s = make(stores, id, profile, path);
+    if (s == NULL)
+        return NULL;
+    /* Another thread may have made the same at the same moment: the one that lies first stays. */
+    struct store *other = find(stores, id, s);
+    if (other != NULL) {
+        store_release(s);
+        s = other;
+    }
+    return s;
+}
+
+void store_retain(struct store *s)
+{
+    atomic_fetch_add(&s->pins, 1);
+}
+
+void store_release(struct store *s)
+{
+    atomic_fetch_sub(&s->pins, 1);
+}
+
+uint32_t store_handles_open(void)
+{
+    return atomic_load(&root.handles);
+}
+
+/* --- descriptors
+ * ------------------------------------------------------------------------------------ */
+
+enum { ROLE_BITS = 3 };
+
+static struct handle_entry *entry_of(int fd, bool make_chunk)
+{
+    if ((unsigned)fd >= HANDLE_CHUNK * HANDLE_CHUNKS)
+        return NULL;
+    struct handle_entry *_Atomic *chunk = &root.chunks[(unsigned)fd / HANDLE_CHUNK];
+    if (make_chunk)
+        PUBLISH(chunk, HANDLE_CHUNK * sizeof(struct handle_entry));
+    struct handle_entry *entries = atomic_load(chunk);
+    return entries == NULL ? NULL : &entries[(unsigned)fd % HANDLE_CHUNK];
+}
+
+static struct handle unpack(uint32_t word, const struct handle_entry *entry)
+{
+    struct handle h = {.role = (enum role)(word & ((1u << ROLE_BITS) - 1)), .store = NULL};
+    if (h.role == ROLE_NONE)
+        return h;
+    if (h.role != ROLE_CANDIDATE)
+        h.store = atomic_load(&root.stores) + (word >> ROLE_BITS);
+    h.identity = (struct identity){entry->dev, entry->ino};
+    return h;
+}
+
+struct handle handle_get(int fd)
+{
+    struct handle_entry *entry = entry_of(fd, false);
+    if (entry == NULL)
+        return (struct handle){.role = ROLE_NONE};
+    return unpack(atomic_load(&entry->word), entry);
+}
+
+bool handle_put(int fd, struct handle h)
+{
+    struct handle_entry *entry = entry_of(fd, true);
+    if (entry == NULL)
+        return false;
+    uint32_t word = (uint32_t)h.role;
+    if (h.role != ROLE_CANDIDATE) {
+        word |= (uint32_t)(h.store - atomic_load(&root.stores)) << ROLE_BITS;
+        atomic_fetch_add(&root.handles, 1);
+        atomic_fetch_add(&h.store->handles, 1);
+        if (h.role == ROLE_PRIMARY)
+            atomic_store(&h.store->opened, true);
+    }
+    entry->dev = h.identity.dev;
+    entry->ino = h.identity.ino;
+    atomic_store(&entry->word, word);
+    return true;
+}
+
+struct handle handle_take(int fd, bool *last)
+{
+    struct handle_entry *entry = entry_of(fd, false);
+    *last = false;
+    if (entry == NULL)
+        return (struct handle){.role = ROLE_NONE};
+    struct handle h = unpack(atomic_exchange(&entry->word, 0), entry);
+    if (h.store != NULL) {
+        atomic_fetch_sub(&root.handles, 1);
+        if (atomic_fetch_sub(&h.store->handles, 1) == 1)
+            *last = atomic_exchange(&h.store->opened, false);
+    }
+    return h;
+}
+
+int handle_next(unsigned first, unsigned last)
+{
+    const unsigned all = HANDLE_CHUNK * HANDLE_CHUNKS;
+    for (unsigned fd = first; fd < all && fd <= last; fd++) {
+        struct handle_entry *chunk = atomic_load(&root.chunks[fd / HANDLE_CHUNK]);
+        if (chunk == NULL)
+            fd |= HANDLE_CHUNK - 1; /* on to the next chunk */
+        else if (atomic_load(&chunk[fd % HANDLE_CHUNK].word) != 0)
+            return (int)fd;
+    }
+    return -1;
+}

@@ -1,0 +1,118 @@
+/* The registry of stores and the table of descriptors: which files of which stores this process has
+ * open.
+ *
+ * All of it lives in memory that the kernel empties in a fork child (MADV_WIPEONFORK), so a child
+ * starts with nothing of its parent's. A vfork child shares the memory instead; store_at_home tells
+ * the two processes apart. Nothing here takes a lock, and nothing allocates on a close: a close can
+ * come from a signal handler that interrupted any of these functions.
+ */
+#ifndef SETTLE_STORE_H
+#define SETTLE_STORE_H
+
+#include "probe.h"
+#include "profile.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A store that has handles now. Free slots are used again. */
+struct store {
+    _Atomic uint32_t pins;    /* users of this record; 0: free; STORE_CLAIMED: changing hands */
+    _Atomic uint32_t handles; /* open handles of this process on any of its files */
+    _Atomic bool opened;      /* a handle on the primary was open since handles was 0 last */
+    _Atomic uint64_t dev;     /* of the primary */
+    _Atomic uint64_t ino;
+    const struct profile *_Atomic profile;
+    char *_Atomic path; /* of the primary, absolute; "" if it could not be determined */
+    uint32_t path_room;
+};
+
+/* One descriptor. */
+struct handle {
+    enum role role; /* ROLE_NONE: untracked */
+    struct store *store;
+    struct identity identity; /* of the open file itself */
+};
+
+/* Makes the memory ready. False if the kernel cannot (Linux before 4.14): nothing is tracked then.
+ */
+bool store_start(void);
+
+/* True in the process that the tables describe. A vfork child is not at home, a fork child is (with
+ * empty tables). */
+bool store_at_home(void);
+
+/* The record of a primary, pinned; made if there is none. NULL where the registry is full or memory
+ * is short. Open path only. */
+struct store *store_acquire(struct identity primary, const struct profile *profile,
+                            const char *path);
+
+/* One more pin on a record that the caller has pinned or that a handle of the caller's pins. */
+void store_retain(struct store *s);
+
+void store_release(struct store *s);
+
+/* Makes the memory that store_acquire needs, so that a later store_acquire makes none. */
+bool store_reserve(void);
+
+/* Handles of the process on all stores together. */
+uint32_t store_handles_open(void);
+
+/* The quick question of every close: could the descriptor be tracked? Two loads at most. */
+static inline bool handle_possible(int fd);
+
+/* What is known of a descriptor; ROLE_NONE if nothing. */
+struct handle handle_get(int fd);
+
+/* Enters a descriptor, which counts as a handle of the store (its pin is taken over). False where
+ * there is no memory for it or the number is beyond the table. Open path only. */
+bool handle_put(int fd, struct handle handle);
+
+/* Takes a descriptor out, and gives the pin on its store to the caller. Of two threads that take
+ * the same one, one gets ROLE_NONE. *last tells whether it was the last handle of a store whose
+ * primary was open at some time since there were none. */
+struct handle handle_take(int fd, bool *last);
+
+/* The first tracked descriptor in first..last; -1 if there is none. */
+int handle_next(unsigned first, unsigned last);
+
+/* --- what the inline function needs
+ * ----------------------------------------------------------------- */
+
+enum {
+    HANDLE_CHUNK = 1024,
+    HANDLE_CHUNKS = 1024
+}; /* descriptors 0 to 1048575, Linux's default nr_open */
+
+struct handle_entry {
+    _Atomic uint32_t word; /* role, and the store's number in the registry; 0: untracked */
+    uint64_t dev;
+    uint64_t ino;
+};
+
+struct store_root {
+    struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
+    struct store *_Atomic stores;
+    char *_Atomic names;
+    _Atomic uint32_t names_used;
+    _Atomic int home; /* pid; 0 after a fork */
+    _Atomic uint32_t handles;
+};
+
+extern union store_memory {
+    struct store_root root;
+    char pages[12288];
+} store_memory __attribute__((visibility("hidden")));
+
+static inline bool handle_possible(int fd)
+{
+    if ((unsigned)fd >= HANDLE_CHUNK * HANDLE_CHUNKS)
+        return false;
+    struct handle_entry *chunk = atomic_load_explicit(
+        &store_memory.root.chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
+    return chunk != NULL && atomic_load_explicit(&chunk[(unsigned)fd % HANDLE_CHUNK].word,
+                                                 memory_order_relaxed) != 0;
+}
+
+#endif

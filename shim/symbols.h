@@ -1,0 +1,42 @@
+/* The one table of what the library exports and calls through.
+ *
+ * LIBC(name): resolved by dlsym(RTLD_NEXT) at start; what a libc lacks keeps its stand-in (real.c).
+ * SQLITE(name): resolved for each caller (sqlite.c).
+ * A test holds the exported symbols of the built library against this table.
+ */
+#define SETTLE_LIBC_SYMBOLS(LIBC)                                                                  \
+    LIBC(open)                                                                                     \
+    LIBC(open64)                                                                                   \
+    LIBC(openat)                                                                                   \
+    LIBC(openat64)                                                                                 \
+    LIBC(creat)                                                                                    \
+    LIBC(creat64)                                                                                  \
+    LIBC(__open_2)                                                                                 \
+    LIBC(__open64_2)                                                                               \
+    LIBC(__openat_2)                                                                               \
+    LIBC(__openat64_2)                                                                             \
+    LIBC(fopen)                                                                                    \
+    LIBC(fopen64)                                                                                  \
+    LIBC(freopen)                                                                                  \
+    LIBC(freopen64)                                                                                \
+    LIBC(fdopen)                                                                                   \
+    LIBC(dup)                                                                                      \
+    LIBC(dup2)                                                                                     \
+    LIBC(dup3)                                                                                     \
+    LIBC(fcntl)                                                                                    \
+    LIBC(fcntl64)                                                                                  \
+    LIBC(close)                                                                                    \
+    LIBC(close_range)                                                                              \
+    LIBC(closefrom)                                                                                \
+    LIBC(fclose)                                                                                   \
+    LIBC(fcloseall)                                                                                \
+    LIBC(syscall)                                                                                  \
+    LIBC(dlopen)                                                                                   \
+    LIBC(dlclose)
+
+#define SETTLE_SQLITE_SYMBOLS(SQLITE)                                                              \
+    SQLITE(sqlite3_open)                                                                           \
+    SQLITE(sqlite3_open16)                                                                         \
+    SQLITE(sqlite3_open_v2)                                                                        \
+    SQLITE(sqlite3_close)                                                                          \
+    SQLITE(sqlite3_close_v2)

@@ -1,0 +1,373 @@
+#include "track.h"
+
+#include "block.h"
+#include "log.h"
+#include "sys.h"
+#include "text.h"
+
+#include <string.h>
+
+static const struct settings *settings; /* NULL: tracking is off */
+static profile_set profiles_on;
+static bool look_at_all; /* names alone do not tell: by content, or by directory */
+static _Atomic unsigned candidates;
+
+void track_start(const struct settings *s)
+{
+    profiles_on = profile_select(s->stores, s->dirs);
+    look_at_all = profile_by_content(profiles_on) || s->dirs[0] != '\0';
+    block_start(s);
+    settings = s;
+}
+
+/* --- what a descriptor is
+ * --------------------------------------------------------------------------- */
+
+/* The kernel's name for an open file: absolute, without symbolic links. "" without /proc. */
+static void path_of(int fd, char *out, size_t size)
+{
+    char link[40];
+    struct text t = text_in(link, sizeof link);
+    text_str(&t, "/proc/self/fd/");
+    text_int(&t, fd);
+    long length = sys_readlink(link, out, size - 1);
+    out[length > 0 ? length : 0] = '\0';
+}
+
+static struct identity identity_of(const struct stat *st)
+{
+    return (struct identity){st->st_dev, st->st_ino};
+}
+
+static bool same(struct identity a, struct identity b)
+{
+    return a.ino == b.ino && a.dev == b.dev;
+}
+
+/* The first 16 bytes of a database: https://www.sqlite.org/fileformat2.html. pread, so that the
+ * program's file position stays. A database is a whole number of pages of 512 bytes or more. */
+static bool is_database(int fd, const struct stat *st)
+{
+    static const char magic[16] = "SQLite format 3";
+    char start[sizeof magic];
+    return st->st_size >= 512 && st->st_size % 512 == 0 &&
+           sys_pread(fd, start, sizeof start, 0) == (long)sizeof start &&
+           memcmp(start, magic, sizeof magic) == 0;
+}
+
+/* --- entering
+ * --------------------------------------------------------------------------------------- */
+
+static void enter(int fd, enum role role, struct store *store, struct identity identity)
+{
+    struct handle h = {.role = role, .store = store, .identity = identity};
+    if (!handle_put(fd, h) && store != NULL)
+        store_release(store);
+}
+
+/* Empty files that were noted as candidates are handles of the store that they turned out to be. */
+static void promote_candidates(struct store *store, struct identity identity)
+{
+    if (atomic_load(&candidates) == 0)
+        return;
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        struct handle h = handle_get(fd);
+        bool last;
+        if (h.role != ROLE_CANDIDATE || !same(h.identity, identity))
+            continue;
+        if (handle_take(fd, &last).role != ROLE_CANDIDATE)
+            continue;
+        atomic_fetch_sub(&candidates, 1);
+        store_retain(store);
+        enter(fd, ROLE_PRIMARY, store, identity);
+    }
+}
+
+static void log_opened(const char *path, enum role role)
+{
+    static const char *const names[] = {"", "primary", "sidecar", "secondary", "candidate"};
+    char message[64];
+    struct text t = text_in(message, sizeof message);
+    text_str(&t, "opened as ");
+    text_str(&t, names[role]);
+    log_say_path(LOG_DEBUG, path, message);
+}
+
+static void enter_store(int fd, enum role role, const struct stat *st, const struct named *named,
+                        const char *path)
+{
+    struct identity self = identity_of(st);
+    struct identity primary = self;
+    if (role != ROLE_PRIMARY) {
+        struct stat main;
+        if (sys_stat(named->primary, &main) < 0 || !S_ISREG(main.st_mode))
+            return;
+        primary = identity_of(&main);
+    }
+    struct store *store = store_acquire(primary, named->profile, named->primary);
+    if (store == NULL) {
+        log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");
+        return;
+    }
+    enter(fd, role, store, self);
+    promote_candidates(store, primary);
+    log_opened(path, role);
+}
+
+static void note_candidate(int fd, const struct stat *st)
+{
+    int flags = sys_fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || st->st_nlink == 0 || !store_reserve())
+        return;
+    atomic_fetch_add(&candidates, 1);
+    enter(fd, ROLE_CANDIDATE, NULL, identity_of(st));
+}
+
+/* Looks closely at a descriptor whose name may be that of a store's file. */
+static void examine(int fd, const struct stat *st, const char *given)
+{
+    char path[PATH_MAX];
+    path_of(fd, path, sizeof path);
+    bool located = path[0] == '/';
+    if (!located)
+        str_copy(path, sizeof path, given);
+    /* Without /proc a relative name is no place; its file name still says what it is. */
+    char absolute[PATH_MAX];
+    struct text t = text_in(absolute, sizeof absolute);
+    text_str(&t, path[0] == '/' ? "" : "/");
+    text_str(&t, path);
+
+    struct named named = profile_name(profiles_on, settings->dirs, absolute);
+    if (named.role == ROLE_NONE)
+        return;
+    if (!S_ISREG(st->st_mode)) {
+        if (named.role == ROLE_PRIMARY && named.profile->primary != NULL)
+            log_say_path(LOG_WARN, path, "is not a regular file, so it is not tracked as a store");
+        return;
+    }
+    if (path[0] != '/') {
+        if (named.role != ROLE_PRIMARY)
+            return;
+        named.primary[0] = '\0';
+    }
+    if (named.role == ROLE_CANDIDATE) {
+        if (st->st_size == 0) {
+            note_candidate(fd, st);
+            return;
+        }
+        if (!is_database(fd, st))
+            return;
+        named.role = ROLE_PRIMARY;
+    }
+    enter_store(fd, named.role, st, &named, path);
+}
+
+static void forget(int fd)
+{
+    bool last;
+    struct handle h = handle_take(fd, &last);
+    if (h.role == ROLE_CANDIDATE)
+        atomic_fetch_sub(&candidates, 1);
+    if (h.store != NULL)
+        store_release(h.store);
+}
+
+void track_opened(int fd, const char *path)
+{
+    if (settings == NULL || fd < 0)
+        return;
+    bool named = profile_may_match(profiles_on, path);
+    struct stat st;
+    if (!named && !handle_possible(fd)) {
+        /* The path may be a symbolic link of another name. A look at every link target would cost
+         * each open a microsecond; a database is a whole number of 512-byte pages, and few other
+         * files are. */
+        if (sys_fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+            return;
+        if (!look_at_all) {
+            char target[PATH_MAX];
+            if (st.st_size % 512 != 0)
+                return;
+            path_of(fd, target, sizeof target);
+            if (!profile_may_match(profiles_on, target))
+                return;
+        }
+    } else if (sys_fstat(fd, &st) < 0) {
+        return;
+    }
+    if (!store_at_home())
+        return;
+    if (handle_possible(fd))
+        forget(fd); /* the number is used again: its close went by unseen */
+    examine(fd, &st, path);
+}
+
+void track_duplicated(int from, int to)
+{
+    if (settings == NULL || to < 0 || to == from ||
+        (!handle_possible(from) && !handle_possible(to)) || !store_at_home())
+        return;
+    if (handle_possible(to))
+        forget(to);
+    struct handle h = handle_get(from);
+    if (h.role == ROLE_NONE)
+        return;
+    if (h.store != NULL)
+        store_retain(h.store);
+    else
+        atomic_fetch_add(&candidates, 1);
+    enter(to, h.role, h.store, h.identity);
+}
+
+/* --- closing
+ * ---------------------------------------------------------------------------------------- */
+
+/* A candidate that has become a database since it was opened empty is a primary after all. */
+static void settle_candidate(int fd, const struct stat *st)
+{
+    if (st->st_nlink == 0 || !is_database(fd, st))
+        return;
+    char path[PATH_MAX];
+    path_of(fd, path, sizeof path);
+    struct store *store = store_acquire(identity_of(st), profile_of_content(), path);
+    if (store == NULL)
+        return;
+    promote_candidates(store, identity_of(st));
+    store_release(store);
+}
+
+void track_closing(int fd, struct closing *c)
+{
+    c->store = NULL;
+    c->path[0] = '\0';
+    if (settings == NULL || !handle_possible(fd) || !store_at_home())
+        return;
+
+    struct stat st;
+    struct handle h = handle_get(fd);
+    bool current = sys_fstat(fd, &st) == 0 && same(identity_of(&st), h.identity);
+    if (!current) {
+        forget(fd); /* the number is used again: its close went by unseen */
+        return;
+    }
+    if (h.role == ROLE_CANDIDATE)
+        settle_candidate(fd, &st);
+
+    bool last;
+    block_announce();
+    h = handle_take(fd, &last);
+    if (h.role == ROLE_CANDIDATE)
+        atomic_fetch_sub(&candidates, 1);
+    if (!last && !(settings->trigger == TRIGGER_EVERY && h.role == ROLE_PRIMARY)) {
+        block_withdraw();
+        if (h.store != NULL)
+            store_release(h.store);
+        return;
+    }
+    c->store = h.store;
+    if (h.role == ROLE_PRIMARY && st.st_nlink > 0)
+        path_of(fd, c->path, sizeof c->path); /* it may have been renamed since it was opened */
+}
+
+void track_not_closed(int fd, const struct closing *c)
+{
+    struct stat st;
+    if (c->store == NULL)
+        track_opened(fd, "");
+    else if (sys_fstat(fd, &st) == 0) {
+        enter(fd, ROLE_PRIMARY, c->store, identity_of(&st));
+        block_withdraw();
+    }
+}
+
+/* Stores whose wait is put off. SQLite attaches 125 databases at most, besides its main and
+ * temporary one (https://www.sqlite.org/limits.html). */
+enum { DEFERRED_MOST = 128 };
+static __thread struct {
+    unsigned depth;
+    unsigned count;
+    struct store *stores[DEFERRED_MOST];
+} deferred __attribute__((tls_model("initial-exec")));
+
+static void wait_for(struct store *store, const char *path)
+{
+    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path));
+    store_release(store);
+}
+
+void track_closed(struct closing *c)
+{
+    if (c->store == NULL)
+        return;
+    if (deferred.depth > 0 && deferred.count < DEFERRED_MOST)
+        deferred.stores[deferred.count++] = c->store;
+    else
+        wait_for(c->store, c->path);
+}
+
+void track_defer(void)
+{
+    deferred.depth++;
+}
+
+void track_resume(void)
+{
+    if (--deferred.depth > 0)
+        return;
+    /* From the end, since a signal handler that runs during a wait may add and remove its own. */
+    while (deferred.count > 0)
+        wait_for(deferred.stores[--deferred.count], "");
+}
+
+void track_recheck(void)
+{
+    if (settings == NULL || !store_at_home())
+        return;
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        struct stat st;
+        if (sys_fstat(fd, &st) < 0 || !same(identity_of(&st), handle_get(fd).identity))
+            forget(fd);
+    }
+}
+
+/* --- at exit
+ * ---------------------------------------------------------------------------------------- */
+
+static bool has_other_threads(void)
+{
+    struct stat st;
+    /* a directory for each thread, besides . and .. */
+    return sys_stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;
+}
+
+void track_exit(void)
+{
+    const uint64_t step = 1000000;
+    if (settings == NULL || settings->at_exit == AT_EXIT_OFF || !store_at_home())
+        return;
+    uint64_t began = sys_now();
+    uint64_t progress = began;
+    uint32_t open = store_handles_open();
+    bool threads = open > 0 && has_other_threads();
+
+    for (;;) {
+        uint64_t now = sys_now();
+        uint32_t still = store_handles_open();
+        if (still < open)
+            progress = now;
+        open = still;
+        bool closing = threads && open > 0 && now - progress < settings->fallback_delay;
+        if ((!closing && block_waits_running() == 0) || now - began >= settings->max_wait)
+            break;
+        block_for(step);
+    }
+    if (log_wants(LOG_DEBUG)) {
+        char message[96];
+        struct text t = text_in(message, sizeof message);
+        text_str(&t, "at exit: ");
+        text_int(&t, open);
+        text_str(&t, " handles still open, waited ");
+        text_seconds(&t, sys_now() - began);
+        log_say(LOG_DEBUG, message);
+    }
+}

@@ -1,0 +1,50 @@
+/* What the hooks tell the rest: a descriptor was opened, copied, is about to be closed. Decides
+ * which closes wait.
+ *
+ * Every function keeps errno, takes no lock, and may be called in a signal handler. In a process
+ * that is not the one that opened the handles (a vfork child) they do nothing.
+ */
+#ifndef SETTLE_TRACK_H
+#define SETTLE_TRACK_H
+
+#include "settings.h"
+#include "store.h"
+
+/* A close between its two halves. */
+struct closing {
+    struct store *store; /* to be waited for, pinned; NULL: none */
+    char path[PATH_MAX]; /* where its primary is now; "": as when it was opened */
+};
+
+/* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links
+ * resolved. */
+void track_start(const struct settings *settings);
+
+/* The program got a new descriptor. path: as the program gave it; "" if it gave none. Cheap where
+ * the path's end is not that of a store's file. */
+void track_opened(int fd, const char *path);
+
+/* `to` is now a copy of `from`. What `to` was before has been dealt with. */
+void track_duplicated(int from, int to);
+
+/* Before the real close of a tracked descriptor: takes it out of the table. */
+void track_closing(int fd, struct closing *closing);
+
+/* The real close did not happen after all (dup2 of a bad descriptor). */
+void track_not_closed(int fd, const struct closing *closing);
+
+/* After the real close: waits, if that was the close of a store. */
+void track_closed(struct closing *closing);
+
+/* Between these two, waits of this thread are put off until the outermost second one. SQLite closes
+ * its files with a process-wide mutex held; a wait in there would stop every other connection. */
+void track_defer(void);
+void track_resume(void);
+
+/* Drops what is no longer open in the table, without waiting. */
+void track_recheck(void);
+
+/* The wait at exit (design section 4). */
+void track_exit(void);
+
+#endif

@@ -1,0 +1,29 @@
+/* Waking up when something happens to a file: an inotify watch on it and on its directory.
+ *
+ * An event is a reason to probe again and never a verdict: the kernel reports a close before it
+ * drops OFD locks (measured: up to 14 us), and says nothing of an unlock without a close.
+ */
+#ifndef SETTLE_WATCH_H
+#define SETTLE_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct watch {
+    int fd; /* -1: none, the back-off alone has to do */
+    int file;
+    int directory;
+    const char *name; /* of the file, within its directory */
+};
+
+/* A watch that is not set. */
+struct watch watch_none(void);
+
+/* Sets the watch; where the kernel grants none (limits, file systems without events) it stays
+ * unset. The path must outlive the watch. */
+void watch_start(struct watch *w, const char *path);
+
+/* Sleeps until an event about the file, a signal, or for ns at most. Returns true for an event. */
+bool watch_sleep(const struct watch *w, uint64_t ns);
+
+#endif

@@ -1,0 +1,154 @@
+// An unmodified ChromaDB server under settle. Its SQLite is linked statically, and a pool closes
+// the database on threads that nobody joins, while the main thread is on its way out. So the
+// plain server may end before its closes have, and it ends whoever else holds its database.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { addVectors, answers, startServer } from "./server.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const settle = join(here, "../../../scripts/settle");
+const limit = { timeout: 120_000 };
+
+const HELD = 0.5; // seconds
+const SOON = 1.5; // seconds, with room for a busy machine
+
+function workspace(t) {
+    const dir = realpathSync(mkdtempSync(join(tmpdir(), "settle-chroma-")));
+    t.after(() => rmSync(dir, { recursive: true, force: true }));
+    const store = join(dir, "store");
+    mkdirSync(store);
+    return { store, log: join(dir, "settle.log"), trace: join(dir, "trace") };
+}
+
+const underSettle = ({ log }, ...options) =>
+    [settle, "--log", "debug", "--log-file", log, ...options, "--"];
+
+/** The whole life of a server on a new store. */
+async function fillStore(t, store, wrapper) {
+    const server = await startServer(t, store, wrapper);
+    await addVectors(server.client);
+    return { answers: await answers(server.client), end: await server.stop() };
+}
+
+function filesOf(store) {
+    const names = (dir) => readdirSync(dir, { withFileTypes: true });
+    return names(store).flatMap((entry) => {
+        const path = join(store, entry.name);
+        return entry.isDirectory() ? names(path).map(({ name }) => join(path, name)) : path;
+    });
+}
+
+const fileNames = (store) => filesOf(store).map((path) => basename(path)).sort();
+
+/** Runs a server whose every close of a file of the store takes long, and tells what it left open. */
+async function leftOpenBySlowCloses(t, { store, trace }, wrapper = []) {
+    const strace = ["strace", "--daemonize", "--follow-forks", "--seccomp-bpf", "--decode-fds=path"];
+    strace.push("--trace=openat,close", "--inject=close:delay_enter=150ms", "--output", trace);
+    strace.push(...filesOf(store).flatMap((path) => ["--trace-path", path]));
+
+    const server = await startServer(t, store, [...strace, ...wrapper]);
+    await answers(server.client);
+    await server.stop();
+    return leftOpen(readFileSync(trace, "utf8"));
+}
+
+function leftOpen(trace) {
+    const open = new Map();
+    const closing = new Map();
+    for (const line of trace.split("\n")) {
+        const [thread] = line.split(" ", 1);
+        const opened = line.match(/openat.*\) += (\d+)<(.*)>/);
+        const close = line.match(/close\((\d+)</);
+        if (opened) open.set(opened[1], opened[2]);
+        if (close) closing.set(thread, close[1]);
+        if (/close.*\) += 0/.test(line)) open.delete(closing.get(thread));
+    }
+    // settle looks at the files from a descriptor table of its own, which starts at 0. The
+    // server's streams are 0, 1 and 2.
+    return [...open].filter(([descriptor]) => descriptor > 2).map(([, path]) => basename(path));
+}
+
+/** Stops a server at the moment another process locks its database, and tells when it ended. */
+async function stopWhileLocked(t, { store }, wrapper) {
+    const server = await startServer(t, store, wrapper);
+    await addVectors(server.client);
+    await answers(server.client);
+    const holder = [join(here, "lock_holder.py"), server.pid, join(store, "chroma.sqlite3"), HELD];
+    const { stdout } = await promisify(execFile)("/usr/bin/python3", holder.map(String));
+    return { ...JSON.parse(stdout), end: await server.ended() };
+}
+
+test("a plain server keeps its vectors in HNSW files and ends well on SIGINT", limit, async (t) => {
+    const { store } = workspace(t);
+    const plain = await fillStore(t, store);
+
+    assert.deepEqual(plain.end, { code: 0, signal: null });
+    assert.equal(plain.answers.count, 1200);
+    assert.deepEqual(plain.answers.nearest.ids.map(([first]) => first), ["v3", "v777", "v1199"]);
+    assert.deepEqual(fileNames(store), [
+        "chroma.sqlite3",
+        "data_level0.bin",
+        "header.bin",
+        "index_metadata.pickle",
+        "length.bin",
+        "link_lists.bin",
+    ]);
+});
+
+test("under settle a server gives the same answers, keeps the same files and ends the same way", limit, async (t) => {
+    const [one, other] = [workspace(t), workspace(t)];
+    const plain = await fillStore(t, one.store);
+    const settled = await fillStore(t, other.store, underSettle(other));
+
+    assert.deepEqual(settled, plain);
+    assert.deepEqual(fileNames(other.store), fileNames(one.store));
+});
+
+test("a store that was written under settle is read without it", limit, async (t) => {
+    const space = workspace(t);
+    const settled = await fillStore(t, space.store, underSettle(space));
+    const plain = await startServer(t, space.store);
+
+    assert.deepEqual(await answers(plain.client), settled.answers);
+});
+
+test("a plain server whose closes are slow ends with its database open", limit, async (t) => {
+    const space = workspace(t);
+    await fillStore(t, space.store);
+
+    assert.ok((await leftOpenBySlowCloses(t, space)).includes("chroma.sqlite3"));
+});
+
+test("under settle a server whose closes are slow ends with every handle closed", limit, async (t) => {
+    const space = workspace(t);
+    await fillStore(t, space.store);
+    // The closes come 150 ms apart: more than the usual patience at exit.
+    const patient = underSettle(space, "--fallback-delay", "1", "--max-wait", "10");
+
+    assert.deepEqual(await leftOpenBySlowCloses(t, space, patient), []);
+    assert.match(readFileSync(space.log, "utf8"), /at exit: .*\b0 handles/);
+});
+
+test("a plain server ends while another process holds a lock on its database", limit, async (t) => {
+    const { endedWhileHeld, end } = await stopWhileLocked(t, workspace(t));
+
+    assert.ok(endedWhileHeld);
+    assert.deepEqual(end, { code: 0, signal: null });
+});
+
+test("under settle a server ends soon after the lock on its database is released, never before", limit, async (t) => {
+    const space = workspace(t);
+    const { endedWhileHeld, secondsAfterRelease, end } = await stopWhileLocked(t, space, underSettle(space));
+
+    assert.equal(endedWhileHeld, false);
+    assert.ok(secondsAfterRelease < SOON, `it ended ${secondsAfterRelease} s after the release`);
+    assert.deepEqual(end, { code: 0, signal: null });
+    assert.match(readFileSync(space.log, "utf8"), /File unlocked after polling/);
+});

@@ -1,0 +1,444 @@
+#!/bin/sh
+# What scripts/settle promises, shown by running it with every shell it is written for. The library
+# is a stand-in, an empty shared object: what is tested is what the launcher hands over.
+#
+# One line a test, and "N passed, N failed" as the last one.
+set -u
+LC_ALL=C
+export LC_ALL
+unset LD_PRELOAD SETTLE_LIBRARY SETTLE_DIRS
+
+tests=$(cd "$(dirname -- "$0")" && pwd -P)
+root=${tests%/*/*}
+launcher=$root/scripts/settle
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+scratch=$(cd "$scratch" && pwd -P)
+cd "$scratch" || exit 1
+
+library=$scratch/libsettle.so
+other=$scratch/libother.so
+third=$scratch/libthird.so
+if ! echo 'typedef int nothing;' | ${CC:-cc} -shared -fPIC -x c -o "$library" -; then
+    echo 'launcher.sh: no C compiler to build the stand-in library with' >&2
+    exit 1
+fi
+cp "$library" "$other"
+cp "$library" "$third"
+
+passed=0
+failed=0
+result() { # sentence, true or false
+    if [ "$2" = true ]; then
+        passed=$((passed + 1))
+        echo "ok - $shell: $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok - $shell: $1"
+        printf '  %s\n' "exit $status" "stdout: $out" "stderr: $err"
+    fi
+}
+
+# Runs the launcher; leaves status, out, err. The shell is one word or two (busybox sh).
+start=$launcher
+settle() {
+    # shellcheck disable=SC2086
+    SETTLE_LIBRARY=${SETTLE_LIBRARY-$library} $shell "$start" "$@" >"$scratch/out" 2>"$scratch/err"
+    status=$?
+    out=$(cat "$scratch/out")
+    err=$(cat "$scratch/err")
+}
+
+gives() { # sentence, expected stdout: exit 0 and a silent stderr
+    if [ "$status" = 0 ] && [ "$out" = "$2" ] && [ -z "$err" ]; then
+        result "$1" true
+    else
+        result "$1 (expected '$2')" false
+    fi
+}
+
+fails() { # sentence, exit code, the whole stderr
+    if [ "$status" = "$2" ] && [ -z "$out" ] && [ "$err" = "$3" ]; then
+        result "$1" true
+    else
+        result "$1 (expected $2, '$3')" false
+    fi
+}
+
+fails_naming() { # sentence, exit code, what stderr must name: the words are the shell's
+    case $status:$out:$err in
+        "$2"::*"$3"*) result "$1" true ;;
+        *) result "$1 (expected $2, '...$3...')" false ;;
+    esac
+}
+
+holds() { # sentence, a test that must be true
+    sentence=$1
+    shift
+    if "$@"; then
+        result "$sentence" true
+    else
+        result "$sentence" false
+    fi
+}
+
+says() { # sentence, a text that stdout must hold
+    case $out in
+        *"$2"*) result "$1" true ;;
+        *) result "$1" false ;;
+    esac
+}
+
+sets() { # option, value, variable, what the variable then holds
+    settle "$1" "$2" printenv "$3"
+    gives "$1 $2 sets $3" "$4"
+    settle "$1=$2" printenv "$3"
+    gives "$1=$2 sets $3" "$4"
+}
+
+refuses() { # option, value, what is accepted
+    settle "$1" "$2" echo ran
+    fails "$1 '$2' is refused" 125 "settle: $1 '$2': expected $3"
+    settle "$1=$2" echo ran
+    fails "$1='$2' is refused" 125 "settle: $1 '$2': expected $3"
+}
+
+seconds='seconds such as 2.0 or 500ms, from 0 to 86400'
+number='a whole number from 0 (all) to 1000000'
+
+options_set_their_variables() {
+    sets --max-wait 1.5 SETTLE_MAX_WAIT 1.5
+    sets --check-interval 20ms SETTLE_CHECK_INTERVAL 20ms
+    sets --fallback-delay 1s SETTLE_FALLBACK_DELAY 1s
+    sets --until unlocked SETTLE_UNTIL unlocked
+    sets --trigger last SETTLE_TRIGGER last
+    sets --trigger every SETTLE_TRIGGER every
+    sets --at-exit pending SETTLE_AT_EXIT pending
+    sets --at-exit off SETTLE_AT_EXIT off
+    sets --deepbind keep SETTLE_DEEPBIND keep
+    sets --deepbind strip SETTLE_DEEPBIND strip
+    sets --stores chroma SETTLE_STORES chroma
+    sets --stores sqlite:chroma SETTLE_STORES sqlite:chroma
+    sets --dir /srv/data SETTLE_DIRS /srv/data
+    sets --max-collections 0 SETTLE_MAX_COLLECTIONS 0
+    sets --max-files 1000000 SETTLE_MAX_FILES 1000000
+    sets --log off SETTLE_LOG off
+    sets --log warn SETTLE_LOG warn
+    sets --log info SETTLE_LOG info
+    sets --log debug SETTLE_LOG debug
+    sets --log-file /tmp/settle.%p.log SETTLE_LOG_FILE /tmp/settle.%p.log
+    settle --disable printenv SETTLE_DISABLE
+    gives '--disable sets SETTLE_DISABLE' 1
+
+    settle --max-wait 1 --log=info --max-wait 2 printenv SETTLE_MAX_WAIT SETTLE_LOG
+    gives 'options combine, and the last of two holds' '2
+info'
+    export SETTLE_MAX_WAIT=7 SETTLE_LOG=info
+    settle --max-wait 3 printenv SETTLE_MAX_WAIT SETTLE_LOG
+    gives 'an option beats the variable, and a variable without its option holds' '3
+info'
+    unset SETTLE_MAX_WAIT SETTLE_LOG
+    settle sh -c "env | grep -e '^SETTLE_' -e '^LD_PRELOAD'"
+    gives 'without options only LD_PRELOAD is set' "$(printf 'SETTLE_LIBRARY=%s\nLD_PRELOAD=%s' "$library" "$library")"
+}
+
+durations_are_checked() {
+    for value in 0 0.0 .5 1. 2s 0.25s 500ms 0.5ms 007 86400 86400.000 86400s 86400000ms 86400000.0ms; do
+        settle --max-wait "$value" printenv SETTLE_MAX_WAIT
+        gives "a duration may be $value" "$value"
+    done
+    for value in banana '' . s ms -1 +1 1m 1h 1sm 1mss '1 s' ' 1' 1e3 0x10 1,5 1.2.3 inf nan \
+        86401 86400.1 86400.001s 86400000.1ms 86400001ms 99999999999999999999; do
+        refuses --max-wait "$value" "$seconds"
+    done
+    refuses --check-interval fast "$seconds"
+    refuses --fallback-delay 86401 "$seconds"
+}
+
+values_are_checked() {
+    for value in closed unwritten UNLOCKED ''; do
+        refuses --until "$value" 'one of: unlocked'
+    done
+    for value in first '' 'last every' las; do
+        refuses --trigger "$value" 'one of: last every'
+    done
+    refuses --at-exit on 'one of: pending off'
+    refuses --deepbind yes 'one of: keep strip'
+    refuses --log loud 'one of: off warn info debug'
+    refuses --log '' 'one of: off warn info debug'
+    for value in '' : chroma: :chroma chroma::sqlite chroma,sqlite mysql chroma:mysql '*'; do
+        refuses --stores "$value" 'a colon-separated list of: chroma sqlite'
+    done
+    for value in '' -1 1.5 many 1000001 99999999999999999999; do
+        refuses --max-collections "$value" "$number"
+        refuses --max-files "$value" "$number"
+    done
+    refuses --dir '' 'a directory'
+    refuses --log-file '' 'a file name'
+}
+
+command_lines_are_checked() {
+    for option in --rule --record --total-wait --after --check --max --stores-x -x -h - ---; do
+        settle "$option" x echo ran
+        fails "$option is an unknown option" 125 "settle: unknown option '$option': 'settle --help' lists the options"
+    done
+    settle --rule=x echo ran
+    fails 'an unknown option with a value is named without it' 125 "settle: unknown option '--rule': 'settle --help' lists the options"
+
+    for option in --max-wait --check-interval --fallback-delay; do
+        settle $option
+        fails "$option needs a value" 125 "settle: $option without a value: expected $seconds"
+    done
+    for option in --until --trigger --at-exit --deepbind --stores --dir --max-collections --max-files --log --log-file; do
+        settle $option
+        fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
+    done
+    for option in --disable --help --version; do
+        settle $option=1 echo ran
+        fails "$option takes no value" 125 "settle: $option '1': expected no value"
+    done
+
+    none="settle: no command: expected 'settle [options] [--] command ...', see 'settle --help'"
+    settle
+    fails 'a command is needed' 125 "$none"
+    settle --
+    fails 'a command is needed after --' 125 "$none"
+    settle --log info --disable
+    fails 'a command is needed after options' 125 "$none"
+}
+
+the_command_is_run_as_given() {
+    settle -- echo hello
+    gives '-- ends the options' hello
+    settle --log info -- echo --log loud --help
+    gives "what follows the command is the command's" '--log loud --help'
+    settle echo -- --version
+    gives 'a -- behind the command is its own' '-- --version'
+    # shellcheck disable=SC2016
+    settle printf '[%s]' 'a b' '' '*' '$HOME' 'line
+break' "it's" '\n'
+    # shellcheck disable=SC2016
+    gives 'arguments arrive intact' '[a b][][*][$HOME][line
+break][it'\''s][\n]'
+    echo input >"$scratch/in"
+    settle cat <"$scratch/in"
+    gives 'standard input is the command'\''s' input
+    # shellcheck disable=SC2016
+    settle sh -c 'echo "$0"' 
+    gives 'the command is called by the name that was given' sh
+    # The pid of the launcher is that of the shell which becomes it.
+    # shellcheck disable=SC2016,SC2086
+    out=$(SETTLE_LIBRARY=$library sh -c 'echo $$; exec "$@"' - $shell "$launcher" sh -c 'echo $$' 2>&1)
+    status=$? err=''
+    holds "the command takes the launcher's process over" [ "$(echo "$out" | sort -u | wc -l)" -eq 1 ]
+
+    # The names a script is likely to use itself.
+    env -i PATH="$PATH" PWD="$PWD" LC_ALL=C version=v option=o value=v library=l others=o number=n \
+        entry=e home=h path=p limit=l 'space=a b' "SETTLE_LIBRARY=$library" sort=s env | sort >"$scratch/before"
+    # shellcheck disable=SC2086
+    env -i PATH="$PATH" PWD="$PWD" LC_ALL=C version=v option=o value=v library=l others=o number=n \
+        entry=e home=h path=p limit=l 'space=a b' "SETTLE_LIBRARY=$library" sort=s \
+        $shell "$launcher" env 2>"$scratch/err" | grep -v -e '^LD_PRELOAD=' -e '^_=' -e '^SHLVL=' -e '^OLDPWD' |
+        sort >"$scratch/after"
+    out=$(diff "$scratch/before" "$scratch/after")
+    status=$? err=$(cat "$scratch/err")
+    gives 'the environment is otherwise unchanged' ''
+}
+
+exit_codes_are_those_of_env() {
+    for code in 0 1 2 125 255; do
+        settle sh -c "exit $code"
+        holds "the command's exit code $code is kept" [ "$status" = "$code" ]
+    done
+    # shellcheck disable=SC2016
+    settle sh -c 'kill -TERM $$'
+    holds "the command's death by a signal is kept" [ "$status" = 143 ]
+
+    settle no-such-command
+    fails_naming 'a command that is not found is 127' 127 no-such-command
+    settle "$scratch/absent/command" x
+    fails_naming 'a path that does not exist is 127' 127 "$scratch/absent/command"
+    settle ''
+    fails 'an empty command is 127' 127 "settle: '': no such command"
+    settle -- --no-such
+    fails 'a command like an option is 127' 127 "settle: '--no-such': no such command"
+    echo data >"$scratch/plain"
+    settle "$scratch/plain"
+    fails_naming 'a file that is not executable is 126' 126 "$scratch/plain"
+    settle "$scratch"
+    fails_naming 'a directory is 126' 126 "$scratch"
+    real_path=$PATH
+    PATH=$scratch:$PATH
+    settle plain
+    PATH=$real_path
+    fails_naming 'a file in PATH that is not executable is 126' 126 plain
+    settle cd /
+    fails_naming 'a builtin of the shell is no command' 127 cd
+    settle print_help
+    fails_naming 'a function of the launcher is no command' 127 print_help
+}
+
+preload_is_kept() {
+    settle printenv LD_PRELOAD
+    gives 'LD_PRELOAD is the library' "$library"
+    settle cat /proc/self/maps
+    says 'the library is in the command' "$library"
+    while IFS='|' read -r before after sentence; do
+        export LD_PRELOAD="$before"
+        settle printenv LD_PRELOAD
+        unset LD_PRELOAD
+        gives "$sentence" "$after"
+    done <<END
+$other|$library:$other|an existing LD_PRELOAD stays, behind the library
+$other:$third|$library:$other:$third|several stay in their order
+$other $third|$library:$other:$third|those separated by spaces stay too
+|$library|an empty LD_PRELOAD adds nothing
+$library|$library|the library is not there twice
+$other:$library:$third|$library:$other:$third|the library moves to the front
+END
+    # shellcheck disable=SC2086
+    settle $shell "$launcher" --log info printenv LD_PRELOAD SETTLE_LOG
+    gives 'a launcher under the launcher changes nothing' "$library
+info"
+}
+
+the_library_is_found() {
+    mkdir -p tree/scripts tree/build prefix/bin prefix/lib/settle links 'with space/scripts' 'with space/build'
+    cp "$launcher" tree/scripts/settle
+    cp "$launcher" prefix/bin/settle
+    cp "$launcher" 'with space/scripts/settle'
+    cp "$library" tree/build/
+    cp "$library" prefix/lib/settle/
+    cp "$library" 'with space/build/'
+    ln -sf ../tree/scripts/settle links/one
+    ln -sf one links/two
+    ln -sf "$library" links/lib.so
+    export SETTLE_LIBRARY=
+
+    start=$scratch/tree/scripts/settle
+    settle printenv LD_PRELOAD
+    gives 'in a source tree the library is in build' "$scratch/tree/build/libsettle.so"
+    start=$scratch/prefix/bin/settle
+    settle printenv LD_PRELOAD
+    gives 'installed the library is in lib/settle' "$scratch/prefix/lib/settle/libsettle.so"
+    start=links/two
+    settle printenv LD_PRELOAD
+    gives 'links to the launcher are followed' "$scratch/tree/build/libsettle.so"
+    mv tree/build tree/no-build
+    start=$scratch/tree/scripts/settle
+    settle echo ran
+    fails 'no library is an error that says where it looked' 125 \
+        "settle: no libsettle.so in '$scratch/tree/build' or '$scratch/tree/lib/settle': run make, or set SETTLE_LIBRARY to its path"
+    settle --version
+    gives '--version needs no library' "settle $version"
+    mv tree/no-build tree/build
+    cannot="LD_PRELOAD cannot carry a path with a space or a colon; set SETTLE_LIBRARY to a link or a copy without"
+    start="$scratch/with space/scripts/settle"
+    settle echo ran
+    fails 'a space in the path of the library is an error' 125 \
+        "settle: library '$scratch/with space/build/libsettle.so': $cannot"
+
+    start=$launcher
+    SETTLE_LIBRARY=$third
+    settle printenv LD_PRELOAD
+    gives 'SETTLE_LIBRARY names another library' "$third"
+    SETTLE_LIBRARY=links/lib.so
+    settle printenv LD_PRELOAD
+    gives 'a relative SETTLE_LIBRARY becomes absolute, and links stay' "$scratch/links/lib.so"
+    SETTLE_LIBRARY=/no:where/lib.so
+    settle echo ran
+    fails 'a colon in the path of the library is an error' 125 "settle: library '/no:where/lib.so': $cannot"
+    for value in /nowhere/lib.so /tmp; do
+        SETTLE_LIBRARY=$value
+        settle echo ran
+        fails "a library that is no file ($value) is an error" 125 \
+            "settle: library '$value': expected a file that can be read; SETTLE_LIBRARY may name another"
+    done
+    unset SETTLE_LIBRARY
+}
+
+directories_add_up() {
+    settle --dir /a --dir=/b printenv SETTLE_DIRS
+    gives '--dir may be given several times' /a:/b
+    export SETTLE_DIRS=/x:/y
+    settle --dir /a printenv SETTLE_DIRS
+    unset SETTLE_DIRS
+    gives '--dir adds to SETTLE_DIRS' /x:/y:/a
+    settle --dir data --dir ./more printenv SETTLE_DIRS
+    gives 'a relative --dir becomes absolute' "$scratch/data:$scratch/./more"
+    settle --dir '/srv/*' --dir 'data-*' printenv SETTLE_DIRS
+    gives 'a glob stays one' "/srv/*:$scratch/data-*"
+    settle --dir '/a b' printenv SETTLE_DIRS
+    gives 'a directory may hold spaces' '/a b'
+    colon='a path without a colon, which separates directories in SETTLE_DIRS'
+    settle --dir /a:/b echo ran
+    fails 'a colon in a directory is refused' 125 "settle: --dir '/a:/b': expected $colon; it is '/a:/b'"
+    mkdir -p "$scratch/col:on"
+    cd "$scratch/col:on" || exit 1
+    settle --dir data echo ran
+    cd "$scratch" || exit 1
+    fails 'a colon in the current directory is refused where it matters' 125 \
+        "settle: --dir 'data': expected $colon; it is '$scratch/col:on/data'"
+    settle --log-file settle.log printenv SETTLE_LOG_FILE
+    gives 'a relative --log-file becomes absolute' "$scratch/settle.log"
+}
+
+help_is_complete() {
+    settle --version
+    gives '--version prints name and version' "settle $version"
+    settle --log info --help
+    holds '--help succeeds and goes to standard output' [ "$status$err" = 0 ]
+    holds '--help fits into 80 columns' [ "$(printf '%s\n' "$out" | awk 'length > 80' | wc -l)" -eq 0 ]
+    while IFS= read -r text; do
+        says "--help says '$text'" "$text"
+    done <<'END'
+Usage: settle [options] [--] command
+--max-wait S          SETTLE_MAX_WAIT=2.0
+--check-interval S    SETTLE_CHECK_INTERVAL=0.05
+--fallback-delay S    SETTLE_FALLBACK_DELAY=0.1
+--until LEVEL         SETTLE_UNTIL=unlocked
+--trigger WHEN        SETTLE_TRIGGER=last
+--at-exit WHAT        SETTLE_AT_EXIT=pending
+--deepbind HOW        SETTLE_DEEPBIND=keep
+--stores LIST         SETTLE_STORES=chroma
+--dir DIR             SETTLE_DIRS
+--max-collections N   SETTLE_MAX_COLLECTIONS=5
+--max-files N         SETTLE_MAX_FILES=3
+--log LEVEL           SETTLE_LOG=warn
+--log-file FILE       SETTLE_LOG_FILE
+--disable             SETTLE_DISABLE
+--help, --version
+SETTLE_LIBRARY
+Examples:
+Exit codes:
+  125
+  126
+  127
+statically linked
+set-uid
+Go
+END
+}
+
+version=$(sed -n 's/^version=//p' "$launcher")
+done_with=
+for shell in sh dash 'busybox sh' bash; do
+    real=$(readlink -f "$(command -v "${shell%% *}")")
+    case $done_with:$real in
+        *: | *":$real:"*) continue ;; # absent, or the same one under another name
+    esac
+    done_with=$done_with:$real:
+    options_set_their_variables
+    durations_are_checked
+    values_are_checked
+    command_lines_are_checked
+    the_command_is_run_as_given
+    exit_codes_are_those_of_env
+    preload_is_kept
+    the_library_is_found
+    directories_add_up
+    help_is_complete
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
