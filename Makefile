@@ -99,7 +99,7 @@ $(B)/e2e-tests: $(E2E_SOURCES)
 $(B)/programs/%: tests/e2e/programs/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lpthread
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lpthread -lsqlite3
 
 unit: $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done

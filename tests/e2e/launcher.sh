@@ -43,7 +43,7 @@ result() { # sentence, true or false
 start=$launcher
 settle() {
     # shellcheck disable=SC2086
-    SETTLE_LIBRARY=${SETTLE_LIBRARY-$library} $shell "$start" "$@" >"$scratch/out" 2>"$scratch/err"
+    SETTLE_LIBRARY=${SETTLE_LIBRARY-$library} timeout 60 $shell "$start" "$@" >"$scratch/out" 2>"$scratch/err"
     status=$?
     out=$(cat "$scratch/out")
     err=$(cat "$scratch/err")

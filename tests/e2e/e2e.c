@@ -1,0 +1,231 @@
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct world world;
+
+static char top[PATH_MAX];
+
+void world_begin(void)
+{
+    static char base[PATH_MAX];
+    signal(SIGPIPE, SIG_IGN);
+    snprintf(base, sizeof base, "/tmp/settle-e2e-XXXXXX");
+    cr_assert_not_null(mkdtemp(base));
+    snprintf(top, sizeof top, "%s", base);
+    cr_assert_lt(snprintf(world.dir, sizeof world.dir, "%s/store", base), (int)sizeof world.dir);
+    cr_assert_lt(snprintf(world.log, sizeof world.log, "%s/log", base), (int)sizeof world.log);
+    cr_assert_eq(mkdir(world.dir, 0755), 0);
+    snprintf(world.primary, sizeof world.primary, "%s", in_dir("chroma.sqlite3"));
+    int fd = open(world.primary, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    cr_assert_geq(fd, 0);
+    close(fd);
+}
+
+void world_end(void)
+{
+    char command[PATH_MAX + 16];
+    snprintf(command, sizeof command, "rm -rf '%s'", top);
+    cr_expect_eq(system(command), 0);
+}
+
+const char *in_dir(const char *name)
+{
+    static char paths[4][PATH_MAX];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    cr_assert_lt(snprintf(path, PATH_MAX, "%s/%s", world.dir, name), PATH_MAX);
+    return path;
+}
+
+uint64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void sleep_ms(unsigned ms)
+{
+    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * MS};
+    nanosleep(&ts, NULL);
+}
+
+/* --- processes -------------------------------------------------------------------------------------- */
+
+struct process spawn_plain(const char *const *command)
+{
+    static unsigned number;
+    struct process p;
+    int in[2];
+    int out[2];
+    cr_assert_eq(pipe2(in, O_CLOEXEC), 0);
+    cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
+    cr_assert_lt(snprintf(p.err, sizeof p.err, "%s/err-%u", top, number++), (int)sizeof p.err);
+
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    posix_spawn_file_actions_addopen(&actions, 2, p.err, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    extern char **environ;
+    char *arguments[ARGUMENTS + 1];
+    int count = 0;
+    for (; command[count] != NULL; count++) {
+        cr_assert_lt(count, ARGUMENTS);
+        arguments[count] = strdup(command[count]);
+    }
+    arguments[count] = NULL;
+    cr_assert_eq(posix_spawnp(&p.pid, arguments[0], &actions, NULL, arguments, environ), 0,
+                 "%s cannot be started", arguments[0]);
+    posix_spawn_file_actions_destroy(&actions);
+    for (int i = 0; i < count; i++)
+        free(arguments[i]);
+    close(in[0]);
+    close(out[1]);
+    p.in = in[1];
+    p.out = fdopen(out[0], "r");
+    return p;
+}
+
+struct process spawn_shimmed(const char *const *options, const char *const *command)
+{
+    const char *all[ARGUMENTS + 1] = {"scripts/settle", "--log", "debug", "--log-file", world.log};
+    int count = 5;
+    for (; *options != NULL && count < ARGUMENTS - 1; options++)
+        all[count++] = *options;
+    all[count++] = "--";
+    for (; *command != NULL && count < ARGUMENTS; command++)
+        all[count++] = *command;
+    all[count] = NULL;
+    return spawn_plain(all);
+}
+
+static bool read_line(struct process *p, char *line, int size)
+{
+    /* An unbuffered look first, so that a program that hangs fails the test instead of hanging it. */
+    struct pollfd ready = {.fd = fileno(p->out), .events = POLLIN};
+    if (poll(&ready, 1, 20000) <= 0)
+        return false;
+    return fgets(line, size, p->out) != NULL;
+}
+
+uint64_t await_line(struct process *p, const char *word)
+{
+    char line[512];
+    do {
+        if (!read_line(p, line, sizeof line)) {
+            kill(p->pid, SIGKILL);
+            cr_assert_fail("no line '%s' came; standard error: %s", word, errors_of(p));
+        }
+    } while (strncmp(line, word, strlen(word)) != 0);
+    return now_ns();
+}
+
+void send_line(struct process *p, const char *line)
+{
+    cr_assert_gt(dprintf(p->in, "%s\n", line), 0);
+}
+
+int finish(struct process *p)
+{
+    int status = 0;
+    close(p->in);
+    for (int waited = 0; waitpid(p->pid, &status, WNOHANG) == 0; waited++) {
+        if (waited == 10000)
+            kill(p->pid, SIGKILL);
+        sleep_ms(2);
+    }
+    fclose(p->out);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static const char *content(const char *path)
+{
+    static char text[1 << 20];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    return text;
+}
+
+const char *errors_of(const struct process *p)
+{
+    return content(p->err);
+}
+
+struct step step(struct process *p, const char *command)
+{
+    char line[256];
+    struct step s;
+    unsigned long long took;
+    send_line(p, command);
+    cr_assert(read_line(p, line, sizeof line), "no answer to '%s': %s", command, errors_of(p));
+    cr_assert_eq(sscanf(line, "%ld %d %llu", &s.result, &s.error, &took), 3, "%s: %s", command, line);
+    s.took = took;
+    return s;
+}
+
+/* --- holders and the log ---------------------------------------------------------------------------- */
+
+struct process hold(const char *kind, const char *path, unsigned ms)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", ms);
+    struct process holder = PLAIN("build/programs/holder", kind, path, text);
+    await_line(&holder, "held");
+    return holder;
+}
+
+uint64_t released_at(struct process *holder)
+{
+    char line[64] = "";
+    unsigned long long at = 0;
+    cr_assert(read_line(holder, line, sizeof line));
+    cr_assert_eq(sscanf(line, "released %llu", &at), 1, "%s", line);
+    finish(holder);
+    return at;
+}
+
+bool log_has(const char *text)
+{
+    return strstr(content(world.log), text) != NULL;
+}
+
+unsigned log_count(const char *text)
+{
+    unsigned count = 0;
+    for (const char *at = content(world.log); (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+unsigned log_waits(void)
+{
+    return log_count("unlocked at once: ") + log_count("File unlocked after polling") +
+           log_count("still locked after") + log_count("the wait ends") +
+           log_count("cannot be examined") + log_count("nothing to wait for");
+}
+
+pid_t lock_owner(const char *path, long offset)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(fcntl(fd, F_GETLK, &lock), 0);
+    close(fd);
+    return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}

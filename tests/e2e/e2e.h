@@ -1,0 +1,86 @@
+/* What the end-to-end tests share: programs spawned under the built library, a holder of locks, the log.
+ *
+ * The test runner itself is never preloaded. All times are CLOCK_MONOTONIC, the same clock in every
+ * process.
+ */
+#ifndef SETTLE_E2E_H
+#define SETTLE_E2E_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum { MS = 1000000, ARGUMENTS = 24 };
+
+/* A directory of the test's own, with a store in it; made by setup, removed by teardown. */
+struct world {
+    char dir[PATH_MAX];     /* the persist directory */
+    char primary[PATH_MAX]; /* dir/chroma.sqlite3, an empty file until a program fills it */
+    char log[PATH_MAX];     /* the library's log, outside of dir */
+};
+extern struct world world;
+void world_begin(void);
+void world_end(void);
+
+/* A path in the world's directory; valid until the fourth next call. */
+const char *in_dir(const char *name);
+
+struct process {
+    pid_t pid;
+    int in;
+    FILE *out; /* its standard output, by lines */
+    char err[PATH_MAX];
+};
+
+/* Spawns a command. Under the shim: through scripts/settle, with the log at debug in world.log and the
+ * further options (NULL-terminated) given. The command: a NULL-terminated list. */
+struct process spawn_plain(const char *const *command);
+struct process spawn_shimmed(const char *const *options, const char *const *command);
+#define PLAIN(...)              spawn_plain((const char *const[]){__VA_ARGS__, NULL})
+#define SHIMMED(...)            spawn_shimmed((const char *const[]){NULL}, (const char *const[]){__VA_ARGS__, NULL})
+#define OPTIONS(...)            ((const char *const[]){__VA_ARGS__, NULL})
+#define SHIMMED_WITH(list, ...) spawn_shimmed(list, (const char *const[]){__VA_ARGS__, NULL})
+
+/* Reads lines of the process's output until one begins with `word`; returns when it came. */
+uint64_t await_line(struct process *p, const char *word);
+
+/* Sends a line to its standard input. */
+void send_line(struct process *p, const char *line);
+
+/* Closes its input and waits for its end; the exit status, or 128 + the signal. Kills it after 20 s. */
+int finish(struct process *p);
+
+/* What it wrote to standard error, as a string that the next call overwrites. */
+const char *errors_of(const struct process *p);
+
+/* One command to programs/stepper and its answer. */
+struct step {
+    long result;
+    int error;     /* errno as the program saw it */
+    uint64_t took; /* ns */
+};
+struct step step(struct process *p, const char *command);
+
+/* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path from now
+ * on for a time. */
+struct process hold(const char *kind, const char *path, unsigned ms);
+
+/* The moment just before it let go. */
+uint64_t released_at(struct process *holder);
+
+uint64_t now_ns(void);
+void sleep_ms(unsigned ms);
+
+/* The log so far. */
+bool log_has(const char *text);
+unsigned log_count(const char *text);
+
+/* The number of waits in the log, by whatever outcome. */
+unsigned log_waits(void);
+
+/* Who holds a POSIX lock on the byte at `offset` of a file; 0 if nobody. */
+pid_t lock_owner(const char *path, long offset);
+
+#endif
