@@ -117,17 +117,22 @@ void log_end(struct log_line *line)
         return;
     }
     int error = append_to_file(t->data, length);
-    if (error == 0 || atomic_exchange(&log_path_broken, true))
+    if (error == 0)
         return;
-    char buffer[LOG_LINE_SIZE];
-    struct text complaint = text_in(buffer, sizeof buffer);
-    text_str(&complaint, "settle: warning: SETTLE_LOG_FILE='");
-    text_path(&complaint, log_path);
-    text_str(&complaint, "': cannot be written (");
-    text_error(&complaint, error);
-    text_str(&complaint, "); expected a file in a directory that exists, no symbolic link\n");
-    write_stderr(complaint.data, complaint.length);
-    write_stderr(t->data, length);
+    if (!atomic_exchange(&log_path_broken, true)) {
+        struct log_line complaint;
+        log_begin(&complaint, LOG_WARN);
+        text_str(&complaint.text, "SETTLE_LOG_FILE='");
+        text_path(&complaint.text, log_path);
+        text_str(&complaint.text, "': cannot be written (");
+        text_error(&complaint.text, error);
+        text_str(&complaint.text,
+                 "); expected a file in a directory that exists, no symbolic link; "
+                 "warnings go to standard error\n");
+        write_stderr(complaint.text.data, complaint.text.length);
+    }
+    if (line->level == LOG_WARN)
+        write_stderr(t->data, length);
 }
 
 void log_say(enum log_level level, const char *message)

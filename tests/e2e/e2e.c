@@ -62,7 +62,8 @@ void sleep_ms(unsigned ms)
     nanosleep(&ts, NULL);
 }
 
-/* --- processes -------------------------------------------------------------------------------------- */
+/* --- processes
+ * -------------------------------------------------------------------------------------- */
 
 struct process spawn_plain(const char *const *command)
 {
@@ -114,7 +115,8 @@ struct process spawn_shimmed(const char *const *options, const char *const *comm
 
 static bool read_line(struct process *p, char *line, int size)
 {
-    /* An unbuffered look first, so that a program that hangs fails the test instead of hanging it. */
+    /* An unbuffered look first, so that a program that hangs fails the test instead of hanging it.
+     */
     struct pollfd ready = {.fd = fileno(p->out), .events = POLLIN};
     if (poll(&ready, 1, 20000) <= 0)
         return false;
@@ -174,12 +176,14 @@ struct step step(struct process *p, const char *command)
     unsigned long long took;
     send_line(p, command);
     cr_assert(read_line(p, line, sizeof line), "no answer to '%s': %s", command, errors_of(p));
-    cr_assert_eq(sscanf(line, "%ld %d %llu", &s.result, &s.error, &took), 3, "%s: %s", command, line);
+    cr_assert_eq(sscanf(line, "%ld %d %llu", &s.result, &s.error, &took), 3, "%s: %s", command,
+                 line);
     s.took = took;
     return s;
 }
 
-/* --- holders and the log ---------------------------------------------------------------------------- */
+/* --- holders and the log
+ * ---------------------------------------------------------------------------- */
 
 struct process hold(const char *kind, const char *path, unsigned ms)
 {

@@ -1,4 +1,5 @@
-/* What the end-to-end tests share: programs spawned under the built library, a holder of locks, the log.
+/* What the end-to-end tests share: programs spawned under the built library, a holder of locks, the
+ * log.
  *
  * The test runner itself is never preloaded. All times are CLOCK_MONOTONIC, the same clock in every
  * process.
@@ -34,12 +35,13 @@ struct process {
     char err[PATH_MAX];
 };
 
-/* Spawns a command. Under the shim: through scripts/settle, with the log at debug in world.log and the
- * further options (NULL-terminated) given. The command: a NULL-terminated list. */
+/* Spawns a command. Under the shim: through scripts/settle, with the log at debug in world.log and
+ * the further options (NULL-terminated) given. The command: a NULL-terminated list. */
 struct process spawn_plain(const char *const *command);
 struct process spawn_shimmed(const char *const *options, const char *const *command);
-#define PLAIN(...)              spawn_plain((const char *const[]){__VA_ARGS__, NULL})
-#define SHIMMED(...)            spawn_shimmed((const char *const[]){NULL}, (const char *const[]){__VA_ARGS__, NULL})
+#define PLAIN(...) spawn_plain((const char *const[]){__VA_ARGS__, NULL})
+#define SHIMMED(...)                                                                               \
+    spawn_shimmed((const char *const[]){NULL}, (const char *const[]){__VA_ARGS__, NULL})
 #define OPTIONS(...)            ((const char *const[]){__VA_ARGS__, NULL})
 #define SHIMMED_WITH(list, ...) spawn_shimmed(list, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -49,7 +51,8 @@ uint64_t await_line(struct process *p, const char *word);
 /* Sends a line to its standard input. */
 void send_line(struct process *p, const char *line);
 
-/* Closes its input and waits for its end; the exit status, or 128 + the signal. Kills it after 20 s. */
+/* Closes its input and waits for its end; the exit status, or 128 + the signal. Kills it after 20
+ * s. */
 int finish(struct process *p);
 
 /* What it wrote to standard error, as a string that the next call overwrites. */
@@ -63,8 +66,8 @@ struct step {
 };
 struct step step(struct process *p, const char *command);
 
-/* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path from now
- * on for a time. */
+/* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path
+ * from now on for a time. */
 struct process hold(const char *kind, const char *path, unsigned ms);
 
 /* The moment just before it let go. */

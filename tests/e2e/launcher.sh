@@ -25,6 +25,8 @@ if ! echo 'typedef int nothing;' | ${CC:-cc} -shared -fPIC -x c -o "$library" -;
 fi
 cp "$library" "$other"
 cp "$library" "$third"
+cp "$library" "$scratch/libglob.so"
+cp "$library" "$scratch/libgl[o]b.so"
 
 passed=0
 failed=0
@@ -39,7 +41,8 @@ result() { # sentence, true or false
     fi
 }
 
-# Runs the launcher; leaves status, out, err. The shell is one word or two (busybox sh).
+# Runs the launcher; leaves status, out, err. The shell is one word or two (busybox sh). One that
+# hangs is a failure, not the end of the tests.
 start=$launcher
 settle() {
     # shellcheck disable=SC2086
@@ -292,6 +295,7 @@ preload_is_kept() {
 $other|$library:$other|an existing LD_PRELOAD stays, behind the library
 $other:$third|$library:$other:$third|several stay in their order
 $other $third|$library:$other:$third|those separated by spaces stay too
+$scratch/libgl[o]b.so|$library:$scratch/libgl[o]b.so|a name with brackets is no pattern
 |$library|an empty LD_PRELOAD adds nothing
 $library|$library|the library is not there twice
 $other:$library:$third|$library:$other:$third|the library moves to the front
@@ -343,8 +347,9 @@ the_library_is_found() {
     settle printenv LD_PRELOAD
     gives 'SETTLE_LIBRARY names another library' "$third"
     SETTLE_LIBRARY=links/lib.so
-    settle printenv LD_PRELOAD
-    gives 'a relative SETTLE_LIBRARY becomes absolute, and links stay' "$scratch/links/lib.so"
+    settle printenv LD_PRELOAD SETTLE_LIBRARY
+    gives 'a relative SETTLE_LIBRARY becomes absolute, and links stay' "$scratch/links/lib.so
+$scratch/links/lib.so"
     SETTLE_LIBRARY=/no:where/lib.so
     settle echo ran
     fails 'a colon in the path of the library is an error' 125 "settle: library '/no:where/lib.so': $cannot"

@@ -1,5 +1,6 @@
-/* holder KIND PATH MS: takes a lock, says "held", keeps it for a time, says "released" with the moment
- * before it lets go, and lets go without closing. Byte 0 is one that SQLite does not lock. */
+/* holder KIND PATH MS: takes a lock, says "held", keeps it for a time, says "released" with the
+ * moment before it lets go, and lets go without closing. Byte 0 is one that SQLite does not lock.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

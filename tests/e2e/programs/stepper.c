@@ -1,5 +1,6 @@
-/* stepper: runs the commands on its standard input, one a line, and answers each with the result, errno
- * as the call left it, and the nanoseconds that the call took. A, B: single letters that name handles. */
+/* stepper: runs the commands on its standard input, one a line, and answers each with the result,
+ * errno as the call left it, and the nanoseconds that the call took. A, B: single letters that name
+ * handles. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

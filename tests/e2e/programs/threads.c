@@ -2,7 +2,8 @@
  *   exit-closing MS   main returns while a detached thread closes the store MS later
  *   exit-leaking      main returns while a thread sits there and the store stays open
  *   exit-single       main returns with the store open and no other thread
- *   reopen MS         a thread closes its SQLite connection; MS later main opens one and begins a write */
+ *   reopen MS         a thread closes its SQLite connection; MS later main opens one and begins a
+ * write */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>

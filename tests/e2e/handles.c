@@ -1,0 +1,323 @@
+/* Which closes wait: the last handle, however the program names or copies it. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(handles, .init = world_begin, .fini = world_end, .timeout = 120);
+
+static struct step say(struct process *p, const char *command, const char *path)
+{
+    char line[PATH_MAX + 32];
+    snprintf(line, sizeof line, "%s %s", command, path);
+    return step(p, line);
+}
+
+static void end(struct process *p)
+{
+    cr_expect_eq(finish(p), 0);
+}
+
+Test(handles, a_close_that_leaves_handles_open_does_not_wait)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    say(&p, "open b -", world.primary);
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 0);
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 1);
+    end(&p);
+}
+
+Test(handles, copies_of_a_descriptor_are_handles)
+{
+    static const char *const copies[] = {"dup a b", "dupfd a b"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct process p = SHIMMED("build/programs/stepper");
+        say(&p, "open a -", world.primary);
+        cr_assert_geq(step(&p, copies[i]).result, 0);
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), i, "%s", copies[i]);
+        step(&p, "close b");
+        cr_expect_eq(log_waits(), i + 1, "%s", copies[i]);
+        end(&p);
+    }
+}
+
+Test(handles, dup2_closes_what_it_replaces)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    step(&p, "open b - /dev/null");
+    cr_expect_geq(step(&p, "dup2 b a").result, 0);
+    cr_expect_eq(log_waits(), 1);
+    step(&p, "close a");
+    say(&p, "open a -", world.primary);
+    cr_expect_geq(step(&p, "dup2 a b").result, 0); /* a copy more */
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 1);
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 2);
+    end(&p);
+}
+
+Test(handles, a_failed_dup2_closes_nothing)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    step(&p, "open b - /dev/null");
+    step(&p, "close b");
+    cr_expect_eq(step(&p, "dup2 b a").result, -1);
+    cr_expect_eq(log_waits(), 0);
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 1);
+    end(&p);
+}
+
+Test(handles, close_range_closes_several_and_waits_once)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    say(&p, "open b -", world.primary);
+    cr_expect_eq(step(&p, "closerange a b").result, 0);
+    cr_expect_eq(log_waits(), 1);
+    end(&p);
+}
+
+Test(handles, freopen_closes_what_the_stream_was)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "fopen a -", world.primary);
+    say(&p, "freopen a -", world.log);
+    cr_expect_eq(log_waits(), 1);
+    step(&p, "fclose a");
+    cr_expect_eq(log_waits(), 1);
+    end(&p);
+}
+
+Test(handles, a_stream_over_a_descriptor_is_the_same_handle)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    step(&p, "fdopen a");
+    cr_expect_eq(log_waits(), 0);
+    step(&p, "fclose a");
+    cr_expect_eq(log_waits(), 1);
+    end(&p);
+}
+
+Test(handles, index_files_that_come_and_go_do_not_wait)
+{
+    char collection[PATH_MAX];
+    snprintf(collection, sizeof collection, "%s", in_dir("d3b07384-d9a0-4c9b-8f3e-0123456789ab"));
+    cr_assert_eq(mkdir(collection, 0755), 0);
+    const char *header = in_dir("d3b07384-d9a0-4c9b-8f3e-0123456789ab/header.bin");
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    for (int i = 0; i < 10; i++) {
+        say(&p, "open b -", header);
+        step(&p, "close b");
+    }
+    cr_expect_eq(log_count("opened as secondary"), 10);
+    cr_expect_eq(log_waits(), 0);
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 1);
+    /* nor with the database closed, where each of them is a last handle */
+    say(&p, "open b -", header);
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 1);
+    end(&p);
+}
+
+Test(handles, a_locked_index_file_is_reported_and_no_failure)
+{
+    cr_assert_eq(mkdir(in_dir("collection"), 0755), 0);
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "300ms"), "build/programs/stepper");
+    say(&p, "open a -", in_dir("collection/data_level0.bin"));
+    step(&p, "close a");
+    struct process holder = hold("posix", in_dir("collection/data_level0.bin"), 1500);
+    say(&p, "open a -", world.primary);
+    step(&p, "close a");
+    cr_expect(log_has("data_level0.bin: secondary file still locked, not waited for"));
+    cr_expect_eq(log_count("still locked after"), 0);
+    released_at(&holder);
+    end(&p);
+}
+
+Test(handles, a_store_is_found_however_it_is_named)
+{
+    char line[PATH_MAX + 32];
+    unsigned waits = 0;
+    struct process p = SHIMMED("build/programs/stepper");
+    cr_assert_eq(symlink(world.dir, in_dir("../linked")), 0);
+    cr_assert_eq(symlink(world.primary, in_dir("../alias.db")), 0);
+    cr_assert_eq(mkdir(in_dir("../bound"), 0755), 0);
+
+    const char *names[] = {in_dir("../linked/chroma.sqlite3"), in_dir("../alias.db"),
+                           in_dir("..//store/./chroma.sqlite3")};
+    for (int i = 0; i < 3; i++) {
+        say(&p, "open a -", names[i]);
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), ++waits, "%s", names[i]);
+    }
+
+    /* relative, with a chdir in between; and through a directory's descriptor, given with a slash
+     */
+    say(&p, "chdir - -", world.dir);
+    step(&p, "open a - chroma.sqlite3");
+    step(&p, "chdir - - /");
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), ++waits, "relative");
+    snprintf(line, sizeof line, "opendir b - %s/", world.dir);
+    step(&p, line);
+    step(&p, "openat a b chroma.sqlite3");
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), ++waits, "openat");
+
+    if (geteuid() == 0) { /* the same store through two names is one */
+        cr_assert_eq(mount(world.dir, in_dir("../bound"), NULL, MS_BIND, NULL), 0);
+        say(&p, "open a -", in_dir("../bound/chroma.sqlite3"));
+        say(&p, "open c -", world.primary);
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), waits, "bind mount");
+        step(&p, "close c");
+        cr_expect_eq(log_waits(), ++waits, "bind mount");
+    } else {
+        cr_log_warn("SKIPPED: a bind mount needs root");
+    }
+    end(&p);
+    umount(in_dir("../bound"));
+}
+
+Test(handles, sidecars_belong_to_their_database)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    say(&p, "open b -", in_dir("chroma.sqlite3-wal"));
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 0);
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 1);
+    say(&p, "open b -", in_dir("chroma.sqlite3-journal"));
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 1, "a journal alone is no store");
+    end(&p);
+}
+
+Test(handles, of_other_files_are_not_tracked)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", in_dir("other.db"));
+    step(&p, "close a");
+    say(&p, "open a -", in_dir("my-chroma.sqlite3"));
+    step(&p, "close a");
+    cr_expect_eq(log_count("opened as"), 0);
+    cr_expect_eq(log_waits(), 0);
+    end(&p);
+}
+
+Test(handles, the_profile_sqlite_finds_databases_by_content)
+{
+    /* python creates it empty, so that it becomes a database only while it is open */
+    struct process p = SHIMMED_WITH(OPTIONS("--stores", "chroma:sqlite"), "/usr/bin/python3",
+                                    "tests/e2e/programs/closer.py", in_dir("app.data"));
+    await_line(&p, "open");
+    struct process holder = hold("posix", in_dir("app.data"), 300);
+    send_line(&p, "close");
+    uint64_t closed = await_line(&p, "closed");
+    cr_expect_geq(closed, released_at(&holder));
+    cr_expect_eq(finish(&p), 0);
+
+    /* and a file that is none is left alone */
+    p = SHIMMED_WITH(OPTIONS("--stores", "chroma:sqlite"), "build/programs/stepper");
+    unsigned waits = log_waits();
+    say(&p, "open a -", in_dir("empty"));
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), waits);
+    say(&p, "open a -", in_dir("app.data"));
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), waits + 1);
+    end(&p);
+}
+
+Test(handles, directories_by_glob_track_every_file_in_them)
+{
+    char glob[PATH_MAX];
+    cr_assert_eq(mkdir(in_dir("../delta-1"), 0755), 0);
+    cr_assert_eq(mkdir(in_dir("../omega-1"), 0755), 0);
+    cr_assert_eq(symlink(world.dir, in_dir("../way")), 0);
+    snprintf(glob, sizeof glob, "%s", in_dir("../way/../delta-*"));
+    struct process p = SHIMMED_WITH(OPTIONS("--dir", glob), "build/programs/stepper");
+    say(&p, "open a -", in_dir("../delta-1/index"));
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 1);
+    say(&p, "open a -", in_dir("../omega-1/index"));
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 1);
+    end(&p);
+}
+
+Test(handles, with_trigger_every_each_close_of_a_primary_waits)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--trigger", "every"), "build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    say(&p, "open b -", world.primary);
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 1);
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 2);
+    end(&p);
+}
+
+Test(handles, the_last_of_several_connections_waits_once)
+{
+    struct process p = SHIMMED("/usr/bin/python3", "-c",
+                               "import sqlite3, sys\n"
+                               "all = [sqlite3.connect(sys.argv[1]) for i in range(5)]\n"
+                               "all[0].execute('create table t(a)')\n"
+                               "for c in all: c.execute('select * from t').fetchall(); c.close()\n"
+                               "print('closed', flush=True)\n",
+                               world.primary);
+    await_line(&p, "closed");
+    cr_expect_eq(log_waits(), 1);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+Test(handles, a_fork_child_that_closes_does_not_wait_and_changes_nothing)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    struct process holder = hold("posix", world.primary, 800);
+    cr_expect_eq(step(&p, "childcloses a").result, 0);
+    cr_expect_eq(log_waits(), 0);
+    step(&p, "close a");
+    cr_expect_eq(log_count("File unlocked after polling"), 1);
+    released_at(&holder);
+    end(&p);
+}
+
+Test(handles, a_store_renamed_while_open_is_waited_for_where_it_is)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    cr_expect_eq(say(&p, "rename - -", world.primary).result, 0);
+    struct process holder = hold("posix", in_dir("chroma.sqlite3.moved"), 300);
+    step(&p, "close a");
+    cr_expect_eq(log_count("File unlocked after polling"), 1);
+    released_at(&holder);
+    end(&p);
+}
+
+Test(handles, the_shim_takes_no_descriptor_number)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    long lowest = step(&p, "lowest").result;
+    say(&p, "open a -", world.primary);
+    step(&p, "close a");
+    cr_expect_eq(step(&p, "lowest").result, lowest);
+    cr_expect_eq(lowest, 3);
+    end(&p);
+}
