@@ -219,6 +219,7 @@ void block_until_settled(struct store *store, const char *path)
     wait->began = sys_now();
     wait->deadline = wait->began + settings->max_wait;
     wait->check_interval = settings->check_interval;
+    wait->name_holder = log_wants(LOG_WARN);
     wait->profile = atomic_load(&store->profile);
     wait->max_collections = settings->max_collections;
     wait->max_files = settings->max_files;

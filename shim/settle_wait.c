@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum status { STATUS_SETTLED = 0, STATUS_HELD = 1, STATUS_USAGE = 2, STATUS_UNEXAMINED = 3 };
@@ -64,6 +66,18 @@ static void complain_of_option(const char *message)
     fprintf(stderr, "settle-wait: --%s%.*s\n", option_name, length, rest);
 }
 
+/* The first look at the paths is silent: what there is to say comes with the second. */
+static bool telling;
+
+static void __attribute__((format(printf, 1, 2))) tell(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    if (telling)
+        vfprintf(stderr, format, list);
+    va_end(list);
+}
+
 /* A directory is a store by the primary in it. Returns false, having said why, if there is none. */
 static bool locate(const char *path, struct wait_request *request)
 {
@@ -71,12 +85,12 @@ static bool locate(const char *path, struct wait_request *request)
     char primary[PATH_MAX];
     request->profile = NULL;
     if (stat(path, &st) < 0) {
-        fprintf(stderr, "settle-wait: %s: %s\n", path, strerror(errno));
+        tell("settle-wait: %s: %s\n", path, strerror(errno));
         return false;
     }
     if (!S_ISDIR(st.st_mode)) {
         if (realpath(path, request->path) == NULL) {
-            fprintf(stderr, "settle-wait: %s: %s\n", path, strerror(errno));
+            tell("settle-wait: %s: %s\n", path, strerror(errno));
             return false;
         }
         return true;
@@ -90,11 +104,11 @@ static bool locate(const char *path, struct wait_request *request)
             return true;
         }
     }
-    fprintf(stderr, "settle-wait: %s: no store is recognised in this directory; expected", path);
+    tell("settle-wait: %s: no store is recognised in this directory; expected", path);
     for (int i = 0; i < profile_count; i++)
         if (profiles[i].primary != NULL)
-            fprintf(stderr, " %s (%s)", profiles[i].primary, profiles[i].name);
-    fprintf(stderr, " in it, or the path of a database file\n");
+            tell(" %s (%s)", profiles[i].primary, profiles[i].name);
+    tell(" in it, or the path of a database file\n");
     return false;
 }
 
@@ -104,13 +118,12 @@ static void name_holder(const struct wait_result *result)
     char elapsed[32];
     struct text t = text_in(elapsed, sizeof elapsed);
     text_seconds(&t, result->elapsed);
-    fprintf(stderr, "settle-wait: %s: still locked after %s, held by %s", result->file, elapsed,
-            hold_name(h->hold));
+    tell("settle-wait: %s: still locked after %s, held by %s", result->file, elapsed,
+         hold_name(h->hold));
     if (h->pid > 0)
-        fprintf(stderr, " of pid %d (%s)\n", h->pid,
-                h->command[0] ? h->command : "command unknown");
+        tell(" of pid %d (%s)\n", h->pid, h->command[0] ? h->command : "command unknown");
     else
-        fprintf(stderr, " of a process that cannot be named from here\n");
+        tell(" of a process that cannot be named from here\n");
 }
 
 static enum status wait_path(const char *path, struct wait_request *request)
@@ -124,12 +137,49 @@ static enum status wait_path(const char *path, struct wait_request *request)
         name_holder(&result);
         return STATUS_HELD;
     case OUTCOME_UNEXAMINED:
-        fprintf(stderr, "settle-wait: %s: %s\n", result.file,
-                result.error == EINVAL ? "not a regular file" : strerror(result.error));
+        tell("settle-wait: %s: %s\n", result.file,
+             result.error == EINVAL ? "not a regular file" : strerror(result.error));
         return STATUS_UNEXAMINED;
     default:
         return STATUS_SETTLED;
     }
+}
+
+static enum status wait_paths(char *const *paths, struct wait_request *request)
+{
+    enum status worst = STATUS_SETTLED;
+    for (; *paths != NULL; paths++) {
+        enum status one = wait_path(*paths, request);
+        if (one > worst)
+            worst = one;
+    }
+    return worst;
+}
+
+/* A process that has set an inotify watch takes 5 to 24 ms to end (watch.c). So a child does the
+ * waiting and passes its answer on, and ends when it ends, with nothing of ours open any more. */
+static enum status wait_in_child(char *const *paths, struct wait_request *request)
+{
+    int answer[2];
+    unsigned char status = STATUS_UNEXAMINED;
+    pid_t child = pipe(answer) < 0 ? -1 : fork();
+    if (child < 0)
+        return wait_paths(paths, request);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        status = (unsigned char)wait_paths(paths, request);
+        close(0);
+        close(1);
+        close(2);
+        _exit(write(answer[1], &status, 1) == 1 ? 0 : 1);
+    }
+    close(answer[1]);
+    ssize_t got;
+    while ((got = read(answer[0], &status, 1)) < 0 && errno == EINTR)
+        ;
+    if (got != 1)
+        complain("the process that did the waiting was ended from outside");
+    return (enum status)status;
 }
 
 int main(int argc, char **argv)
@@ -160,16 +210,15 @@ int main(int argc, char **argv)
         return STATUS_USAGE;
     }
 
-    request.began = sys_now();
-    request.deadline = request.began + settings.max_wait;
-    request.check_interval = settings.check_interval;
     request.max_collections = settings.max_collections;
     request.max_files = settings.max_files;
-    enum status status = STATUS_SETTLED;
-    for (int i = optind; i < argc; i++) {
-        enum status one = wait_path(argv[i], &request);
-        if (one > status)
-            status = one;
-    }
-    return status;
+    request.check_interval = settings.check_interval;
+    request.began = sys_now();
+    request.deadline = request.began; /* one look at each, without a wait */
+    if (wait_paths(argv + optind, &request) == STATUS_SETTLED)
+        return STATUS_SETTLED;
+    telling = true;
+    request.deadline = request.began + settings.max_wait;
+    request.name_holder = true;
+    return wait_in_child(argv + optind, &request);
 }

@@ -54,7 +54,8 @@ static void wait_for(const struct wait_request *request, const char *path, struc
         uint64_t now = sys_now();
         if (now >= request->deadline) {
             result->outcome = OUTCOME_TIMED_OUT;
-            probe_name_holder(&probe);
+            if (request->name_holder)
+                probe_name_holder(&probe);
             result->holder = probe.holder;
             break;
         }

@@ -31,6 +31,7 @@ struct wait_request {
     const struct profile *profile; /* the store's; NULL: a file and its sidecars only */
     unsigned max_collections;      /* 0: all */
     unsigned max_files;            /* 0: all */
+    bool name_holder; /* find out who it is on a time-out, which can take milliseconds */
     /* asked between two probes; true ends the wait with OUTCOME_REOPENED. NULL: never */
     bool (*reopened)(const void *context);
     const void *context;

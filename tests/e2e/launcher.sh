@@ -370,9 +370,11 @@ directories_add_up() {
     unset SETTLE_DIRS
     gives '--dir adds to SETTLE_DIRS' /x:/y:/a
     settle --dir data --dir ./more printenv SETTLE_DIRS
-    gives 'a relative --dir becomes absolute' "$scratch/data:$scratch/./more"
-    settle --dir '/srv/*' --dir 'data-*' printenv SETTLE_DIRS
-    gives 'a glob stays one' "/srv/*:$scratch/data-*"
+    gives 'a relative --dir becomes absolute' "$scratch/data:$scratch/more"
+    settle --dir . --dir links/../later --dir absent/later printenv SETTLE_DIRS
+    gives 'a relative --dir loses its dots, and need not exist' "$scratch:$scratch/later:$scratch/absent/later"
+    settle --dir '/srv/*' --dir 'data-*' --dir '*/x' printenv SETTLE_DIRS
+    gives 'a glob stays one' "/srv/*:$scratch/data-*:$scratch/*/x"
     settle --dir '/a b' printenv SETTLE_DIRS
     gives 'a directory may hold spaces' '/a b'
     colon='a path without a colon, which separates directories in SETTLE_DIRS'

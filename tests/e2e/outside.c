@@ -52,6 +52,14 @@ Test(outside, several_paths_share_one_deadline)
     released_at(&holder);
 }
 
+Test(outside, a_path_that_cannot_be_examined_keeps_no_other_from_being_waited_for)
+{
+    struct process holder = hold("posix", world.primary, 300);
+    struct process p = PLAIN(WAIT, "/nonexistent", world.dir);
+    cr_expect_eq(finish(&p), 3);
+    cr_expect_geq(now_ns(), released_at(&holder));
+}
+
 static void expect_error(struct process p, int status, const char *message)
 {
     cr_expect_eq(finish(&p), status, "%s", message);
