@@ -97,6 +97,7 @@ struct process spawn_plain(const char *const *command)
     close(out[1]);
     p.in = in[1];
     p.out = fdopen(out[0], "r");
+    setvbuf(p.out, NULL, _IONBF, 0); /* so that poll knows of every line */
     return p;
 }
 
