@@ -220,5 +220,5 @@ int main(int argc, char **argv)
     telling = true;
     request.deadline = request.began + settings.max_wait;
     request.name_holder = true;
-    return wait_in_child(argv + optind, &request);
+    return (int)wait_in_child(argv + optind, &request);
 }

@@ -6,9 +6,11 @@
 set -u
 LC_ALL=C
 export LC_ALL
-unset LD_PRELOAD SETTLE_LIBRARY SETTLE_DIRS
+for name in LD_PRELOAD $(env | sed -n 's/^\(SETTLE_[A-Z_]*\)=.*/\1/p'); do
+    unset "$name"
+done
 
-tests=$(cd "$(dirname -- "$0")" && pwd -P)
+tests=$(CDPATH='' cd "$(dirname -- "$0")" && pwd -P)
 root=${tests%/*/*}
 launcher=$root/scripts/settle
 scratch=$(mktemp -d) || exit 1

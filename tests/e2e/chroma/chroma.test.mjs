@@ -52,15 +52,14 @@ const fileNames = (store) => filesOf(store).map((path) => basename(path)).sort()
  * Runs a server in which a close of a file of the store takes long, and tells what it left open.
  *
  * Whether a connection is closed by its own thread, which nobody joins, or by the one that drops
- * it is a race, which the scheduler decides. On one processor, and where a thread that wakes does
- * not take it from the one that runs (SCHED_BATCH), it is always the former.
+ * it is a race. Where a thread that wakes does not take the processor from the one that woke it
+ * (SCHED_BATCH), it is nearly always the former.
  */
 async function leftOpenBySlowCloses(t, { store, trace }, wrapper = []) {
     const strace = ["strace", "--daemonize", "--follow-forks", "--seccomp-bpf", "--decode-fds=path"];
     strace.push("--trace=openat,close", "--inject=close:delay_enter=100ms", "--output", trace);
     strace.push(...filesOf(store).flatMap((path) => ["--trace-path", path]));
-    const [, processor] = readFileSync("/proc/self/status", "utf8").match(/Cpus_allowed_list:\s*(\d+)/);
-    const schedule = ["taskset", "--cpu-list", processor, "chrt", "--batch", "0"];
+    const schedule = ["chrt", "--batch", "0"];
 
     const server = await startServer(t, store, [...strace, ...schedule, ...wrapper]);
     await Promise.all(Array.from({ length: CONNECTIONS }, () => answers(server.client)));
@@ -134,7 +133,10 @@ test("a plain server whose closes are slow ends with its database open", limit, 
     const space = workspace(t);
     await fillStore(t, space.store);
 
-    assert.ok((await leftOpenBySlowCloses(t, space)).includes("chroma.sqlite3"));
+    let left = [];
+    for (let attempt = 0; attempt < 5 && left.length === 0; attempt++)
+        left = await leftOpenBySlowCloses(t, space);
+    assert.ok(left.includes("chroma.sqlite3"));
 });
 
 test("under settle a server whose closes are slow ends with every handle closed", limit, async (t) => {
@@ -144,7 +146,7 @@ test("under settle a server whose closes are slow ends with every handle closed"
     const patient = underSettle(space, "--fallback-delay", "1", "--max-wait", "10");
 
     assert.deepEqual(await leftOpenBySlowCloses(t, space, patient), []);
-    assert.match(readFileSync(space.log, "utf8"), /at exit: .*\b0 handles/);
+    assert.match(readFileSync(space.log, "utf8"), /at exit: 0 handles still open/);
 });
 
 test("a plain server ends while another process holds a lock on its database", limit, async (t) => {

@@ -1,0 +1,196 @@
+#include "profile.h"
+
+#include "unit.h"
+
+TestSuite(profile, .timeout = 10);
+
+static const profile_set all = ~0u;
+
+static const struct profile *profile_called(const char *name)
+{
+    for (int i = 0; i < profile_count; i++)
+        if (strcmp(profiles[i].name, name) == 0)
+            return &profiles[i];
+    cr_assert_fail("no profile %s", name);
+    return NULL;
+}
+
+/* Every path, in the store /s, that the tables of a profile make: calls look for each. */
+static void for_each_name(const struct profile *p,
+                          void (*look)(const struct profile *, const char *, enum role))
+{
+    char path[PATH_MAX];
+    if (p->primary != NULL) {
+        snprintf(path, sizeof path, "/s/%s", p->primary);
+        look(p, path, ROLE_PRIMARY);
+        for (int i = 0; sidecar_endings[i] != NULL; i++) {
+            snprintf(path, sizeof path, "/s/%s%s", p->primary, sidecar_endings[i]);
+            look(p, path, ROLE_SIDECAR);
+        }
+    }
+    for (int i = 0; p->secondaries != NULL && p->secondaries[i] != NULL; i++) {
+        snprintf(path, sizeof path, "/s/collection/data%s", p->secondaries[i]);
+        look(p, path, ROLE_SECONDARY);
+    }
+}
+
+static unsigned names_seen;
+
+static void may_match(const struct profile *p, const char *path, enum role role)
+{
+    profile_set only = 1u << (p - profiles);
+    cr_expect(profile_may_match(only, path), "%s", path);
+    cr_expect(profile_may_match(only, strrchr(path, '/') + 1), "%s, without its directory", path);
+    cr_expect(profile_may_match(all, path), "%s, with all profiles", path);
+    cr_expect_not(profile_may_match(0, path), "%s, without any profile", path);
+    (void)role;
+    names_seen++;
+}
+
+Test(profile, the_quick_look_passes_every_name_that_the_tables_make)
+{
+    for (int i = 0; i < profile_count; i++)
+        for_each_name(&profiles[i], may_match);
+    cr_expect_geq(names_seen, 6u);
+}
+
+static void has_role(const struct profile *p, const char *path, enum role role)
+{
+    char primary[PATH_MAX];
+    struct named n = profile_name(all, "", path);
+    snprintf(primary, sizeof primary, "/s/%s", p->primary);
+    cr_expect_eq(n.role, role, "%s", path);
+    cr_expect_eq(n.profile, p, "%s", path);
+    cr_expect_str_eq(n.primary, primary);
+}
+
+Test(profile, every_name_of_the_tables_leads_to_its_primary)
+{
+    for (int i = 0; i < profile_count; i++)
+        for_each_name(&profiles[i], has_role);
+}
+
+Test(profile, names_that_only_look_alike_are_nothing)
+{
+    static const char *const paths[] = {
+        "/s/xchroma.sqlite3",
+        "/s/chroma.sqlite3x",
+        "/s/chroma.sqlite",
+        "/s/-wal",
+        "/s/chroma.sqlite3-wal2",
+        "/s/chroma.sqlite3--wal",
+        "/s/c/.bin",
+        "/s/c/bin",
+        "/s/chroma.sqlite3/",
+        "/s/notes.txt",
+        "/",
+        "",
+    };
+    profile_set chroma = profile_select("chroma", "");
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        cr_expect_eq(profile_name(chroma, "", paths[i]).role, ROLE_NONE, "%s", paths[i]);
+        cr_expect_not(profile_may_match(chroma, paths[i]), "%s", paths[i]);
+    }
+}
+
+Test(profile, a_store_may_lie_in_the_root_directory)
+{
+    profile_set chroma = profile_select("chroma", "");
+    cr_expect_str_eq(profile_name(chroma, "", "/chroma.sqlite3-wal").primary, "/chroma.sqlite3");
+    cr_expect_str_eq(profile_name(chroma, "", "/collection/x.bin").primary, "/chroma.sqlite3");
+    cr_expect_eq(profile_name(chroma, "", "/x.bin").role, ROLE_NONE, "there is no store above /");
+}
+
+Test(profile, a_path_whose_primary_has_too_long_a_name_is_nothing)
+{
+    char path[PATH_MAX];
+    memset(path, 'd', sizeof path);
+    path[0] = '/';
+    strcpy(path + sizeof path - sizeof "/c/x.bin", "/c/x.bin");
+    cr_expect_eq(profile_name(all, "", path + 40).role, ROLE_NONE, "it has no directory");
+    path[40] = '/';
+    cr_expect_eq(profile_name(all, "", path + 40).role, ROLE_SECONDARY);
+    cr_expect_eq(profile_name(profile_select("chroma", ""), "", path).role, ROLE_NONE);
+}
+
+Test(profile, by_content_every_file_is_a_candidate_and_a_sidecar_has_its_database)
+{
+    profile_set set = profile_select("sqlite", "");
+    struct named n = profile_name(set, "", "/d/notes.db");
+    cr_expect_eq(n.role, ROLE_CANDIDATE);
+    cr_expect_eq(n.profile, profile_of_content());
+    cr_expect_str_eq(n.primary, "/d/notes.db");
+    n = profile_name(set, "", "/d/notes.db-journal");
+    cr_expect_eq(n.role, ROLE_SIDECAR);
+    cr_expect_str_eq(n.primary, "/d/notes.db");
+    cr_expect_eq(profile_name(set, "", "/d/-wal").role, ROLE_CANDIDATE, "no sidecar of nothing");
+}
+
+Test(profile, a_name_decides_before_the_content)
+{
+    profile_set set = profile_select("sqlite:chroma", "");
+    cr_expect_eq(profile_name(set, "", "/s/chroma.sqlite3").profile, profile_called("chroma"));
+    cr_expect_eq(profile_name(set, "", "/s/c/x.bin").role, ROLE_SECONDARY);
+    cr_expect(profile_by_content(set));
+    cr_expect_not(profile_by_content(profile_select("chroma", "/d")));
+}
+
+Test(profile, files_directly_in_a_tracked_directory_are_primaries)
+{
+    const char *dirs = "/srv/:/data/*";
+    profile_set set = profile_select("chroma", dirs);
+    struct named n = profile_name(set, dirs, "/data/a/x.db");
+    cr_expect_eq(n.role, ROLE_PRIMARY);
+    cr_expect_eq(n.profile, profile_called("directory"));
+    n = profile_name(set, dirs, "/data/a/x.db-shm");
+    cr_expect_eq(n.role, ROLE_SIDECAR);
+    cr_expect_str_eq(n.primary, "/data/a/x.db");
+    cr_expect_eq(profile_name(set, dirs, "/srv/x").role, ROLE_PRIMARY);
+    cr_expect_eq(profile_name(set, dirs, "/data/a/b/x.db").role, ROLE_NONE, "* matches no slash");
+    cr_expect_eq(profile_name(set, dirs, "/data/x.db").role, ROLE_NONE);
+    cr_expect_eq(profile_name(set, dirs, "/srv/a/x.db").role, ROLE_NONE);
+}
+
+Test(profile, a_glob_matches_as_a_shell_would)
+{
+    cr_expect(profile_directory_matches("/tmp/delta-*", "/tmp/delta-1"));
+    cr_expect_not(profile_directory_matches("/tmp/delta-*", "/tmp/delta-1/x"));
+    cr_expect_not(profile_directory_matches("/tmp/*", "/tmp/.hidden"));
+    cr_expect(profile_directory_matches("/a:/b//:/c", "/b"));
+    cr_expect(profile_directory_matches("::/c", "/c"));
+    cr_expect(profile_directory_matches("/", "/"));
+    cr_expect_not(profile_directory_matches("", "/a"));
+    cr_expect_not(profile_directory_matches("/a", "/ab"));
+}
+
+Test(profile, only_what_is_listed_is_on)
+{
+    profile_set chroma = 1u << (profile_called("chroma") - profiles);
+    profile_set sqlite = 1u << (profile_called("sqlite") - profiles);
+    profile_set directory = 1u << (profile_called("directory") - profiles);
+    cr_expect_eq(profile_select("chroma", ""), chroma);
+    cr_expect_eq(profile_select("sqlite:chroma", ""), chroma | sqlite);
+    cr_expect_eq(profile_select("sqlite", "/d"), sqlite | directory);
+    cr_expect_eq(profile_select("chromatic:xsqlite", ""), 0u);
+}
+
+Test(profile, a_list_is_known_if_all_its_names_are)
+{
+    cr_expect(profile_list_known("chroma"));
+    cr_expect(profile_list_known("sqlite:chroma"));
+    static const char *const unknown[] = {
+        "",        ":",         "chroma:",       ":chroma", "Chroma",        "chrom",
+        "chromas", "directory", "chroma,sqlite", " chroma", "chroma::sqlite"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        cr_expect_not(profile_list_known(unknown[i]), "'%s'", unknown[i]);
+}
+
+Test(profile, the_names_of_the_list_are_known)
+{
+    char names[256];
+    struct text t = text_in(names, sizeof names);
+    profile_list_names(&t);
+    for (int i = 0; i < profile_count; i++)
+        cr_expect_eq(profile_list_known(profiles[i].name), strstr(names, profiles[i].name) != NULL,
+                     "%s", profiles[i].name);
+}
