@@ -11,14 +11,12 @@
 static const uint64_t patience = 1000000000u;
 
 static const struct settings *settings;
-/* Waits of this process. The pid tells them from those of a parent that forked while they ran. */
-static _Atomic unsigned running;
-static _Atomic int running_pid;
+/* In the memory that a fork empties: a child has none of its parent's waits. */
+#define waits (store_memory.root.waits)
 
 struct block_request {
     struct wait_request wait;
     struct wait_result result;
-    _Atomic unsigned *running;
     struct log_line line; /* here, since the program's stack may be a small one */
 };
 
@@ -29,7 +27,7 @@ void block_start(const struct settings *s)
 
 unsigned block_waits_running(void)
 {
-    return atomic_load(&running_pid) == sys_getpid() ? atomic_load(&running) : 0;
+    return atomic_load(&waits);
 }
 
 void block_for(uint64_t ns)
@@ -45,9 +43,9 @@ static void fixed_delay(void)
                                                             : settings->max_wait);
 }
 
-static bool has_handles(const void *store)
+static bool is_open_again(const void *store)
 {
-    return atomic_load(&((const struct store *)store)->handles) != 0;
+    return atomic_load(&((const struct store *)store)->opened);
 }
 
 /* The helper counts its wait down itself: the thread that asked for it may have left by longjmp or
@@ -56,20 +54,17 @@ static void work(void *argument)
 {
     struct block_request *request = argument;
     wait_store(&request->wait, &request->result);
-    atomic_fetch_sub(request->running, 1);
+    atomic_fetch_sub(&waits, 1);
 }
 
 void block_announce(void)
 {
-    int pid = sys_getpid();
-    if (atomic_exchange(&running_pid, pid) != pid)
-        atomic_store(&running, 0);
-    atomic_fetch_add(&running, 1);
+    atomic_fetch_add(&waits, 1);
 }
 
 void block_withdraw(void)
 {
-    atomic_fetch_sub(&running, 1);
+    atomic_fetch_sub(&waits, 1);
 }
 
 /* --- telling
@@ -127,7 +122,7 @@ static void say_outcome(struct text *t, const char *path, const struct wait_resu
         break;
     case OUTCOME_GONE:
         text_path(t, path);
-        text_str(t, ": removed or replaced before its close, nothing to wait for");
+        text_str(t, ": removed or replaced, nothing to wait for");
         break;
     case OUTCOME_REOPENED:
         text_path(t, path);
@@ -139,16 +134,16 @@ static void say_outcome(struct text *t, const char *path, const struct wait_resu
 }
 
 /* A store found by its content is often a scratch database, deleted on purpose while it is open. */
-static enum log_level level_of(enum outcome outcome, const struct profile *profile)
+static enum log_level level_of(const struct wait_result *result, const struct profile *profile)
 {
-    switch (outcome) {
+    switch (result->outcome) {
     case OUTCOME_SETTLED_AT_ONCE:
         return LOG_DEBUG;
     case OUTCOME_SETTLED_AFTER_WAITING:
     case OUTCOME_REOPENED:
         return LOG_INFO;
     case OUTCOME_GONE:
-        return profile->by_content ? LOG_INFO : LOG_WARN;
+        return profile->by_content || result->sleeps > 0 ? LOG_INFO : LOG_WARN;
     case OUTCOME_TIMED_OUT:
     case OUTCOME_UNEXAMINED:
         break;
@@ -160,7 +155,7 @@ static void tell(struct block_request *request)
 {
     const struct wait_result *r = &request->result;
     struct log_line *line = &request->line;
-    enum log_level level = level_of(r->outcome, request->wait.profile);
+    enum log_level level = level_of(r, request->wait.profile);
     if (log_wants(level)) {
         log_begin(line, level);
         say_outcome(&line->text, request->wait.path, r);
@@ -223,9 +218,8 @@ void block_until_settled(struct store *store, const char *path)
     wait->profile = atomic_load(&store->profile);
     wait->max_collections = settings->max_collections;
     wait->max_files = settings->max_files;
-    wait->reopened = settings->trigger == TRIGGER_EVERY ? NULL : has_handles;
+    wait->reopened = settings->trigger == TRIGGER_EVERY ? NULL : is_open_again;
     wait->context = store;
-    request->running = &running;
 
     int error = helper_run(helper, work, wait->deadline + patience);
     if (error == 0) {

@@ -155,12 +155,12 @@ EXPORT int dup(int fd)
 /* Both close what `to` was. */
 static int duplicated_over(int from, int to, int result, struct closing *closing)
 {
-    if (result >= 0)
-        track_duplicated(from, to);
-    else
+    if (result < 0) {
         track_not_closed(to, closing);
-    if (result >= 0)
+    } else {
+        track_duplicated(from, to);
         track_closed(closing);
+    }
     return result;
 }
 

@@ -46,7 +46,7 @@ static void resolve_dirs(char *dirs, size_t size)
                 text_str(&t, "/");
         } else {
             if (fixed == length)
-                log_say_path(LOG_WARN, head, "named by SETTLE_DIRS, does not exist yet");
+                log_say_path(LOG_INFO, head, "named by SETTLE_DIRS, does not exist yet");
             text_str(&t, head);
         }
         text_bytes(&t, at + fixed, length - fixed);

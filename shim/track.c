@@ -10,7 +10,7 @@
 static const struct settings *settings; /* NULL: tracking is off */
 static profile_set profiles_on;
 static bool look_at_all; /* names alone do not tell: by content, or by directory */
-static _Atomic unsigned candidates;
+#define candidates (store_memory.root.candidates)
 
 void track_start(const struct settings *s)
 {
@@ -58,11 +58,23 @@ static bool is_database(int fd, const struct stat *st)
 /* --- entering
  * --------------------------------------------------------------------------------------- */
 
-static void enter(int fd, enum role role, struct store *store, struct identity identity)
+/* Takes the pin on the handle's store over. */
+static void enter(int fd, struct handle h)
 {
-    struct handle h = {.role = role, .store = store, .identity = identity};
-    if (!handle_put(fd, h) && store != NULL)
-        store_release(store);
+    if (!handle_put(fd, h)) {
+        if (h.store != NULL)
+            store_release(h.store);
+    } else if (h.role == ROLE_CANDIDATE) {
+        atomic_fetch_add(&candidates, 1);
+    }
+}
+
+static struct handle take(int fd, bool *last)
+{
+    struct handle h = handle_take(fd, last);
+    if (h.role == ROLE_CANDIDATE)
+        atomic_fetch_sub(&candidates, 1);
+    return h;
 }
 
 /* Empty files that were noted as candidates are handles of the store that they turned out to be. */
@@ -73,13 +85,11 @@ static void promote_candidates(struct store *store, struct identity identity)
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         struct handle h = handle_get(fd);
         bool last;
-        if (h.role != ROLE_CANDIDATE || !same(h.identity, identity))
+        if (h.role != ROLE_CANDIDATE || !same(h.identity, identity) ||
+            take(fd, &last).role != ROLE_CANDIDATE)
             continue;
-        if (handle_take(fd, &last).role != ROLE_CANDIDATE)
-            continue;
-        atomic_fetch_sub(&candidates, 1);
         store_retain(store);
-        enter(fd, ROLE_PRIMARY, store, identity);
+        enter(fd, (struct handle){ROLE_PRIMARY, store, identity});
     }
 }
 
@@ -109,7 +119,7 @@ static void enter_store(int fd, enum role role, const struct stat *st, const str
         log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");
         return;
     }
-    enter(fd, role, store, self);
+    enter(fd, (struct handle){role, store, self});
     promote_candidates(store, primary);
     log_opened(path, role);
 }
@@ -119,8 +129,7 @@ static void note_candidate(int fd, const struct stat *st)
     int flags = sys_fcntl(fd, F_GETFL, 0);
     if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || st->st_nlink == 0 || !store_reserve())
         return;
-    atomic_fetch_add(&candidates, 1);
-    enter(fd, ROLE_CANDIDATE, NULL, identity_of(st));
+    enter(fd, (struct handle){ROLE_CANDIDATE, NULL, identity_of(st)});
 }
 
 /* Looks closely at a descriptor whose name may be that of a store's file. */
@@ -165,9 +174,7 @@ static void examine(int fd, const struct stat *st, const char *given)
 static void forget(int fd)
 {
     bool last;
-    struct handle h = handle_take(fd, &last);
-    if (h.role == ROLE_CANDIDATE)
-        atomic_fetch_sub(&candidates, 1);
+    struct handle h = take(fd, &last);
     if (h.store != NULL)
         store_release(h.store);
 }
@@ -214,9 +221,7 @@ void track_duplicated(int from, int to)
         return;
     if (h.store != NULL)
         store_retain(h.store);
-    else
-        atomic_fetch_add(&candidates, 1);
-    enter(to, h.role, h.store, h.identity);
+    enter(to, h);
 }
 
 /* --- closing
@@ -238,46 +243,37 @@ static void settle_candidate(int fd, const struct stat *st)
 
 void track_closing(int fd, struct closing *c)
 {
-    c->store = NULL;
+    c->handle = (struct handle){.role = ROLE_NONE};
+    c->waits = false;
     c->path[0] = '\0';
     if (settings == NULL || !handle_possible(fd) || !store_at_home())
         return;
 
     struct stat st;
-    struct handle h = handle_get(fd);
-    bool current = sys_fstat(fd, &st) == 0 && same(identity_of(&st), h.identity);
-    if (!current) {
+    if (sys_fstat(fd, &st) < 0 || !same(identity_of(&st), handle_get(fd).identity)) {
         forget(fd); /* the number is used again: its close went by unseen */
         return;
     }
-    if (h.role == ROLE_CANDIDATE)
+    if (handle_get(fd).role == ROLE_CANDIDATE)
         settle_candidate(fd, &st);
 
     bool last;
     block_announce();
-    h = handle_take(fd, &last);
-    if (h.role == ROLE_CANDIDATE)
-        atomic_fetch_sub(&candidates, 1);
-    if (!last && !(settings->trigger == TRIGGER_EVERY && h.role == ROLE_PRIMARY)) {
+    c->handle = take(fd, &last);
+    bool primary = c->handle.role == ROLE_PRIMARY;
+    c->waits = last || (settings->trigger == TRIGGER_EVERY && primary);
+    if (!c->waits)
         block_withdraw();
-        if (h.store != NULL)
-            store_release(h.store);
-        return;
-    }
-    c->store = h.store;
-    if (h.role == ROLE_PRIMARY && st.st_nlink > 0)
+    else if (primary && st.st_nlink > 0)
         path_of(fd, c->path, sizeof c->path); /* it may have been renamed since it was opened */
 }
 
-void track_not_closed(int fd, const struct closing *c)
+void track_not_closed(int fd, struct closing *c)
 {
-    struct stat st;
-    if (c->store == NULL)
-        track_opened(fd, "");
-    else if (sys_fstat(fd, &st) == 0) {
-        enter(fd, ROLE_PRIMARY, c->store, identity_of(&st));
+    if (c->handle.role != ROLE_NONE)
+        enter(fd, c->handle);
+    if (c->waits)
         block_withdraw();
-    }
 }
 
 /* Stores whose wait is put off. SQLite attaches 125 databases at most, besides its main and
@@ -297,12 +293,12 @@ static void wait_for(struct store *store, const char *path)
 
 void track_closed(struct closing *c)
 {
-    if (c->store == NULL)
-        return;
-    if (deferred.depth > 0 && deferred.count < DEFERRED_MOST)
-        deferred.stores[deferred.count++] = c->store;
-    else
-        wait_for(c->store, c->path);
+    if (c->waits && deferred.depth > 0 && deferred.count < DEFERRED_MOST)
+        deferred.stores[deferred.count++] = c->handle.store;
+    else if (c->waits)
+        wait_for(c->handle.store, c->path);
+    else if (c->handle.store != NULL)
+        store_release(c->handle.store);
 }
 
 void track_defer(void)

@@ -12,8 +12,9 @@
 
 /* A close between its two halves. */
 struct closing {
-    struct store *store; /* to be waited for, pinned; NULL: none */
-    char path[PATH_MAX]; /* where its primary is now; "": as when it was opened */
+    struct handle handle; /* what was taken out of the table, with its pin */
+    bool waits;           /* for handle.store */
+    char path[PATH_MAX];  /* where its primary is now; "": as when it was opened */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links
@@ -31,7 +32,7 @@ void track_duplicated(int from, int to);
 void track_closing(int fd, struct closing *closing);
 
 /* The real close did not happen after all (dup2 of a bad descriptor). */
-void track_not_closed(int fd, const struct closing *closing);
+void track_not_closed(int fd, struct closing *closing);
 
 /* After the real close: waits, if that was the close of a store. */
 void track_closed(struct closing *closing);

@@ -99,7 +99,7 @@ Test(settings, the_defaults_are_those_of_the_manual)
 
 Test(settings, each_variable_sets_its_own_field)
 {
-    static char *const environment[] = {
+    char *const environment[] = {
         (char[]){"PATH=/bin"},
         (char[]){"SETTLE_MAX_WAIT=1"},
         (char[]){"SETTLE_CHECK_INTERVAL=2ms"},
@@ -209,9 +209,9 @@ Test(settings, the_log_file_has_the_pid_wherever_it_is_asked_for)
 
 Test(settings, a_misspelt_variable_is_complained_about_and_a_strange_one_is_not_ours)
 {
-    static char *const environment[] = {(char[]){"SETTLE_MAXWAIT=1"}, (char[]){"SETTLED=1"},
-                                        (char[]){"settle_log=off"},
-                                        (char[]){"SETTLE_WITHOUT_A_VALUE"}, NULL};
+    char *const environment[] = {(char[]){"SETTLE_MAXWAIT=1"}, (char[]){"SETTLED=1"},
+                                 (char[]){"settle_log=off"}, (char[]){"SETTLE_WITHOUT_A_VALUE"},
+                                 NULL};
     struct settings s = settings_default();
     settings_read(&s, environment, complain);
     cr_expect_eq(complaints, 1u);

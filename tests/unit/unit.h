@@ -141,14 +141,14 @@ static inline void keeper_main(struct keeper *k, enum keeps what, const char *pa
 static inline struct keeper keep(enum keeps what, const char *path, int ms)
 {
     struct keeper k;
+    void *shared =
+        mmap(NULL, sizeof *k.let_go, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int ready[2];
     int told[2];
     char byte;
-    cr_assert(pipe2(ready, O_CLOEXEC) == 0 && pipe2(told, O_CLOEXEC) == 0);
+    cr_assert(shared != MAP_FAILED && pipe2(ready, O_CLOEXEC) == 0 && pipe2(told, O_CLOEXEC) == 0);
     k.told = told[1];
-    k.let_go =
-        mmap(NULL, sizeof *k.let_go, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    cr_assert_neq((void *)k.let_go, MAP_FAILED);
+    k.let_go = shared;
     k.pid = fork();
     if (k.pid == 0)
         keeper_main(&k, what, path, ms, ready[1], told[0]);
