@@ -45,7 +45,7 @@ static void fixed_delay(void)
 
 static bool is_open_again(const void *store)
 {
-    return atomic_load(&((const struct store *)store)->opened);
+    return (atomic_load(&((const struct store *)store)->handles) & STORE_OPENED) != 0;
 }
 
 /* The helper counts its wait down itself: the thread that asked for it may have left by longjmp or

@@ -129,7 +129,6 @@ static struct store *make(struct store *stores, struct identity id, const struct
         atomic_store(&s->dev, id.dev);
         atomic_store(&s->ino, id.ino);
         atomic_store(&s->handles, 0);
-        atomic_store(&s->opened, false);
         atomic_store(&s->profile, profile);
         bool named = set_path(s, path);
         atomic_store(&s->pins, named ? 1 : 0);
@@ -224,9 +223,10 @@ bool handle_put(int fd, struct handle h)
     if (h.role != ROLE_CANDIDATE) {
         word |= (uint32_t)(h.store - atomic_load(&root.stores)) << ROLE_BITS;
         atomic_fetch_add(&root.handles, 1);
-        atomic_fetch_add(&h.store->handles, 1);
-        if (h.role == ROLE_PRIMARY)
-            atomic_store(&h.store->opened, true);
+        uint32_t flag = h.role == ROLE_PRIMARY ? STORE_OPENED : 0;
+        uint32_t handles = atomic_load(&h.store->handles);
+        while (!atomic_compare_exchange_weak(&h.store->handles, &handles, (handles + 1) | flag))
+            ;
     }
     entry->dev = h.identity.dev;
     entry->ino = h.identity.ino;
@@ -243,8 +243,14 @@ struct handle handle_take(int fd, bool *last)
     struct handle h = unpack(atomic_exchange(&entry->word, 0), entry);
     if (h.store != NULL) {
         atomic_fetch_sub(&root.handles, 1);
-        if (atomic_fetch_sub(&h.store->handles, 1) == 1)
-            *last = atomic_exchange(&h.store->opened, false);
+        uint32_t handles = atomic_load(&h.store->handles);
+        uint32_t left;
+        do {
+            left = handles - 1;
+            *last = left == STORE_OPENED;
+            if (*last)
+                left = 0;
+        } while (!atomic_compare_exchange_weak(&h.store->handles, &handles, left));
     }
     return h;
 }

@@ -18,10 +18,11 @@
 
 /* A store that has handles now. Free slots are used again. */
 struct store {
-    _Atomic uint32_t pins;    /* users of this record; 0: free; STORE_CLAIMED: changing hands */
-    _Atomic uint32_t handles; /* open handles of this process on any of its files */
-    _Atomic bool opened;      /* a handle on the primary was open since handles was 0 last */
-    _Atomic uint64_t dev;     /* of the primary */
+    _Atomic uint32_t pins; /* users of this record; 0: free; STORE_CLAIMED: changing hands */
+    /* Open handles of this process on any of its files; and, in the same word so that the two
+     * change together, STORE_OPENED: a handle on the primary was open since there was none last. */
+    _Atomic uint32_t handles;
+    _Atomic uint64_t dev; /* of the primary */
     _Atomic uint64_t ino;
     const struct profile *_Atomic profile;
     char *_Atomic path; /* of the primary, absolute; "" if it could not be determined */
@@ -76,6 +77,8 @@ struct handle handle_take(int fd, bool *last);
 
 /* The first tracked descriptor in first..last; -1 if there is none. */
 int handle_next(unsigned first, unsigned last);
+
+static const uint32_t STORE_OPENED = 1u << 31;
 
 /* --- what the inline function needs
  * ----------------------------------------------------------------- */
