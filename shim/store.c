@@ -9,7 +9,6 @@ enum {
     STORES = 32768, /* records; a power of two */
     WINDOW = 32,    /* places where a store may lie from its hash on */
     NAMES_SIZE = 8 * 1024 * 1024,
-    PATIENCE = 1000, /* looks at a record that changes hands, before giving up on it */
 };
 static const uint32_t STORE_CLAIMED = UINT32_MAX;
 
@@ -88,30 +87,22 @@ static bool set_path(struct store *s, const char *path)
 /* Pins a record if it is that store's and in use. */
 static bool pin(struct store *s, struct identity id)
 {
-    int patience = PATIENCE;
     uint32_t pins = atomic_load(&s->pins);
-    while (pins != 0 && is(s, id)) {
-        if (pins == STORE_CLAIMED) {
-            /* Its maker may be the thread that this signal handler interrupted: no endless wait. */
-            if (--patience == 0)
-                return false;
-            pins = atomic_load(&s->pins);
-        } else if (atomic_compare_exchange_weak(&s->pins, &pins, pins + 1)) {
-            if (is(s, id))
-                return true;
-            store_release(s);
-            return false;
-        }
+    while (pins != 0 && pins != STORE_CLAIMED && is(s, id)) {
+        if (!atomic_compare_exchange_weak(&s->pins, &pins, pins + 1))
+            continue;
+        if (is(s, id))
+            return true;
+        store_release(s);
+        return false;
     }
     return false;
 }
 
-static struct store *find(struct store *stores, struct identity id, struct store *end)
+static struct store *find(struct store *stores, struct identity id)
 {
     for (uint32_t i = 0; i < WINDOW; i++) {
         struct store *s = &stores[(hash(id) + i) & (STORES - 1)];
-        if (s == end)
-            break;
         if (pin(s, id))
             return s;
     }
@@ -144,23 +135,36 @@ bool store_reserve(void)
     return atomic_load(&root.stores) != NULL && atomic_load(&root.names) != NULL;
 }
 
+/* Records are made by one thread at a time, or two threads that open a new store at the same moment
+ * would make one each, and neither would know its last handle. No lock: whoever has its turn may be
+ * the thread that this signal handler interrupted, so patience ends, and then two records are the
+ * lesser evil. */
+static bool take_turn(void)
+{
+    const uint64_t patience = 10000000;
+    uint64_t began = sys_now();
+    while (atomic_exchange(&root.making, true)) {
+        if (sys_now() - began > patience)
+            return false;
+        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+    return true;
+}
+
 struct store *store_acquire(struct identity id, const struct profile *profile, const char *path)
 {
     if (!store_reserve())
         return NULL;
     struct store *stores = atomic_load(&root.stores);
-    struct store *s = find(stores, id, NULL);
+    struct store *s = find(stores, id);
     if (s != NULL)
         return s;
-    s = make(stores, id, profile, path);
+    bool turn = take_turn();
+    s = find(stores, id);
     if (s == NULL)
-        return NULL;
-    /* Another thread may have made the same at the same moment: the one that lies first stays. */
-    struct store *other = find(stores, id, s);
-    if (other != NULL) {
-        store_release(s);
-        s = other;
-    }
+        s = make(stores, id, profile, path);
+    if (turn)
+        atomic_store(&root.making, false);
     return s;
 }
 

@@ -1,0 +1,154 @@
+#include "watch.h"
+
+#include "unit.h"
+
+#include <sys/time.h>
+
+TestSuite(watch, .init = dir_begin, .fini = dir_end, .timeout = 30);
+
+static const uint64_t for_long = 600000ull * MS;
+static struct watch watch;
+
+static const char *watched_file(void)
+{
+    const char *path = a_file("file");
+    watch = watch_none();
+    watch_start(&watch, path);
+    cr_assert_geq(watch.fd, 0);
+    return path;
+}
+
+/* No event comes, and the whole time passes. */
+static void sleeps_through(const struct watch *w)
+{
+    uint64_t begin = sys_now();
+    cr_expect_not(watch_sleep(w, 30 * MS));
+    cr_expect_geq(sys_now() - begin, 30u * MS);
+}
+
+Test(watch, without_an_event_it_sleeps_for_its_time)
+{
+    watched_file();
+    sleeps_through(&watch);
+}
+
+Test(watch, one_that_is_not_set_sleeps_for_its_time)
+{
+    struct watch none = watch_none();
+    sleeps_through(&none);
+}
+
+Test(watch, where_there_is_no_directory_it_stays_unset_and_sleeps)
+{
+    watch = watch_none();
+    watch_start(&watch, in_dir("missing/file"));
+    cr_expect_eq(watch.fd, -1);
+    sleeps_through(&watch);
+}
+
+Test(watch, a_close_after_writing_wakes_it_once)
+{
+    const char *path = watched_file();
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    sleeps_through(&watch); /* an open is nothing */
+    close(fd);
+    cr_expect(watch_sleep(&watch, for_long));
+    sleeps_through(&watch);
+}
+
+Test(watch, a_close_after_reading_wakes_it)
+{
+    close(open(watched_file(), O_RDONLY | O_CLOEXEC));
+    cr_expect(watch_sleep(&watch, for_long));
+}
+
+Test(watch, a_change_of_the_content_wakes_it)
+{
+    int fd = open(watched_file(), O_WRONLY | O_CLOEXEC);
+    cr_assert_eq(write(fd, "x", 1), 1);
+    cr_expect(watch_sleep(&watch, for_long));
+    close(fd);
+}
+
+Test(watch, its_removal_wakes_it)
+{
+    unlink(watched_file());
+    cr_expect(watch_sleep(&watch, for_long));
+}
+
+Test(watch, that_it_is_moved_away_wakes_it)
+{
+    rename(watched_file(), in_dir("elsewhere"));
+    cr_expect(watch_sleep(&watch, for_long));
+}
+
+/* The last thing that SQLite does in a close. */
+Test(watch, the_removal_of_a_sidecar_wakes_it)
+{
+    const char *sidecar = a_file("file-wal");
+    watched_file();
+    unlink(sidecar);
+    cr_expect(watch_sleep(&watch, for_long));
+}
+
+Test(watch, other_files_of_the_directory_do_not_wake_it)
+{
+    watched_file();
+    write_file(in_dir("other"), "x");
+    unlink(in_dir("other"));
+    sleeps_through(&watch);
+}
+
+Test(watch, an_event_wakes_it_while_it_sleeps)
+{
+    const char *path = watched_file();
+    pid_t pid = fork();
+    if (pid == 0) {
+        poll(NULL, 0, 50);
+        close(open(path, O_RDWR | O_CLOEXEC));
+        _exit(0);
+    }
+    cr_expect(watch_sleep(&watch, for_long));
+    waitpid(pid, NULL, 0);
+}
+
+Test(watch, files_that_others_write_all_the_time_do_not_make_it_sleep_longer)
+{
+    watched_file();
+    const char *other = in_dir("other");
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            close(open(other, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    }
+    cr_expect_not(watch_sleep(&watch, 50 * MS)); /* and not only at the suite's time-out */
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+static void nothing(int number)
+{
+    (void)number;
+}
+
+Test(watch, a_signal_ends_the_sleep_and_is_no_event)
+{
+    struct sigaction action = {.sa_handler = nothing};
+    struct itimerval soon = {.it_value = {.tv_usec = 50000}};
+    watched_file();
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    cr_expect_not(watch_sleep(&watch, for_long));
+}
+
+Test(watch, a_file_in_the_working_directory_needs_no_slash)
+{
+    cr_assert_eq(chdir(unit_dir), 0);
+    a_file("file");
+    watch = watch_none();
+    watch_start(&watch, "file");
+    unlink("file");
+    cr_expect(watch_sleep(&watch, for_long));
+    cr_assert_eq(chdir("/"), 0);
+}
