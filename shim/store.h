@@ -103,6 +103,7 @@ struct store_root {
     _Atomic int home;    /* pid; 0 after a fork */
     _Atomic uint32_t handles;
     _Atomic uint32_t candidates; /* track.c: entries of ROLE_CANDIDATE */
+    _Atomic uint32_t unfinished; /* track.c: closes between their two halves */
     _Atomic uint32_t waits;      /* block.c: waits that are announced or running */
 };
 

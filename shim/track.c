@@ -11,6 +11,9 @@ static const struct settings *settings; /* NULL: tracking is off */
 static profile_set profiles_on;
 static bool look_at_all; /* names alone do not tell: by content, or by directory */
 #define candidates (store_memory.root.candidates)
+/* Closes that other threads are in the middle of: out of the table, and not yet closed, waited for
+ * and logged. The exit gives them time. */
+#define unfinished (store_memory.root.unfinished)
 
 void track_start(const struct settings *s)
 {
@@ -258,8 +261,11 @@ void track_closing(int fd, struct closing *c)
         settle_candidate(fd, &st);
 
     bool last;
+    atomic_fetch_add(&unfinished, 1);
     block_announce();
     c->handle = take(fd, &last);
+    if (c->handle.role == ROLE_NONE)
+        atomic_fetch_sub(&unfinished, 1); /* another thread was quicker */
     bool primary = c->handle.role == ROLE_PRIMARY;
     c->waits = last || (settings->trigger == TRIGGER_EVERY && primary);
     if (!c->waits)
@@ -270,10 +276,12 @@ void track_closing(int fd, struct closing *c)
 
 void track_not_closed(int fd, struct closing *c)
 {
-    if (c->handle.role != ROLE_NONE)
-        enter(fd, c->handle);
+    if (c->handle.role == ROLE_NONE)
+        return;
+    enter(fd, c->handle);
     if (c->waits)
         block_withdraw();
+    atomic_fetch_sub(&unfinished, 1);
 }
 
 /* Stores whose wait is put off. SQLite attaches 125 databases at most, besides its main and
@@ -293,12 +301,15 @@ static void wait_for(struct store *store, const char *path)
 
 void track_closed(struct closing *c)
 {
+    if (c->handle.role == ROLE_NONE)
+        return;
     if (c->waits && deferred.depth > 0 && deferred.count < DEFERRED_MOST)
         deferred.stores[deferred.count++] = c->handle.store;
     else if (c->waits)
         wait_for(c->handle.store, c->path);
     else if (c->handle.store != NULL)
         store_release(c->handle.store);
+    atomic_fetch_sub(&unfinished, 1);
 }
 
 void track_defer(void)
@@ -311,8 +322,11 @@ void track_resume(void)
     if (--deferred.depth > 0)
         return;
     /* From the end, since a signal handler that runs during a wait may add and remove its own. */
-    while (deferred.count > 0)
+    while (deferred.count > 0) {
+        atomic_fetch_add(&unfinished, 1);
         wait_for(deferred.stores[--deferred.count], "");
+        atomic_fetch_sub(&unfinished, 1);
+    }
 }
 
 void track_recheck(void)
@@ -336,6 +350,12 @@ static bool has_other_threads(void)
     return sys_stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;
 }
 
+/* What the exit may see go away: handles that are open, and closes that are under way. */
+static uint32_t left_to_do(void)
+{
+    return store_handles_open() + atomic_load(&unfinished);
+}
+
 void track_exit(void)
 {
     const uint64_t step = 1000000;
@@ -343,17 +363,17 @@ void track_exit(void)
         return;
     uint64_t began = sys_now();
     uint64_t progress = began;
-    uint32_t open = store_handles_open();
-    bool threads = open > 0 && has_other_threads();
+    uint32_t left = left_to_do();
+    bool threads = left > 0 && has_other_threads();
 
     for (;;) {
         uint64_t now = sys_now();
-        uint32_t still = store_handles_open();
-        if (still < open)
+        uint32_t still = left_to_do();
+        if (still < left || block_waits_running() > 0)
             progress = now;
-        open = still;
-        bool closing = threads && open > 0 && now - progress < settings->fallback_delay;
-        if ((!closing && block_waits_running() == 0) || now - began >= settings->max_wait)
+        left = still;
+        bool going_on = threads && left > 0 && now - progress < settings->fallback_delay;
+        if ((!going_on && block_waits_running() == 0) || now - began >= settings->max_wait)
             break;
         block_for(step);
     }
@@ -361,7 +381,7 @@ void track_exit(void)
         char message[96];
         struct text t = text_in(message, sizeof message);
         text_str(&t, "at exit: ");
-        text_int(&t, open);
+        text_int(&t, store_handles_open());
         text_str(&t, " handles still open, waited ");
         text_seconds(&t, sys_now() - began);
         log_say(LOG_DEBUG, message);

@@ -299,6 +299,17 @@ Test(handles, a_fork_child_that_closes_does_not_wait_and_changes_nothing)
     end(&p);
 }
 
+Test(handles, a_fork_childs_own_store_is_waited_for)
+{
+    struct process p = SHIMMED("build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    cr_expect_eq(say(&p, "childopens - -", world.primary).result, 0);
+    cr_expect_eq(log_waits(), 1);
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 2);
+    end(&p);
+}
+
 Test(handles, a_store_renamed_while_open_is_waited_for_where_it_is)
 {
     struct process p = SHIMMED("build/programs/stepper");

@@ -237,6 +237,21 @@ Test(helper, it_can_be_run_in_a_signal_handler_that_interrupts_another_run)
 
 /* --- ends --- */
 
+static void use_much_stack(void *argument)
+{
+    struct request *r = argument;
+    volatile char paths[16][PATH_MAX];
+    for (int i = 0; i < 16; i++)
+        paths[i][0] = 1;
+    for (int i = 0; i < 16; i++)
+        r->result += paths[i][0];
+}
+
+Test(helper, its_stack_has_room_for_many_paths)
+{
+    cr_expect_eq(run(use_much_stack, (struct request){.result = 0}).result, 16);
+}
+
 Test(helper, after_the_deadline_the_caller_goes_on_and_the_memory_is_left_to_the_helper)
 {
     static _Atomic bool done;

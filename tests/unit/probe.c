@@ -150,6 +150,22 @@ Test(probe, one_who_waits_for_a_flock_is_not_its_holder)
     let_go(&k);
 }
 
+/* Both stand in /proc/locks; this process's POSIX lock is no obstacle to itself. */
+Test(probe, a_flock_is_not_named_after_the_owner_of_another_kind_of_lock)
+{
+    const char *path = a_file("file");
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct keeper k = keep(KEEPS_FLOCK, path, -1);
+    cr_assert_eq(fcntl(fd, F_SETLK, &lock), 0);
+    struct probe p = probe_of(path, any);
+    cr_expect_eq(probe_ask(&p), VERDICT_HELD);
+    probe_name_holder(&p);
+    cr_expect_eq(p.holder.pid, k.pid);
+    probe_end(&p);
+    let_go(&k);
+}
+
 /* --- what a probe leaves behind --- */
 
 static const char *probed;
@@ -192,8 +208,10 @@ Test(probe, its_end_may_come_twice_and_leaves_no_descriptor)
     int fd = p.fd;
     cr_expect_neq(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
     probe_end(&p);
-    probe_end(&p);
     cr_expect_lt(fcntl(fd, F_GETFD), 0);
+    cr_assert_eq(dup2(0, fd), fd); /* the number is somebody else's now */
+    probe_end(&p);
+    cr_expect_geq(fcntl(fd, F_GETFD), 0);
 }
 
 /* --- what cannot be asked --- */

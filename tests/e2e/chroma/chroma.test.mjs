@@ -127,6 +127,7 @@ test("a store that was written under settle is read without it", limit, async (t
     const plain = await startServer(t, space.store);
 
     assert.deepEqual(await answers(plain.client), settled.answers);
+    await plain.stop();
 });
 
 test("a plain server whose closes are slow ends with its database open", limit, async (t) => {

@@ -35,6 +35,17 @@ static long child_closes(int a)
     return status;
 }
 
+/* A child that opens and closes a store of its own. */
+static long child_opens(const char *path)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(close(open(path, O_RDWR)) == 0 ? 0 : 1);
+    int status = -1;
+    waitpid(pid, &status, 0);
+    return status;
+}
+
 static long run(const char *command, char a, char b, const char *path)
 {
     int *fa = &fds[(int)a];
@@ -86,6 +97,8 @@ static long run(const char *command, char a, char b, const char *path)
         return close(-1);
     if (strcmp(command, "childcloses") == 0)
         return child_closes(*fa);
+    if (strcmp(command, "childopens") == 0)
+        return child_opens(path);
     if (strcmp(command, "lowest") == 0) { /* the next number that an open would get */
         int fd = open("/dev/null", O_RDONLY);
         close(fd);
