@@ -182,34 +182,38 @@ static void forget(int fd)
         store_release(h.store);
 }
 
-void track_opened(int fd, const char *path)
+/* Two halves that need much stack, which the many opens of other files must not. */
+static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st, const char *path)
 {
-    if (settings == NULL || fd < 0)
-        return;
-    bool named = profile_may_match(profiles_on, path);
-    struct stat st;
-    if (!named && !handle_possible(fd)) {
-        /* The path may be a symbolic link of another name. A look at every link target would cost
-         * each open a microsecond; a database is a whole number of 512-byte pages, and few other
-         * files are. */
-        if (sys_fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-            return;
-        if (!look_at_all) {
-            char target[PATH_MAX];
-            if (st.st_size % 512 != 0)
-                return;
-            path_of(fd, target, sizeof target);
-            if (!profile_may_match(profiles_on, target))
-                return;
-        }
-    } else if (sys_fstat(fd, &st) < 0) {
-        return;
-    }
     if (!store_at_home())
         return;
     if (handle_possible(fd))
         forget(fd); /* the number is used again: its close went by unseen */
-    examine(fd, &st, path);
+    examine(fd, st, path);
+}
+
+static __attribute__((noinline)) bool is_link_to_store(int fd)
+{
+    char target[PATH_MAX];
+    path_of(fd, target, sizeof target);
+    return profile_may_match(profiles_on, target);
+}
+
+void track_opened(int fd, const char *path)
+{
+    if (settings == NULL || fd < 0)
+        return;
+    bool named = profile_may_match(profiles_on, path) || handle_possible(fd);
+    struct stat st;
+    if (sys_fstat(fd, &st) < 0)
+        return;
+    /* The path may be a symbolic link of another name. A look at every link target would cost each
+     * open a microsecond; a database is a whole number of 512-byte pages, and few other files are.
+     */
+    if (!named && (!S_ISREG(st.st_mode) ||
+                   (!look_at_all && (st.st_size % 512 != 0 || !is_link_to_store(fd)))))
+        return;
+    enter_opened(fd, &st, path);
 }
 
 void track_duplicated(int from, int to)

@@ -76,8 +76,10 @@ static inline int in_child(int (*body)(void))
 {
     int status = 0;
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nor does it outlive a test that timed out */
         _exit(body());
+    }
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
