@@ -38,6 +38,7 @@ E2E_SOURCES := $(wildcard tests/e2e/*.c)
 PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
 TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 
+.SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma lint format bench install clean setup-check
 all: $(B)/libsettle.so $(B)/settle-wait
 

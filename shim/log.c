@@ -106,11 +106,17 @@ static int append_to_file(const char *data, size_t length)
     return error;
 }
 
+/* Puts the newline in the room that log_begin left for it; returns the length with it. */
+static size_t end_line(struct text *t)
+{
+    t->data[t->length] = '\n';
+    return t->length + 1;
+}
+
 void log_end(struct log_line *line)
 {
     struct text *t = &line->text;
-    t->data[t->length] = '\n';
-    size_t length = t->length + 1;
+    size_t length = end_line(t);
 
     if (log_path[0] == '\0') {
         write_stderr(t->data, length);
@@ -128,8 +134,8 @@ void log_end(struct log_line *line)
         text_error(&complaint.text, error);
         text_str(&complaint.text,
                  "); expected a file in a directory that exists, no symbolic link; "
-                 "warnings go to standard error\n");
-        write_stderr(complaint.text.data, complaint.text.length);
+                 "warnings go to standard error");
+        write_stderr(complaint.text.data, end_line(&complaint.text));
     }
     if (line->level == LOG_WARN)
         write_stderr(t->data, length);

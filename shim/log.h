@@ -8,7 +8,9 @@
 
 #include <stdbool.h>
 
-enum { LOG_LINE_SIZE = 2 * PATH_MAX };
+/* POLLOUT promises room for PIPE_BUF bytes: no more can be written to a pipe without a risk to
+ * block. */
+enum { LOG_LINE_SIZE = PIPE_BUF };
 
 /* One line that is being written. */
 struct log_line {

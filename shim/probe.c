@@ -63,6 +63,7 @@ static enum verdict open_file(struct probe *p)
         return VERDICT_GONE;
     if (!S_ISREG(st.st_mode))
         return failed(p, EINVAL);
+    p->expected = (struct identity){st.st_dev, st.st_ino};
 
     /* Without O_NONBLOCK an open of a file with a lease on it blocks for up to lease-break-time, 45
      * s. */
@@ -74,7 +75,6 @@ static enum verdict open_file(struct probe *p)
     if (fd < 0)
         return failed(p, -fd);
     p->fd = fd;
-    p->expected = (struct identity){st.st_dev, st.st_ino};
     p->remote = is_remote(fd);
     return VERDICT_SETTLED;
 }

@@ -164,9 +164,10 @@ static bool take(const struct row *row, void *field, const char *value)
         return choice >= 0;
     }
     case KIND_STORES:
-        return profile_list_known(value) && str_copy(field, row->size, value);
+        return strlen(value) < row->size && profile_list_known(value) &&
+               str_copy(field, row->size, value);
     case KIND_LIST:
-        return value[0] != '\0' && str_copy(field, row->size, value);
+        return value[0] != '\0' && strlen(value) < row->size && str_copy(field, row->size, value);
     case KIND_PATH: {
         char path[PATH_MAX];
         return take_path(path, sizeof path, value) && str_copy(field, row->size, path);

@@ -19,8 +19,7 @@ void text_str(struct text *t, const char *s);
 void text_bytes(struct text *t, const char *s, size_t length);
 void text_int(struct text *t, long value);
 
-/* Seconds with three decimals below a minute of interest: 0.312 s, and microseconds where that
- * would read 0.000 s. ns: nanoseconds. */
+/* Seconds with three decimals (0.312 s); microseconds (41 us) where that would read 0.000 s. */
 void text_seconds(struct text *t, uint64_t ns);
 
 /* A path with control characters shown as ?, so that one message stays one line. */

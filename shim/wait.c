@@ -15,14 +15,15 @@ uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval)
 {
     const uint64_t shortest = 200000;
     uint64_t sleep = since_start / 10;
-    if (sleep < shortest)
-        sleep = shortest;
-    return sleep < check_interval ? sleep : check_interval;
+    if (sleep > check_interval)
+        sleep = check_interval;
+    return sleep > shortest ? sleep : shortest;
 }
 
-/* Waits for request->path; adds to the counts in *result and sets its outcome. */
+/* Waits for a file of the store; adds to the counts in *result and sets its outcome. decides:
+ * whether the outcome counts, so that its holder is worth a name. */
 static void wait_for(const struct wait_request *request, const char *path, struct identity identity,
-                     struct wait_result *result)
+                     bool decides, struct wait_result *result)
 {
     /* After an event the holder is usually microseconds from being done (watch.h). */
     const uint64_t after_event = 50000;
@@ -54,7 +55,7 @@ static void wait_for(const struct wait_request *request, const char *path, struc
         uint64_t now = sys_now();
         if (now >= request->deadline) {
             result->outcome = OUTCOME_TIMED_OUT;
-            if (request->name_holder)
+            if (decides && request->name_holder)
                 probe_name_holder(&probe);
             result->holder = probe.holder;
             break;
@@ -90,7 +91,7 @@ static const struct identity any = {0, 0};
 void wait_file(const struct wait_request *request, struct wait_result *result)
 {
     *result = (struct wait_result){.outcome = OUTCOME_SETTLED_AT_ONCE};
-    wait_for(request, request->path, request->identity, result);
+    wait_for(request, request->path, request->identity, true, result);
     result->elapsed = sys_now() - request->began;
 }
 
@@ -113,7 +114,7 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
         struct stat st;
         if (sys_stat(path, &st) < 0)
             continue;
-        wait_for(request, path, any, result);
+        wait_for(request, path, any, true, result);
         if (result->outcome == OUTCOME_GONE) /* SQLite removes them, also under our eyes */
             result->outcome = OUTCOME_SETTLED_AT_ONCE;
         waited |= result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
@@ -126,7 +127,7 @@ static void wait_secondary(const struct wait_request *request, const char *path,
                            struct wait_result *result)
 {
     struct wait_result own = {.outcome = OUTCOME_SETTLED_AT_ONCE};
-    wait_for(request, path, any, &own);
+    wait_for(request, path, any, false, &own);
     result->probes += own.probes;
     result->sleeps += own.sleeps;
     result->events += own.events;

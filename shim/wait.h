@@ -51,8 +51,9 @@ struct wait_result {
     char secondary[PATH_MAX]; /* one of those that are held */
 };
 
-/* The next sleep in ns: a tenth of the time since the wait (or the last event) began, at least 0.2
- * ms and at most check_interval. So the overshoot stays below a tenth of the waiting time. */
+/* The next sleep in ns: a tenth of the time since the wait (or the last event) began, at most
+ * check_interval, and never less than 0.2 ms. So the overshoot stays below a tenth of the waiting
+ * time. */
 uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval);
 
 /* Waits for one file. Fills in *result. */

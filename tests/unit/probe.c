@@ -92,7 +92,7 @@ Test(probe, a_lease_is_held_by_its_process)
     is_held_until_let_go(KEEPS_LEASE, HOLD_LEASE, true);
 }
 
-Test(probe, a_lease_names_its_process_also_where_any_file_is_meant, .disabled = true)
+Test(probe, a_lease_names_its_process_also_where_any_file_is_meant)
 {
     const char *path = a_file("file");
     struct keeper k = keep(KEEPS_LEASE, path, -1);

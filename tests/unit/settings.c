@@ -185,8 +185,7 @@ Test(settings, a_value_that_is_too_long_is_refused)
     cr_expect_str_empty(s.log_file);
 }
 
-Test(settings, a_list_of_known_stores_that_is_too_long_is_refused_and_the_default_holds,
-     .disabled = true)
+Test(settings, a_list_of_known_stores_that_is_too_long_is_refused_and_the_default_holds)
 {
     struct settings s = settings_default();
     char list[STORES_SIZE + 8] = "chroma";
