@@ -39,7 +39,7 @@ PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e
 TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 
 .SECONDARY:
-.PHONY: all demo check unit e2e launcher chroma lint format bench install clean setup-check
+.PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean
 all: $(B)/libsettle.so $(B)/settle-wait
 
 $(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map
@@ -114,11 +114,18 @@ launcher: all
 chroma: all
 	$(Q)sh tests/e2e/chroma/run
 
+# The modules have no heap, so a leak can only be a test's own.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize:
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory B=$(B)/sanitize \
+		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" unit
+
 # The set-up runs first, and once; the rest is a make of its own so that it sees what was installed.
 check:
 	$(Q)sh scripts/setup check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory sanitize
 	$(Q)$(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory launcher
 	$(Q)$(MAKE) --no-print-directory chroma
