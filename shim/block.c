@@ -67,8 +67,7 @@ void block_withdraw(void)
     atomic_fetch_sub(&waits, 1);
 }
 
-/* --- telling
- * ---------------------------------------------------------------------------------------- */
+/* --- telling --- */
 
 static void say_counts(struct text *t, const struct wait_result *r)
 {

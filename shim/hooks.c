@@ -19,8 +19,7 @@
         va_end(list);                                                                              \
     }
 
-/* --- open
- * ------------------------------------------------------------------------------------------- */
+/* --- open --- */
 
 static int opened(int fd, const char *path)
 {
@@ -70,8 +69,7 @@ OPEN_2(__open64_2)
 OPENAT_2(__openat_2)
 OPENAT_2(__openat64_2)
 
-/* --- streams: fopen does not reach our open, nor fclose our close, in any libc
- * ----------------------- */
+/* --- streams: fopen does not reach our open, nor fclose our close, in any libc --- */
 
 static FILE *opened_stream(FILE *stream, const char *path)
 {
@@ -142,8 +140,7 @@ EXPORT int fcloseall(void)
     return result;
 }
 
-/* --- copies
- * ----------------------------------------------------------------------------------------- */
+/* --- copies --- */
 
 EXPORT int dup(int fd)
 {
@@ -197,8 +194,7 @@ EXPORT int dup3(int from, int to, int flags)
 FCNTL(fcntl)
 FCNTL(fcntl64)
 
-/* --- close
- * ------------------------------------------------------------------------------------------ */
+/* --- close --- */
 
 static __attribute__((noinline)) int close_tracked(int fd)
 {
@@ -250,8 +246,7 @@ long settle_syscall(long number, long a, long b, long c)
     return number == SYS_close ? close((int)a) : close_range((unsigned)a, (unsigned)b, (int)c);
 }
 
-/* --- SQLite
- * ----------------------------------------------------------------------------------------- */
+/* --- SQLite --- */
 
 enum { SQLITE_MISUSE = 21 }; /* https://www.sqlite.org/rescode.html#misuse */
 

@@ -144,8 +144,7 @@ const char *hold_name(enum hold hold)
     return names[hold];
 }
 
-/* --- who is it
- * ------------------------------------------------------------------------------------ */
+/* --- who is it --- */
 
 static void read_command(struct holder *holder)
 {

@@ -9,8 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* --- stand-ins: system calls
- * ------------------------------------------------------------------------ */
+/* --- stand-ins: system calls --- */
 
 static long returned(long result)
 {
@@ -102,8 +101,7 @@ static void raw_closefrom(int first)
     sys_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
 }
 
-/* --- stand-ins: functions that only libc has, called before our constructor
- * ------------------------- */
+/* --- stand-ins: functions that only libc has, called before our constructor --- */
 
 static FILE *early_fopen(const char *path, const char *mode)
 {

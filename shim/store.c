@@ -51,8 +51,7 @@ bool store_at_home(void)
             sys_munmap(pages_, size);                                                              \
     } while (0)
 
-/* --- stores
- * ----------------------------------------------------------------------------------------- */
+/* --- stores --- */
 
 static uint32_t hash(struct identity id)
 {
@@ -183,8 +182,7 @@ uint32_t store_handles_open(void)
     return atomic_load(&root.handles);
 }
 
-/* --- descriptors
- * ------------------------------------------------------------------------------------ */
+/* --- descriptors --- */
 
 enum { ROLE_BITS = 3 };
 

@@ -80,8 +80,7 @@ int handle_next(unsigned first, unsigned last);
 
 static const uint32_t STORE_OPENED = 1u << 31;
 
-/* --- what the inline function needs
- * ----------------------------------------------------------------- */
+/* --- what the inline function needs --- */
 
 enum {
     HANDLE_CHUNK = 1024,

@@ -23,8 +23,7 @@ void track_start(const struct settings *s)
     settings = s;
 }
 
-/* --- what a descriptor is
- * --------------------------------------------------------------------------- */
+/* --- what a descriptor is --- */
 
 /* The kernel's name for an open file: absolute, without symbolic links. "" without /proc. */
 static void path_of(int fd, char *out, size_t size)
@@ -58,8 +57,7 @@ static bool is_database(int fd, const struct stat *st)
            memcmp(start, magic, sizeof magic) == 0;
 }
 
-/* --- entering
- * --------------------------------------------------------------------------------------- */
+/* --- entering --- */
 
 /* Takes the pin on the handle's store over. */
 static void enter(int fd, struct handle h)
@@ -231,8 +229,7 @@ void track_duplicated(int from, int to)
     enter(to, h);
 }
 
-/* --- closing
- * ---------------------------------------------------------------------------------------- */
+/* --- closing --- */
 
 /* A candidate that has become a database since it was opened empty is a primary after all. */
 static void settle_candidate(int fd, const struct stat *st)
@@ -344,8 +341,7 @@ void track_recheck(void)
     }
 }
 
-/* --- at exit
- * ---------------------------------------------------------------------------------------- */
+/* --- at exit --- */
 
 static bool has_other_threads(void)
 {

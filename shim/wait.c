@@ -95,8 +95,7 @@ void wait_file(const struct wait_request *request, struct wait_result *result)
     result->elapsed = sys_now() - request->began;
 }
 
-/* --- the rest of a store
- * -------------------------------------------------------------------------- */
+/* --- the rest of a store --- */
 
 static bool settled(enum outcome outcome)
 {

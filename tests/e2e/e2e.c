@@ -62,8 +62,7 @@ void sleep_ms(unsigned ms)
     nanosleep(&ts, NULL);
 }
 
-/* --- processes
- * -------------------------------------------------------------------------------------- */
+/* --- processes --- */
 
 struct process spawn_plain(const char *const *command)
 {
@@ -183,8 +182,7 @@ struct step step(struct process *p, const char *command)
     return s;
 }
 
-/* --- holders and the log
- * ---------------------------------------------------------------------------- */
+/* --- holders and the log --- */
 
 struct process hold(const char *kind, const char *path, unsigned ms)
 {

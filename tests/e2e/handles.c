@@ -322,6 +322,23 @@ Test(handles, a_store_renamed_while_open_is_waited_for_where_it_is)
     end(&p);
 }
 
+Test(handles, a_close_that_went_by_unseen_makes_no_later_close_wait)
+{
+    static const char *const reopens[] = {"open a - /dev/null", "hiddenopen a - /dev/null"};
+    struct process p = SHIMMED("build/programs/stepper");
+    for (unsigned i = 0; i < 2; i++) {
+        long number = say(&p, "open a -", world.primary).result;
+        step(&p, "hiddenclose a");
+        cr_assert_eq(step(&p, reopens[i]).result, number, "the number is used again");
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), i, "%s", reopens[i]);
+        say(&p, "open a -", world.primary);
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), i + 1, "the count of handles is right again");
+    }
+    end(&p);
+}
+
 Test(handles, the_shim_takes_no_descriptor_number)
 {
     struct process p = SHIMMED("build/programs/stepper");

@@ -101,8 +101,7 @@ Test(safety, a_leaked_handle_costs_the_exit_a_tenth_of_a_second_at_most)
     cr_expect_eq(log_count("at exit: 1 handles still open"), 2);
 }
 
-/* --- bad input
- * -------------------------------------------------------------------------------------- */
+/* --- bad input --- */
 
 static struct step open_and_close(struct process *p, const char *command, const char *path)
 {
