@@ -56,6 +56,20 @@ static void resolve_dirs(char *dirs, size_t size)
         str_copy(dirs, size, out);
 }
 
+/* The program may change its directory. */
+static void make_absolute(char *path, size_t size)
+{
+    char whole[PATH_MAX];
+    if (path[0] == '\0' || path[0] == '/' || getcwd(whole, sizeof whole) == NULL)
+        return;
+    size_t directory = strlen(whole);
+    struct text t = {.data = whole, .length = directory, .size = sizeof whole};
+    text_str(&t, "/");
+    text_str(&t, path);
+    if (t.length == directory + 1 + strlen(path))
+        str_copy(path, size, whole);
+}
+
 static __attribute__((constructor)) void begin(void)
 {
     real_resolve();
@@ -71,6 +85,7 @@ static __attribute__((constructor)) void begin(void)
         if (value != NULL)
             settings_take(&settings, first[i], value, complain);
     }
+    make_absolute(settings.log_file, sizeof settings.log_file);
     log_start((enum log_level)settings.log, settings.log_file);
     settings_read(&settings, environ, complain);
 

@@ -225,6 +225,24 @@ Test(safety, a_log_file_that_cannot_be_written_is_said_once)
         cr_expect_null(strstr(said + 1, "SETTLE_LOG_FILE="));
 }
 
+Test(safety, a_relative_log_file_stays_where_the_program_started)
+{
+    const char *log = "build/relative.log";
+    unlink(log);
+    setenv("SETTLE_LOG", "debug", 1);
+    setenv("SETTLE_LOG_FILE", log, 1);
+    setenv("LD_PRELOAD", "build/libsettle.so", 1);
+    struct process p = PLAIN("build/programs/stepper");
+    unsetenv("LD_PRELOAD");
+    unsetenv("SETTLE_LOG_FILE");
+    unsetenv("SETTLE_LOG");
+    cr_expect_eq(step(&p, "chdir - - /").result, 0);
+    cr_expect_eq(open_and_close(&p, "open", world.primary).result, 0);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(unlink(log), 0, "no log where it was asked for");
+    cr_expect_str_eq(errors_of(&p), "");
+}
+
 Test(safety, nothing_is_printed_unasked)
 {
     setenv("LD_PRELOAD", "build/libsettle.so", 1);
