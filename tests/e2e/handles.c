@@ -243,6 +243,36 @@ Test(handles, the_profile_sqlite_finds_databases_by_content)
     end(&p);
 }
 
+/* Without a journal beside it, nothing tells of the empty file before its close. */
+Test(handles, a_file_that_becomes_a_database_while_it_is_open_is_found)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--stores", "sqlite"), "/usr/bin/python3", "-c",
+                                    "import sqlite3, sys\n"
+                                    "c = sqlite3.connect(sys.argv[1])\n"
+                                    "c.execute('pragma journal_mode=off')\n"
+                                    "c.execute('create table t(a)')\n"
+                                    "d = sqlite3.connect(sys.argv[1])\n"
+                                    "d.execute('select * from t').fetchall()\n"
+                                    "d.close()\n"
+                                    "c.close()\n",
+                                    in_dir("new.data"));
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_eq(log_waits(), 1);
+}
+
+Test(handles, a_file_that_becomes_a_database_and_is_the_only_handle_is_found)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--stores", "sqlite"), "/usr/bin/python3", "-c",
+                                    "import sqlite3, sys\n"
+                                    "c = sqlite3.connect(sys.argv[1])\n"
+                                    "c.execute('pragma journal_mode=off')\n"
+                                    "c.execute('create table t(a)')\n"
+                                    "c.close()\n",
+                                    in_dir("new.data"));
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_eq(log_waits(), 1);
+}
+
 Test(handles, directories_by_glob_track_every_file_in_them)
 {
     char glob[PATH_MAX];
