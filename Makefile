@@ -22,8 +22,8 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text settings profile log
-KERNEL := helper probe watch
+GROUND := text profile settings helper log
+KERNEL := probe watch
 WAITING := wait store block track
 HOOKS := real sqlite hooks life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)

@@ -79,20 +79,6 @@ static void say_counts(struct text *t, const struct wait_result *r)
     text_int(t, r->events);
 }
 
-static void say_holder(struct text *t, const struct holder *h)
-{
-    text_str(t, hold_name(h->hold));
-    if (h->pid > 0) {
-        text_str(t, " of pid ");
-        text_int(t, h->pid);
-        text_str(t, " (");
-        text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
-        text_str(t, h->pid == sys_getpid() ? ", this process)" : ")");
-    } else {
-        text_str(t, " of a process that cannot be named from here");
-    }
-}
-
 static void say_outcome(struct text *t, const char *path, const struct wait_result *r)
 {
     switch (r->outcome) {
@@ -111,7 +97,7 @@ static void say_outcome(struct text *t, const char *path, const struct wait_resu
         text_str(t, ": still locked after ");
         text_seconds(t, r->elapsed);
         text_str(t, ", held by ");
-        say_holder(t, &r->holder);
+        probe_describe_holder(t, &r->holder);
         break;
     case OUTCOME_UNEXAMINED:
         text_path(t, r->file);

@@ -71,10 +71,19 @@ OPENAT_2(__openat64_2)
 
 /* --- streams: fopen does not reach our open, nor fclose our close, in any libc --- */
 
+/* fileno of a stream without a descriptor (fmemopen) sets errno. */
+static int descriptor_of(FILE *stream)
+{
+    int saved = errno;
+    int fd = fileno(stream);
+    errno = saved;
+    return fd;
+}
+
 static FILE *opened_stream(FILE *stream, const char *path)
 {
     if (stream != NULL)
-        track_opened(fileno(stream), path);
+        track_opened(descriptor_of(stream), path);
     return stream;
 }
 
@@ -93,15 +102,6 @@ EXPORT FILE *fdopen(int fd, const char *mode)
     if (stream != NULL && !handle_possible(fd))
         track_opened(fd, "");
     return stream;
-}
-
-/* fileno of a stream without a descriptor (fmemopen) sets errno. */
-static int descriptor_of(FILE *stream)
-{
-    int saved = errno;
-    int fd = fileno(stream);
-    errno = saved;
-    return fd;
 }
 
 /* A path of NULL changes the mode of the open file, which libc may do by opening it again. */
@@ -224,8 +224,12 @@ static void closing_range(unsigned first, unsigned last)
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     /* With CLOEXEC nothing is closed now; with UNSHARE only this thread's copy of the table is. */
-    if (first > last || flags != 0)
+    if (first > last || flags != 0 || handle_next(first, last) < 0)
         return real.close_range(first, last, flags);
+    /* A kernel or filter without close_range closes nothing, and then nothing may leave the table.
+     * A range without descriptors tells. */
+    if (real.close_range(~0u, ~0u, 0) < 0)
+        return -1;
     closing_range(first, last);
     int result = real.close_range(first, last, flags);
     track_resume();

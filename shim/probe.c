@@ -146,6 +146,20 @@ const char *hold_name(enum hold hold)
 
 /* --- who is it --- */
 
+void probe_describe_holder(struct text *t, const struct holder *holder)
+{
+    text_str(t, hold_name(holder->hold));
+    if (holder->pid == 0) {
+        text_str(t, " of a process that cannot be named from here");
+        return;
+    }
+    text_str(t, " of pid ");
+    text_int(t, holder->pid);
+    text_str(t, " (");
+    text_path(t, holder->command[0] != '\0' ? holder->command : "command unknown");
+    text_str(t, holder->pid == sys_getpid() ? ", this process)" : ")");
+}
+
 static void read_command(struct holder *holder)
 {
     char path[64];

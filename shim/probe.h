@@ -7,6 +7,8 @@
 #ifndef SETTLE_PROBE_H
 #define SETTLE_PROBE_H
 
+#include "text.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +60,9 @@ void probe_end(struct probe *p);
 /* Finds out who holds p's file, after probe_ask said VERDICT_HELD: fills in what is missing in
  * p->holder. Slow (reads /proc/locks: milliseconds); only for messages. */
 void probe_name_holder(struct probe *p);
+
+/* Describes a holder: "POSIX write lock of pid 4242 (python3)". */
+void probe_describe_holder(struct text *t, const struct holder *holder);
 
 /* The words people search for: "POSIX write lock", "OFD lock", "flock", "lease". */
 const char *hold_name(enum hold hold);

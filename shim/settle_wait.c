@@ -114,16 +114,13 @@ static bool locate(const char *path, struct wait_request *request)
 
 static void name_holder(const struct wait_result *result)
 {
-    const struct holder *h = &result->holder;
-    char elapsed[32];
-    struct text t = text_in(elapsed, sizeof elapsed);
+    char buffer[256];
+    struct text t = text_in(buffer, sizeof buffer);
+    text_str(&t, "still locked after ");
     text_seconds(&t, result->elapsed);
-    tell("settle-wait: %s: still locked after %s, held by %s", result->file, elapsed,
-         hold_name(h->hold));
-    if (h->pid > 0)
-        tell(" of pid %d (%s)\n", h->pid, h->command[0] ? h->command : "command unknown");
-    else
-        tell(" of a process that cannot be named from here\n");
+    text_str(&t, ", held by ");
+    probe_describe_holder(&t, &result->holder);
+    tell("settle-wait: %s: %s\n", result->file, buffer);
 }
 
 static enum status wait_path(const char *path, struct wait_request *request)

@@ -4,6 +4,7 @@
 #include "real.h"
 #include "text.h"
 
+#include <errno.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -32,13 +33,18 @@ void sqlite_forget(void)
     atomic_fetch_add(&generation, 1);
 }
 
-static const struct remembered *recall(uintptr_t caller)
+/* The function, if it is remembered; an entry that was given away while it was read is no answer.
+ */
+static void *recall(enum sqlite_symbol symbol, uintptr_t caller)
 {
     unsigned now = atomic_load(&generation);
     for (int i = 0; i < REMEMBERED; i++) {
         const struct remembered *r = &remembered[i];
-        if (atomic_load(&r->ready) == now && caller >= r->low && caller < r->high)
-            return r;
+        if (atomic_load(&r->ready) != now || caller < r->low || caller >= r->high)
+            continue;
+        void *function = r->functions[symbol];
+        if (atomic_load(&r->ready) == now)
+            return function;
     }
     return NULL;
 }
@@ -136,10 +142,11 @@ static void tell(const struct object *object, enum sqlite_symbol symbol, void *f
 
 void *sqlite_real(enum sqlite_symbol symbol, const void *caller)
 {
-    const struct remembered *r = recall((uintptr_t)caller);
-    if (r != NULL)
-        return r->functions[symbol];
+    void *function = recall(symbol, (uintptr_t)caller);
+    if (function != NULL)
+        return function;
 
+    int saved = errno;
     unsigned now = atomic_load(&generation);
     struct object object = {.address = (uintptr_t)caller};
     void *functions[SQLITE_SYMBOL_COUNT];
@@ -149,5 +156,6 @@ void *sqlite_real(enum sqlite_symbol symbol, const void *caller)
         tell(&object, s, functions[s]);
     if (functions[symbol] != NULL && object.high != 0)
         remember(object.low, object.high, functions, now);
+    errno = saved;
     return functions[symbol];
 }

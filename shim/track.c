@@ -5,6 +5,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct settings *settings; /* NULL: tracking is off */
@@ -186,8 +187,10 @@ static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st
     if (!store_at_home())
         return;
     if (handle_possible(fd))
-        forget(fd); /* the number is used again: its close went by unseen */
+        forget(fd);    /* the number is used again: its close went by unseen */
+    int saved = errno; /* fnmatch sets it for a name that is no text in the program's locale */
     examine(fd, st, path);
+    errno = saved;
 }
 
 static __attribute__((noinline)) bool is_link_to_store(int fd)
@@ -304,12 +307,16 @@ void track_closed(struct closing *c)
 {
     if (c->handle.role == ROLE_NONE)
         return;
-    if (c->waits && deferred.depth > 0 && deferred.count < DEFERRED_MOST)
-        deferred.stores[deferred.count++] = c->handle.store;
-    else if (c->waits)
-        wait_for(c->handle.store, c->path);
-    else if (c->handle.store != NULL)
-        store_release(c->handle.store);
+    struct store *store = c->handle.store;
+    if (c->waits && deferred.depth > 0 && deferred.count < DEFERRED_MOST) {
+        deferred.stores[deferred.count++] = store;
+        log_say_path(LOG_DEBUG, atomic_load(&store->path),
+                     "its wait is put off until the call that closes it has returned");
+    } else if (c->waits) {
+        wait_for(store, c->path);
+    } else if (store != NULL) {
+        store_release(store);
+    }
     atomic_fetch_sub(&unfinished, 1);
 }
 

@@ -2,6 +2,7 @@
 #include "e2e.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,11 +15,13 @@ TestSuite(safety, .init = world_begin, .fini = world_end, .timeout = 120);
 static const long reserved_byte = 0x40000001; /* https://www.sqlite.org/src/file/src/os.h */
 static const uint64_t soon = 250 * (uint64_t)MS;
 
-/* While one thread waits in its close, another opens the store again and takes RESERVED. The probe
+/* While one thread waits in its close, another opens the store again and takes RESERVED. (With the
+ * trigger "every", so that this does not end the wait.) The probe
  * that is running must not drop that lock: a close in the program's own table would. */
 Test(safety, the_programs_own_locks_survive_a_probe)
 {
-    struct process p = SHIMMED("build/programs/threads", "reopen", world.primary, "150");
+    struct process p = SHIMMED_WITH(OPTIONS("--trigger", "every", "--max-wait", "1"),
+                                    "build/programs/threads", "reopen", world.primary, "150");
     await_line(&p, "open");
     struct process holder = hold("posix", world.primary, 600);
     send_line(&p, "go");
@@ -30,6 +33,20 @@ Test(safety, the_programs_own_locks_survive_a_probe)
     cr_expect_eq(lock_owner(world.primary, reserved_byte), p.pid);
     send_line(&p, "go");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+Test(safety, a_wait_ends_when_the_program_opens_the_store_again)
+{
+    struct process p = SHIMMED("build/programs/threads", "reopen", world.primary, "150");
+    await_line(&p, "open");
+    struct process holder = hold("posix", world.primary, 600);
+    send_line(&p, "go");
+    await_line(&p, "reserved");
+    send_line(&p, "go");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_eq(log_count("opened again by this process"), 1);
+    cr_expect_eq(log_count("File unlocked after polling"), 1, "the last close waits all the same");
+    released_at(&holder);
 }
 
 Test(safety, one_connections_close_leaves_the_others_lock)
@@ -241,6 +258,29 @@ Test(safety, a_relative_log_file_stays_where_the_program_started)
     cr_expect_eq(finish(&p), 0);
     cr_expect_eq(unlink(log), 0, "no log where it was asked for");
     cr_expect_str_eq(errors_of(&p), "");
+}
+
+/* As under a filter or a kernel that lacks it: the program's call fails and changes nothing, and
+ * the probe, which needs it too, gives way to the fixed delay. */
+Test(safety, without_close_range_a_close_takes_the_fixed_delay)
+{
+    char command[PATH_MAX + 32];
+    struct process p = SHIMMED("strace", "-f", "-o", "/dev/null", "-e", "trace=close_range", "-e",
+                               "inject=close_range:error=ENOSYS", "build/programs/stepper");
+    snprintf(command, sizeof command, "open a - %s", world.primary);
+    cr_assert_geq(step(&p, command).result, 0);
+    struct step failed = step(&p, "closerange a a");
+    cr_expect_eq(failed.result, -1);
+    cr_expect_eq(failed.error, ENOSYS);
+    cr_expect_lt(failed.took, 90 * (uint64_t)MS, "nothing was closed, nothing is waited for");
+    struct step closed = step(&p, "close a");
+    cr_expect_eq(closed.result, 0);
+    cr_expect_eq(closed.error, 12345);
+    cr_expect_geq(closed.took, 95 * (uint64_t)MS);
+    cr_expect_lt(closed.took, 95 * (uint64_t)MS + soon);
+    cr_expect_eq(finish(&p), 0);
+    /* the log file is written from a helper, too: the warning goes to standard error instead */
+    cr_expect_not_null(strstr(errors_of(&p), "cannot be examined from a helper thread (ENOSYS)"));
 }
 
 Test(safety, nothing_is_printed_unasked)
