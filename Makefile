@@ -22,7 +22,7 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text profile settings helper log
+GROUND := text profile settings filter helper log
 KERNEL := probe watch
 WAITING := wait store block track
 HOOKS := real sqlite hooks life

@@ -32,8 +32,9 @@ unsigned block_waits_running(void)
 
 void block_for(uint64_t ns)
 {
+    int home = store_home();
     uint64_t end = sys_now() + ns;
-    for (uint64_t now = sys_now(); now < end; now = sys_now())
+    for (uint64_t now = sys_now(); now < end && store_home() == home; now = sys_now())
         sys_poll(-1, 0, end - now);
 }
 
@@ -48,22 +49,12 @@ static bool is_open_again(const void *store)
     return (atomic_load(&((const struct store *)store)->handles) & STORE_OPENED) != 0;
 }
 
-/* The helper counts its wait down itself: the thread that asked for it may have left by longjmp or
- * exit in a signal handler. */
+/* The helper counts its wait down itself: the thread that asked for it may have left by longjmp, by
+ * cancellation, or by an exit in a signal handler. */
 static void work(void *argument)
 {
     struct block_request *request = argument;
     wait_store(&request->wait, &request->result);
-    atomic_fetch_sub(&waits, 1);
-}
-
-void block_announce(void)
-{
-    atomic_fetch_add(&waits, 1);
-}
-
-void block_withdraw(void)
-{
     atomic_fetch_sub(&waits, 1);
 }
 
@@ -169,11 +160,23 @@ static void tell_failure(const char *path, int error)
     struct log_line line;
     log_begin(&line, LOG_WARN);
     text_path(&line.text, path);
-    text_str(&line.text, error == ETIMEDOUT
-                             ? ": the file system does not answer, the close goes on ("
-                             : ": cannot be examined from a helper thread (");
-    text_error(&line.text, error);
-    text_str(&line.text, error == ETIMEDOUT ? ")" : "), a fixed delay instead");
+    switch (error) {
+    case ETIMEDOUT:
+        text_str(&line.text, ": the file system does not answer, the close goes on");
+        break;
+    case ENOTSUP:
+        text_str(&line.text, ": not examined, since the seccomp filter that this program was "
+                             "started under may kill it for clone; a fixed delay instead");
+        break;
+    case ECANCELED:
+        text_str(&line.text, ": cannot be examined (the seccomp filter that this program was "
+                             "started under kills for it), a fixed delay instead");
+        break;
+    default:
+        text_str(&line.text, ": cannot be examined from a helper thread (");
+        text_error(&line.text, error);
+        text_str(&line.text, "), a fixed delay instead");
+    }
     log_end(&line);
 }
 
@@ -182,14 +185,12 @@ void block_until_settled(struct store *store, const char *path)
     if (path[0] == '\0') {
         log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
         fixed_delay();
-        block_withdraw();
         return;
     }
     struct helper *helper = helper_new(sizeof(struct block_request));
     if (helper == NULL) {
         tell_failure(path, ENOMEM);
         fixed_delay();
-        block_withdraw();
         return;
     }
     struct block_request *request = helper_request(helper);
@@ -206,17 +207,18 @@ void block_until_settled(struct store *store, const char *path)
     wait->reopened = settings->trigger == TRIGGER_EVERY ? NULL : is_open_again;
     wait->context = store;
 
+    atomic_fetch_add(&waits, 1);
     int error = helper_run(helper, work, wait->deadline + patience);
     if (error == 0) {
         tell(request);
         if (request->result.outcome == OUTCOME_UNEXAMINED)
             fixed_delay();
-    } else {
-        if (error != ETIMEDOUT)
-            block_withdraw(); /* it never ran */
+    } else if (error == ETIMEDOUT) {
         tell_failure(path, error);
-        if (error != ETIMEDOUT)
-            fixed_delay();
+    } else if (error != ESRCH) { /* it did not run, or not to its end */
+        atomic_fetch_sub(&waits, 1);
+        tell_failure(path, error);
+        fixed_delay();
     }
     helper_free(helper);
 }

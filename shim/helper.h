@@ -9,6 +9,8 @@
  *
  * The thread is made by a raw clone: no stack from malloc, no thread-local storage, no entry in
  * libc's lists, all signals blocked. So it can be made on any close, even in a signal handler.
+ *
+ * Under a seccomp filter it is a process that shares the memory instead of a thread (filter.h).
  */
 #ifndef SETTLE_HELPER_H
 #define SETTLE_HELPER_H
@@ -25,9 +27,14 @@ struct helper *helper_new(size_t size);
 void *helper_request(struct helper *h);
 
 /* Runs work(request) in a thread with an empty descriptor table and waits until it has ended or the
- * deadline (sys_now) is past. Returns 0, ETIMEDOUT, or why it could not run: EAGAIN and ENOMEM (no
- * thread), ENOSYS and EPERM (no close_range: Linux before 5.9, or a filter). Signal handlers of the
- * caller run during the wait, and the wait goes on. Keeps errno. */
+ * deadline (sys_now) is past. Signal handlers of the caller run during the wait, and the wait goes
+ * on. Keeps errno. Returns 0, or
+ *   ETIMEDOUT        the deadline is past;
+ *   EAGAIN, ENOMEM   no thread could be made;
+ *   ENOSYS, EPERM    no thread or no close_range (Linux before 5.9, or a filter);
+ *   ENOTSUP          not tried, since a filter may kill the program for it;
+ *   ECANCELED        a filter killed the helper;
+ *   ESRCH            this is a fork child of the caller, made in a signal handler. */
 int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline);
 
 /* Gives the memory back, unless a helper that overran its deadline still uses it: that memory is

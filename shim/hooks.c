@@ -6,7 +6,9 @@
 #include "track.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -221,14 +223,27 @@ static void closing_range(unsigned first, unsigned last)
     }
 }
 
+/* With CLOSE_RANGE_UNSHARE the calling thread has a copy of the table before anything is closed;
+ * only where no thread shares it is that a close like any other. */
+static int close_range_in_a_copy(unsigned first, unsigned last, int flags)
+{
+    int result = real.close_range(first, last, flags);
+    if (result == 0)
+        track_left_table();
+    return result;
+}
+
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    /* With CLOEXEC nothing is closed now; with UNSHARE only this thread's copy of the table is. */
-    if (first > last || flags != 0 || handle_next(first, last) < 0)
+    const int unshare = CLOSE_RANGE_UNSHARE;
+    if ((flags & unshare) != 0 && track_shares_table())
+        return close_range_in_a_copy(first, last, flags);
+    /* With CLOSE_RANGE_CLOEXEC nothing is closed now. */
+    if (first > last || (flags & ~unshare) != 0 || handle_next(first, last) < 0)
         return real.close_range(first, last, flags);
     /* A kernel or filter without close_range closes nothing, and then nothing may leave the table.
      * A range without descriptors tells. */
-    if (real.close_range(~0u, ~0u, 0) < 0)
+    if (real.close_range(~0u, ~0u, flags) < 0)
         return -1;
     closing_range(first, last);
     int result = real.close_range(first, last, flags);
@@ -243,11 +258,87 @@ EXPORT void closefrom(int first)
     track_resume();
 }
 
-/* tail.S leads syscall(SYS_close, ...) and syscall(SYS_close_range, ...) here. */
-long settle_syscall(long number, long a, long b, long c);
-long settle_syscall(long number, long a, long b, long c)
+/* --- descriptors from elsewhere --- */
+
+static void received(struct msghdr *message)
 {
-    return number == SYS_close ? close((int)a) : close_range((unsigned)a, (unsigned)b, (int)c);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            track_opened(fd, "");
+        }
+    }
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ssize_t result = real.recvmsg(fd, message, flags);
+    if (result >= 0 && message->msg_controllen > 0)
+        received(message);
+    return result;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *timeout)
+{
+    int result = real.recvmmsg(fd, messages, count, flags, timeout);
+    for (int i = 0; i < result; i++)
+        if (messages[i].msg_hdr.msg_controllen > 0)
+            received(&messages[i].msg_hdr);
+    return result;
+}
+
+/* --- filters that the program puts on its own system calls --- */
+
+EXPORT int prctl(int option, ...)
+{
+    va_list list;
+    unsigned long a[4];
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        a[i] = va_arg(list, unsigned long);
+    va_end(list);
+    if (option != PR_SET_SECCOMP)
+        return real.prctl(option, a[0], a[1], a[2], a[3]);
+    track_stop();
+    int result = real.prctl(option, a[0], a[1], a[2], a[3]);
+    if (result < 0)
+        track_go_on();
+    return result;
+}
+
+/* SECCOMP_GET_ACTION_AVAIL and its like ask only, and a filter at NULL is how libraries ask what
+ * the kernel can do. */
+static long seccomp(long operation, long flags, long argument)
+{
+    bool installs = operation == SECCOMP_SET_MODE_STRICT ||
+                    (operation == SECCOMP_SET_MODE_FILTER && argument != 0);
+    if (installs)
+        track_stop();
+    long result = real.syscall(SYS_seccomp, operation, flags, argument);
+    if (installs && result < 0)
+        track_go_on();
+    return result;
+}
+
+/* tail.S leads these calls of syscall() here. */
+long settle_syscall(long number, long a, long b, long c, long d, long e);
+long settle_syscall(long number, long a, long b, long c, long d, long e)
+{
+    switch (number) {
+    case SYS_close:
+        return close((int)a);
+    case SYS_close_range:
+        return close_range((unsigned)a, (unsigned)b, (int)c);
+    case SYS_prctl:
+        return prctl((int)a, b, c, d, e);
+    default:
+        return seccomp(a, b, c);
+    }
 }
 
 /* --- SQLite --- */

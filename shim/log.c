@@ -123,7 +123,7 @@ void log_end(struct log_line *line)
         return;
     }
     int error = append_to_file(t->data, length);
-    if (error == 0)
+    if (error == 0 || error == ESRCH)
         return;
     if (!atomic_exchange(&log_path_broken, true)) {
         struct log_line complaint;

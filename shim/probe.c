@@ -189,14 +189,6 @@ static char *next_field(char **line)
     return at;
 }
 
-static long number(const char *digits)
-{
-    long value = 0;
-    for (; *digits >= '0' && *digits <= '9'; digits++)
-        value = value * 10 + (*digits - '0');
-    return value;
-}
-
 /* A line of /proc/locks (proc(5)): "1: FLOCK ADVISORY WRITE 1234 fd:01:5678 0 EOF"; a "->" after
  * the number marks one who waits, not one who holds. Device numbers are hexadecimal, the inode
  * decimal. */
@@ -211,7 +203,7 @@ static void match_lock_line(struct probe *p, char *line, const char *file, const
     if (index == NULL || where == NULL || !str_equal(type, kind) || !str_equal(where, file))
         return;
     if (pid[0] != '-' && p->holder.pid == 0)
-        p->holder.pid = (int)number(pid);
+        p->holder.pid = (int)text_number(pid);
 }
 
 static void text_hex2(struct text *t, unsigned value)

@@ -101,6 +101,29 @@ static void raw_closefrom(int first)
     sys_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
 }
 
+static ssize_t raw_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return returned(sys_call(SYS_recvmsg, fd, (long)message, flags, 0, 0, 0));
+}
+
+static int raw_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                        struct timespec *timeout)
+{
+    return (int)returned(
+        sys_call(SYS_recvmmsg, fd, (long)messages, count, flags, (long)timeout, 0));
+}
+
+static int raw_prctl(int option, ...)
+{
+    va_list list;
+    long a[4];
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    return (int)returned(sys_call(SYS_prctl, option, a[0], a[1], a[2], a[3], 0));
+}
+
 /* --- stand-ins: functions that only libc has, called before our constructor --- */
 
 static FILE *early_fopen(const char *path, const char *mode)
@@ -182,6 +205,9 @@ struct real real = {
     .closefrom = raw_closefrom,
     .fclose = early_fclose,
     .fcloseall = early_fcloseall,
+    .recvmsg = raw_recvmsg,
+    .recvmmsg = raw_recvmmsg,
+    .prctl = raw_prctl,
     .syscall = raw_syscall,
     .dlopen = early_dlopen,
     .dlclose = early_dlclose,

@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include "filter.h"
 #include "sys.h"
 #include "text.h"
 
@@ -14,6 +15,9 @@ static const uint32_t STORE_CLAIMED = UINT32_MAX;
 
 union store_memory store_memory __attribute__((aligned(4096)));
 #define root (store_memory.root)
+
+/* Absent in other libcs. */
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 _Static_assert(sizeof(struct store_root) <= sizeof store_memory.pages, "the root fits its pages");
 
@@ -35,11 +39,36 @@ bool store_start(void)
     return true;
 }
 
+/* Whether libc has told the kernel of this thread's list of robust mutexes. glibc does so for each
+ * thread, and in a fork child; a vfork child begins without one (set_robust_list(2), and measured).
+ */
+static bool has_robust_list(void)
+{
+    void *list = NULL;
+    size_t size;
+    return sys_call(SYS_get_robust_list, 0, (long)&list, (long)&size, 0, 0, 0) == 0 && list != NULL;
+}
+
+/* The tables of a fork child are empty and nobody's, and a vfork child of it must not take them.
+ * Its pid does not tell it apart. Where nothing else does, or a filter may kill for the question,
+ * whoever comes first moves in. */
+static bool may_move_in(void)
+{
+    return gnu_get_libc_version == NULL || filter_is_on() || has_robust_list();
+}
+
 bool store_at_home(void)
 {
     int pid = sys_getpid();
-    int home = 0;
-    return atomic_compare_exchange_strong(&root.home, &home, pid) || home == pid;
+    int home = atomic_load(&root.home);
+    if (home == 0 && may_move_in() && atomic_compare_exchange_strong(&root.home, &home, pid))
+        return true;
+    return home == pid;
+}
+
+int store_home(void)
+{
+    return atomic_load(&root.home);
 }
 
 /* Publishes pages for a root pointer; of two threads that try, one's pages stay. */
@@ -223,7 +252,10 @@ bool handle_put(int fd, struct handle h)
         return false;
     uint32_t word = (uint32_t)h.role;
     if (h.role != ROLE_CANDIDATE) {
-        word |= (uint32_t)(h.store - atomic_load(&root.stores)) << ROLE_BITS;
+        struct store *stores = atomic_load(&root.stores);
+        if (stores == NULL) /* a signal handler has forked, and this is the child */
+            return false;
+        word |= (uint32_t)(h.store - stores) << ROLE_BITS;
         atomic_fetch_add(&root.handles, 1);
         uint32_t flag = h.role == ROLE_PRIMARY ? STORE_OPENED : 0;
         uint32_t handles = atomic_load(&h.store->handles);

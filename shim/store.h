@@ -41,8 +41,12 @@ struct handle {
 bool store_start(void);
 
 /* True in the process that the tables describe. A vfork child is not at home, a fork child is (with
- * empty tables). */
+ * empty tables), unless it was made by a raw system call. */
 bool store_at_home(void);
+
+/* The pid of the process that the tables describe; 0 where a fork has emptied them and nobody has
+ * called store_at_home since. */
+int store_home(void);
 
 /* The record of a primary, pinned; made if there is none. NULL where the registry is full or memory
  * is short. Open path only. */

@@ -30,6 +30,9 @@
     LIBC(closefrom)                                                                                \
     LIBC(fclose)                                                                                   \
     LIBC(fcloseall)                                                                                \
+    LIBC(recvmsg)                                                                                  \
+    LIBC(recvmmsg)                                                                                 \
+    LIBC(prctl)                                                                                    \
     LIBC(syscall)                                                                                  \
     LIBC(dlopen)                                                                                   \
     LIBC(dlclose)

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -188,6 +189,14 @@ static inline int sys_poll(int fd, short events, uint64_t ns)
     } entry = {fd, events, 0};
     struct timespec timeout = sys_timespec(ns);
     return (int)sys_call(SYS_ppoll, (long)&entry, fd >= 0, (long)&timeout, 0, 0, 0);
+}
+
+/* Whether this process has other threads. False without /proc. */
+static inline bool sys_has_threads(void)
+{
+    struct stat st;
+    /* a directory for each thread, besides . and .. */
+    return sys_stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;
 }
 
 #endif

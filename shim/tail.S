@@ -30,6 +30,10 @@ syscall:
     je settle_syscall
     cmp $436, %rdi      /* SYS_close_range */
     je settle_syscall
+    cmp $157, %rdi      /* SYS_prctl */
+    je settle_syscall
+    cmp $317, %rdi      /* SYS_seccomp */
+    je settle_syscall
     jmp *(real + REAL_SYSCALL)(%rip)
     .cfi_endproc
     .size syscall, . - syscall
@@ -58,6 +62,10 @@ syscall:
     cmp x0, #57         /* SYS_close */
     b.eq settle_syscall
     cmp x0, #436        /* SYS_close_range */
+    b.eq settle_syscall
+    cmp x0, #167        /* SYS_prctl */
+    b.eq settle_syscall
+    cmp x0, #277        /* SYS_seccomp */
     b.eq settle_syscall
     adrp x16, real + REAL_SYSCALL
     add x16, x16, :lo12:(real + REAL_SYSCALL)

@@ -1,6 +1,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 struct text text_in(char *buffer, size_t size)
@@ -22,6 +23,14 @@ void text_bytes(struct text *t, const char *s, size_t length)
 void text_str(struct text *t, const char *s)
 {
     text_bytes(t, s, strlen(s));
+}
+
+long text_number(const char *digits)
+{
+    long value = 0;
+    for (; *digits >= '0' && *digits <= '9' && value < LONG_MAX / 10 - 9; digits++)
+        value = value * 10 + (*digits - '0');
+    return value;
 }
 
 void text_int(struct text *t, long value)

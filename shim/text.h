@@ -19,6 +19,9 @@ void text_str(struct text *t, const char *s);
 void text_bytes(struct text *t, const char *s, size_t length);
 void text_int(struct text *t, long value);
 
+/* The number that a string begins with, without a sign; 0 if it begins with none. */
+long text_number(const char *digits);
+
 /* Seconds with three decimals (0.312 s); microseconds (41 us) where that would read 0.000 s. */
 void text_seconds(struct text *t, uint64_t ns);
 

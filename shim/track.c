@@ -1,6 +1,7 @@
 #include "track.h"
 
 #include "block.h"
+#include "filter.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
@@ -8,7 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct settings *settings; /* NULL: tracking is off */
+static const struct settings *settings;
+static atomic_bool tracking;
 static profile_set profiles_on;
 static bool look_at_all; /* names alone do not tell: by content, or by directory */
 #define candidates (store_memory.root.candidates)
@@ -16,12 +18,51 @@ static bool look_at_all; /* names alone do not tell: by content, or by directory
  * and logged. The exit gives them time. */
 #define unfinished (store_memory.root.unfinished)
 
+static bool is_on(void)
+{
+    return atomic_load_explicit(&tracking, memory_order_relaxed);
+}
+
+/* The process in which this thread left the table of its process; 0: in none. A fork child of the
+ * thread is another process, with one table again. */
+static __thread int left_table_in __attribute__((tls_model("initial-exec")));
+
+/* Whether the tables describe the descriptors of the calling thread. */
+static bool at_home(void)
+{
+    return store_at_home() && left_table_in != store_home();
+}
+
 void track_start(const struct settings *s)
 {
     profiles_on = profile_select(s->stores, s->dirs);
     look_at_all = profile_by_content(profiles_on) || s->dirs[0] != '\0';
     block_start(s);
     settings = s;
+    atomic_store(&tracking, true);
+}
+
+void track_stop(void)
+{
+    if (!is_on() || !at_home())
+        return;
+    log_say(LOG_INFO, "the program filters its own system calls: no close waits from here on");
+    atomic_store(&tracking, false);
+}
+
+void track_go_on(void)
+{
+    atomic_store(&tracking, settings != NULL);
+}
+
+bool track_shares_table(void)
+{
+    return is_on() && at_home() && sys_has_threads();
+}
+
+void track_left_table(void)
+{
+    left_table_in = store_home();
 }
 
 /* --- what a descriptor is --- */
@@ -116,6 +157,7 @@ static void enter_store(int fd, enum role role, const struct stat *st, const str
             return;
         primary = identity_of(&main);
     }
+    filter_is_on(); /* so that the close need not find out */
     struct store *store = store_acquire(primary, named->profile, named->primary);
     if (store == NULL) {
         log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");
@@ -184,7 +226,7 @@ static void forget(int fd)
 /* Two halves that need much stack, which the many opens of other files must not. */
 static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st, const char *path)
 {
-    if (!store_at_home())
+    if (!at_home())
         return;
     if (handle_possible(fd))
         forget(fd);    /* the number is used again: its close went by unseen */
@@ -202,7 +244,7 @@ static __attribute__((noinline)) bool is_link_to_store(int fd)
 
 void track_opened(int fd, const char *path)
 {
-    if (settings == NULL || fd < 0)
+    if (!is_on() || fd < 0)
         return;
     bool named = profile_may_match(profiles_on, path) || handle_possible(fd);
     struct stat st;
@@ -219,8 +261,8 @@ void track_opened(int fd, const char *path)
 
 void track_duplicated(int from, int to)
 {
-    if (settings == NULL || to < 0 || to == from ||
-        (!handle_possible(from) && !handle_possible(to)) || !store_at_home())
+    if (!is_on() || to < 0 || to == from || (!handle_possible(from) && !handle_possible(to)) ||
+        !at_home())
         return;
     if (handle_possible(to))
         forget(to);
@@ -253,8 +295,9 @@ void track_closing(int fd, struct closing *c)
     c->handle = (struct handle){.role = ROLE_NONE};
     c->waits = false;
     c->path[0] = '\0';
-    if (settings == NULL || !handle_possible(fd) || !store_at_home())
+    if (!is_on() || !handle_possible(fd) || !at_home())
         return;
+    c->home = store_home();
 
     struct stat st;
     if (sys_fstat(fd, &st) < 0 || !same(identity_of(&st), handle_get(fd).identity)) {
@@ -266,25 +309,27 @@ void track_closing(int fd, struct closing *c)
 
     bool last;
     atomic_fetch_add(&unfinished, 1);
-    block_announce();
     c->handle = take(fd, &last);
     if (c->handle.role == ROLE_NONE)
         atomic_fetch_sub(&unfinished, 1); /* another thread was quicker */
     bool primary = c->handle.role == ROLE_PRIMARY;
     c->waits = last || (settings->trigger == TRIGGER_EVERY && primary);
-    if (!c->waits)
-        block_withdraw();
-    else if (primary && st.st_nlink > 0)
+    if (c->waits && primary && st.st_nlink > 0)
         path_of(fd, c->path, sizeof c->path); /* it may have been renamed since it was opened */
+}
+
+/* Whether the second half of a close has something to finish. A signal handler between the two may
+ * have forked: the child comes back here, too, and its tables know nothing of the first half. */
+static bool is_begun(const struct closing *c)
+{
+    return c->handle.role != ROLE_NONE && c->home == store_home();
 }
 
 void track_not_closed(int fd, struct closing *c)
 {
-    if (c->handle.role == ROLE_NONE)
+    if (!is_begun(c))
         return;
     enter(fd, c->handle);
-    if (c->waits)
-        block_withdraw();
     atomic_fetch_sub(&unfinished, 1);
 }
 
@@ -294,26 +339,38 @@ enum { DEFERRED_MOST = 128 };
 static __thread struct {
     unsigned depth;
     unsigned count;
+    int home; /* the process whose stores these are */
     struct store *stores[DEFERRED_MOST];
 } deferred __attribute__((tls_model("initial-exec")));
 
-static void wait_for(struct store *store, const char *path)
+/* False in a fork child that a signal handler made during the wait: nothing there is to be put
+ * back.
+ */
+static bool wait_for(struct store *store, const char *path)
 {
+    int home = store_home();
     block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path));
+    if (store_home() != home)
+        return false;
     store_release(store);
+    return true;
 }
 
 void track_closed(struct closing *c)
 {
-    if (c->handle.role == ROLE_NONE)
+    if (!is_begun(c))
         return;
     struct store *store = c->handle.store;
     if (c->waits && deferred.depth > 0 && deferred.count < DEFERRED_MOST) {
+        deferred.home = c->home;
         deferred.stores[deferred.count++] = store;
         log_say_path(LOG_DEBUG, atomic_load(&store->path),
                      "its wait is put off until the call that closes it has returned");
-    } else if (c->waits) {
-        wait_for(store, c->path);
+        return;
+    }
+    if (c->waits) {
+        if (!wait_for(store, c->path))
+            return;
     } else if (store != NULL) {
         store_release(store);
     }
@@ -331,15 +388,17 @@ void track_resume(void)
         return;
     /* From the end, since a signal handler that runs during a wait may add and remove its own. */
     while (deferred.count > 0) {
-        atomic_fetch_add(&unfinished, 1);
-        wait_for(deferred.stores[--deferred.count], "");
-        atomic_fetch_sub(&unfinished, 1);
+        struct store *store = deferred.stores[--deferred.count];
+        if (deferred.home != store_home())
+            continue; /* a fork child, with its parent's list */
+        if (wait_for(store, ""))
+            atomic_fetch_sub(&unfinished, 1);
     }
 }
 
 void track_recheck(void)
 {
-    if (settings == NULL || !store_at_home())
+    if (!is_on() || !at_home())
         return;
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         struct stat st;
@@ -350,13 +409,6 @@ void track_recheck(void)
 
 /* --- at exit --- */
 
-static bool has_other_threads(void)
-{
-    struct stat st;
-    /* a directory for each thread, besides . and .. */
-    return sys_stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;
-}
-
 /* What the exit may see go away: handles that are open, and closes that are under way. */
 static uint32_t left_to_do(void)
 {
@@ -366,12 +418,13 @@ static uint32_t left_to_do(void)
 void track_exit(void)
 {
     const uint64_t step = 1000000;
-    if (settings == NULL || settings->at_exit == AT_EXIT_OFF || !store_at_home())
+    uint32_t left = left_to_do();
+    if ((left == 0 && block_waits_running() == 0) || !is_on() ||
+        settings->at_exit == AT_EXIT_OFF || !at_home())
         return;
     uint64_t began = sys_now();
     uint64_t progress = began;
-    uint32_t left = left_to_do();
-    bool threads = left > 0 && has_other_threads();
+    bool threads = left > 0 && sys_has_threads();
 
     for (;;) {
         uint64_t now = sys_now();

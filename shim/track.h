@@ -13,6 +13,7 @@
 /* A close between its two halves. */
 struct closing {
     struct handle handle; /* what was taken out of the table, with its pin */
+    int home;             /* the process whose table that was */
     bool waits;           /* for handle.store */
     char path[PATH_MAX];  /* where its primary is now; "": as when it was opened */
 };
@@ -20,6 +21,20 @@ struct closing {
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links
  * resolved. */
 void track_start(const struct settings *settings);
+
+/* The program is about to filter its own system calls (seccomp(2)): nobody can know which of ours
+ * it would be killed for, so everything passes through from here on. */
+void track_stop(void);
+
+/* The filter was refused. */
+void track_go_on(void);
+
+/* Whether other threads share this thread's descriptor table. */
+bool track_shares_table(void);
+
+/* This thread has left the table that it shared (CLOSE_RANGE_UNSHARE): its numbers are not those of
+ * the process any more, and what it does passes through. */
+void track_left_table(void);
 
 /* The program got a new descriptor. path: as the program gave it; "" if it gave none. Cheap where
  * the path's end is not that of a store's file. */
