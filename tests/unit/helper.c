@@ -326,3 +326,36 @@ Test(helper, many_run_at_the_same_time)
         pthread_join(threads[i], NULL);
     cr_expect_eq(atomic_load(&finished), 16 * 50);
 }
+
+/* --- a fork during the wait --- */
+
+static volatile pid_t forked;
+
+static void fork_in_handler(int signal)
+{
+    (void)signal;
+    forked = fork();
+}
+
+static int wait_and_fork(void)
+{
+    struct helper *h = new_helper((struct request){.ms = 600});
+    const struct itimerval soon = {.it_value = {.tv_usec = 100000}};
+    signal(SIGALRM, fork_in_handler);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    uint64_t began = sys_now();
+    int error = helper_run(h, sleep_then_say_so, began + 20 * second);
+    uint64_t took = sys_now() - began;
+    helper_free(h);
+    if (forked == 0)
+        _exit(error == ESRCH && took < 500ull * MS ? 0 : 1);
+    int status = 0;
+    if (waitpid(forked, &status, 0) != forked || status != 0)
+        return 2;
+    return error == 0 && took >= 600ull * MS ? 0 : 3;
+}
+
+Test(helper, a_fork_child_made_in_a_signal_handler_does_not_wait_for_its_parents_helper)
+{
+    cr_expect_eq(in_child(wait_and_fork), 0);
+}

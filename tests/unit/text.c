@@ -102,3 +102,11 @@ Test(text, a_copy_that_does_not_fit_is_empty)
     cr_expect_not(str_copy(out, sizeof out, "abcd"));
     cr_expect_str_empty(out);
 }
+
+Test(text, a_string_that_begins_with_no_number_is_0_and_a_long_one_stays_a_number)
+{
+    cr_expect_eq(text_number("4711 rest"), 4711);
+    cr_expect_eq(text_number("x1"), 0);
+    cr_expect_eq(text_number(""), 0);
+    cr_expect_gt(text_number("99999999999999999999999999"), 0);
+}
