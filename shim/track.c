@@ -419,8 +419,8 @@ void track_exit(void)
 {
     const uint64_t step = 1000000;
     uint32_t left = left_to_do();
-    if ((left == 0 && block_waits_running() == 0) || !is_on() ||
-        settings->at_exit == AT_EXIT_OFF || !at_home())
+    if ((left == 0 && block_waits_running() == 0) || !is_on() || settings->at_exit == AT_EXIT_OFF ||
+        !at_home())
         return;
     uint64_t began = sys_now();
     uint64_t progress = began;
