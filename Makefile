@@ -22,9 +22,9 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text profile settings filter helper log
-KERNEL := probe watch
-WAITING := wait store block track
+GROUND := text json profile settings filter helper append log record
+KERNEL := probe watch descriptor
+WAITING := wait store history block track
 HOOKS := real sqlite hooks life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone

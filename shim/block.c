@@ -1,6 +1,7 @@
 #include "block.h"
 
 #include "helper.h"
+#include "history.h"
 #include "log.h"
 #include "sys.h"
 #include "wait.h"
@@ -207,6 +208,7 @@ void block_until_settled(struct store *store, const char *path)
     wait->reopened = settings->trigger == TRIGGER_EVERY ? NULL : is_open_again;
     wait->context = store;
 
+    history_wait_begun(store, wait);
     atomic_fetch_add(&waits, 1);
     int error = helper_run(helper, work, wait->deadline + patience);
     if (error == 0) {
@@ -220,5 +222,7 @@ void block_until_settled(struct store *store, const char *path)
         tell_failure(path, error);
         fixed_delay();
     }
+    if (error != ESRCH)
+        history_wait_ended(store, wait, &request->result, error);
     helper_free(helper);
 }

@@ -1,6 +1,7 @@
 /* The library's beginning and end. */
 #include "log.h"
 #include "real.h"
+#include "record.h"
 #include "sqlite.h"
 #include "store.h"
 #include "sys.h"
@@ -88,6 +89,8 @@ static __attribute__((constructor)) void begin(void)
     make_absolute(settings.log_file, sizeof settings.log_file);
     log_start((enum log_level)settings.log, settings.log_file);
     settings_read(&settings, environ, complain);
+    make_absolute(settings.record, sizeof settings.record);
+    record_start(settings.record);
 
     if (settings.deepbind == DEEPBIND_STRIP)
         settle_dlopen_mask = ~RTLD_DEEPBIND;

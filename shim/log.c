@@ -1,6 +1,6 @@
 #include "log.h"
 
-#include "helper.h"
+#include "append.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -65,45 +65,13 @@ static void write_stderr(const char *data, size_t length)
     sys_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-struct file_line {
-    char data[LOG_LINE_SIZE];
-    size_t length;
-    int error;
-};
-
-/* Runs in the helper, in whose descriptor table the log file disturbs no number of the program's.
- */
-static void write_file(void *argument)
-{
-    struct file_line *line = argument;
-    /* O_NONBLOCK: a FIFO without a reader is an error instead of a wait */
-    int fd = sys_openat(
-        AT_FDCWD, log_path,
-        O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
-    if (fd < 0) {
-        line->error = -fd;
-        return;
-    }
-    long written = sys_write(fd, line->data, line->length);
-    if (written < 0)
-        line->error = (int)-written;
-    sys_close(fd);
-}
-
 static int append_to_file(const char *data, size_t length)
 {
-    struct helper *helper = helper_new(sizeof(struct file_line));
-    if (helper == NULL)
+    struct append *a = append_new(length);
+    if (a == NULL)
         return ENOMEM;
-    struct file_line *line = helper_request(helper);
-    memcpy(line->data, data, length);
-    line->length = length;
-    const uint64_t patience = 1000000000u;
-    int error = helper_run(helper, write_file, sys_now() + patience);
-    if (error == 0)
-        error = line->error;
-    helper_free(helper);
-    return error;
+    memcpy(append_buffer(a), data, length);
+    return append_line(a, log_path, length);
 }
 
 /* Puts the newline in the room that log_begin left for it; returns the length with it. */

@@ -16,6 +16,9 @@ enum role {
     ROLE_CANDIDATE, /* may turn out to be a primary by its content */
 };
 
+/* By role; for logs and records. */
+extern const char *const role_names[];
+
 struct profile {
     const char *name;
     const char *primary;            /* the primary's file name; NULL: see below */

@@ -31,6 +31,7 @@ struct settings {
     char stores[STORES_SIZE]; /* names of profiles, colon-separated */
     char dirs[DIRS_SIZE];     /* directory globs, colon-separated */
     char log_file[PATH_MAX];  /* "": standard error; %p already replaced */
+    char record[PATH_MAX];    /* "": none; %p already replaced */
 };
 
 /* Called with one complete sentence for each setting that was refused. */

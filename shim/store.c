@@ -206,6 +206,11 @@ void store_release(struct store *s)
     atomic_fetch_sub(&s->pins, 1);
 }
 
+bool store_any(void)
+{
+    return atomic_load(&root.stores) != NULL;
+}
+
 uint32_t store_handles_open(void)
 {
     return atomic_load(&root.handles);

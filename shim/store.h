@@ -61,6 +61,9 @@ void store_release(struct store *s);
 /* Makes the memory that store_acquire needs, so that a later store_acquire makes none. */
 bool store_reserve(void);
 
+/* Whether this process has ever opened a store. */
+bool store_any(void);
+
 /* Handles of the process on all stores together. */
 uint32_t store_handles_open(void);
 

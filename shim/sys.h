@@ -138,6 +138,11 @@ static inline int sys_getpid(void)
     return (int)sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
+static inline int sys_gettid(void)
+{
+    return (int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
 static inline void *sys_mmap(size_t size)
 {
     const long protection = 0x1 | 0x2; /* PROT_READ | PROT_WRITE */

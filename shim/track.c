@@ -1,7 +1,9 @@
 #include "track.h"
 
 #include "block.h"
+#include "descriptor.h"
 #include "filter.h"
+#include "history.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
@@ -65,40 +67,6 @@ void track_left_table(void)
     left_table_in = store_home();
 }
 
-/* --- what a descriptor is --- */
-
-/* The kernel's name for an open file: absolute, without symbolic links. "" without /proc. */
-static void path_of(int fd, char *out, size_t size)
-{
-    char link[40];
-    struct text t = text_in(link, sizeof link);
-    text_str(&t, "/proc/self/fd/");
-    text_int(&t, fd);
-    long length = sys_readlink(link, out, size - 1);
-    out[length > 0 ? length : 0] = '\0';
-}
-
-static struct identity identity_of(const struct stat *st)
-{
-    return (struct identity){st->st_dev, st->st_ino};
-}
-
-static bool same(struct identity a, struct identity b)
-{
-    return a.ino == b.ino && a.dev == b.dev;
-}
-
-/* The first 16 bytes of a database: https://www.sqlite.org/fileformat2.html. pread, so that the
- * program's file position stays. A database is a whole number of pages of 512 bytes or more. */
-static bool is_database(int fd, const struct stat *st)
-{
-    static const char magic[16] = "SQLite format 3";
-    char start[sizeof magic];
-    return st->st_size >= 512 && st->st_size % 512 == 0 &&
-           sys_pread(fd, start, sizeof start, 0) == (long)sizeof start &&
-           memcmp(start, magic, sizeof magic) == 0;
-}
-
 /* --- entering --- */
 
 /* Takes the pin on the handle's store over. */
@@ -107,16 +75,21 @@ static void enter(int fd, struct handle h)
     if (!handle_put(fd, h)) {
         if (h.store != NULL)
             store_release(h.store);
-    } else if (h.role == ROLE_CANDIDATE) {
-        atomic_fetch_add(&candidates, 1);
+        return;
     }
+    if (h.role == ROLE_CANDIDATE)
+        atomic_fetch_add(&candidates, 1);
+    history_opened(fd, &h);
 }
 
-static struct handle take(int fd, bool *last)
+/* seen: it is closed now; or it was found out that it had been. */
+static struct handle take(int fd, bool seen, bool *last)
 {
     struct handle h = handle_take(fd, last);
     if (h.role == ROLE_CANDIDATE)
         atomic_fetch_sub(&candidates, 1);
+    if (h.role != ROLE_NONE)
+        history_closed(fd, &h, seen);
     return h;
 }
 
@@ -128,8 +101,8 @@ static void promote_candidates(struct store *store, struct identity identity)
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         struct handle h = handle_get(fd);
         bool last;
-        if (h.role != ROLE_CANDIDATE || !same(h.identity, identity) ||
-            take(fd, &last).role != ROLE_CANDIDATE)
+        if (h.role != ROLE_CANDIDATE || !identity_same(h.identity, identity) ||
+            take(fd, true, &last).role != ROLE_CANDIDATE)
             continue;
         store_retain(store);
         enter(fd, (struct handle){ROLE_PRIMARY, store, identity});
@@ -138,11 +111,10 @@ static void promote_candidates(struct store *store, struct identity identity)
 
 static void log_opened(const char *path, enum role role)
 {
-    static const char *const names[] = {"", "primary", "sidecar", "secondary", "candidate"};
     char message[64];
     struct text t = text_in(message, sizeof message);
     text_str(&t, "opened as ");
-    text_str(&t, names[role]);
+    text_str(&t, role_names[role]);
     log_say_path(LOG_DEBUG, path, message);
 }
 
@@ -180,7 +152,7 @@ static void note_candidate(int fd, const struct stat *st)
 static void examine(int fd, const struct stat *st, const char *given)
 {
     char path[PATH_MAX];
-    path_of(fd, path, sizeof path);
+    descriptor_path(fd, path, sizeof path);
     bool located = path[0] == '/';
     if (!located)
         str_copy(path, sizeof path, given);
@@ -208,7 +180,7 @@ static void examine(int fd, const struct stat *st, const char *given)
             note_candidate(fd, st);
             return;
         }
-        if (!is_database(fd, st))
+        if (!descriptor_is_database(fd, st))
             return;
         named.role = ROLE_PRIMARY;
     }
@@ -218,7 +190,7 @@ static void examine(int fd, const struct stat *st, const char *given)
 static void forget(int fd)
 {
     bool last;
-    struct handle h = take(fd, &last);
+    struct handle h = take(fd, false, &last);
     if (h.store != NULL)
         store_release(h.store);
 }
@@ -238,7 +210,7 @@ static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st
 static __attribute__((noinline)) bool is_link_to_store(int fd)
 {
     char target[PATH_MAX];
-    path_of(fd, target, sizeof target);
+    descriptor_path(fd, target, sizeof target);
     return profile_may_match(profiles_on, target);
 }
 
@@ -279,10 +251,10 @@ void track_duplicated(int from, int to)
 /* A candidate that has become a database since it was opened empty is a primary after all. */
 static void settle_candidate(int fd, const struct stat *st)
 {
-    if (st->st_nlink == 0 || !is_database(fd, st))
+    if (st->st_nlink == 0 || !descriptor_is_database(fd, st))
         return;
     char path[PATH_MAX];
-    path_of(fd, path, sizeof path);
+    descriptor_path(fd, path, sizeof path);
     struct store *store = store_acquire(identity_of(st), profile_of_content(), path);
     if (store == NULL)
         return;
@@ -300,7 +272,7 @@ void track_closing(int fd, struct closing *c)
     c->home = store_home();
 
     struct stat st;
-    if (sys_fstat(fd, &st) < 0 || !same(identity_of(&st), handle_get(fd).identity)) {
+    if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity)) {
         forget(fd); /* the number is used again: its close went by unseen */
         return;
     }
@@ -309,13 +281,14 @@ void track_closing(int fd, struct closing *c)
 
     bool last;
     atomic_fetch_add(&unfinished, 1);
-    c->handle = take(fd, &last);
+    c->handle = take(fd, true, &last);
     if (c->handle.role == ROLE_NONE)
         atomic_fetch_sub(&unfinished, 1); /* another thread was quicker */
     bool primary = c->handle.role == ROLE_PRIMARY;
     c->waits = last || (settings->trigger == TRIGGER_EVERY && primary);
     if (c->waits && primary && st.st_nlink > 0)
-        path_of(fd, c->path, sizeof c->path); /* it may have been renamed since it was opened */
+        descriptor_path(fd, c->path,
+                        sizeof c->path); /* it may have been renamed since it was opened */
 }
 
 /* Whether the second half of a close has something to finish. A signal handler between the two may
@@ -402,7 +375,7 @@ void track_recheck(void)
         return;
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         struct stat st;
-        if (sys_fstat(fd, &st) < 0 || !same(identity_of(&st), handle_get(fd).identity))
+        if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity))
             forget(fd);
     }
 }
@@ -415,7 +388,7 @@ static uint32_t left_to_do(void)
     return store_handles_open() + atomic_load(&unfinished);
 }
 
-void track_exit(void)
+static void wait_at_exit(void)
 {
     const uint64_t step = 1000000;
     uint32_t left = left_to_do();
@@ -446,4 +419,11 @@ void track_exit(void)
         text_seconds(&t, sys_now() - began);
         log_say(LOG_DEBUG, message);
     }
+}
+
+void track_exit(void)
+{
+    wait_at_exit();
+    if (is_on() && store_any() && at_home())
+        history_exit();
 }

@@ -132,6 +132,7 @@ options_set_their_variables() {
     sets --log info SETTLE_LOG info
     sets --log debug SETTLE_LOG debug
     sets --log-file /tmp/settle.%p.log SETTLE_LOG_FILE /tmp/settle.%p.log
+    sets --record /tmp/settle.%p.jsonl SETTLE_RECORD /tmp/settle.%p.jsonl
     settle --disable printenv SETTLE_DISABLE
     gives '--disable sets SETTLE_DISABLE' 1
 
@@ -180,10 +181,11 @@ values_are_checked() {
     done
     refuses --dir '' 'a directory'
     refuses --log-file '' 'a file name'
+    refuses --record '' 'a file name'
 }
 
 command_lines_are_checked() {
-    for option in --rule --record --total-wait --after --check --max --stores-x -x -h - ---; do
+    for option in --rule --total-wait --after --check --max --stores-x -x -h - ---; do
         settle "$option" x echo ran
         fails "$option is an unknown option" 125 "settle: unknown option '$option': 'settle --help' lists the options"
     done
@@ -194,7 +196,7 @@ command_lines_are_checked() {
         settle $option
         fails "$option needs a value" 125 "settle: $option without a value: expected $seconds"
     done
-    for option in --until --trigger --at-exit --deepbind --stores --dir --max-collections --max-files --log --log-file; do
+    for option in --until --trigger --at-exit --deepbind --stores --dir --max-collections --max-files --log --log-file --record; do
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
@@ -415,6 +417,7 @@ Usage: settle [options] [--] command
 --max-files N         SETTLE_MAX_FILES=3
 --log LEVEL           SETTLE_LOG=warn
 --log-file FILE       SETTLE_LOG_FILE
+--record FILE         SETTLE_RECORD
 --disable             SETTLE_DISABLE
 --help, --version
 SETTLE_LIBRARY

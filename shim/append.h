@@ -1,0 +1,25 @@
+/* A line appended to a file of the library's own, with one write.
+ *
+ * The file is opened, written and closed in a helper, in whose descriptor table it disturbs no
+ * number of the program's; so a descriptor that the program closes behind the library's back can
+ * never become one that the library writes to.
+ */
+#ifndef SETTLE_APPEND_H
+#define SETTLE_APPEND_H
+
+#include <stddef.h>
+
+struct append;
+
+/* Room for a line of `size` bytes; NULL if there is no memory. */
+struct append *append_new(size_t size);
+
+char *append_buffer(struct append *a);
+
+/* Appends the first `length` bytes of the buffer to the file and frees it. Returns 0 or an errno
+ * value; ESRCH in a fork child that a signal handler made meanwhile, where there is nothing to say.
+ * Refuses a symbolic link (ELOOP), never waits for the reader of a FIFO, keeps errno, and may be
+ * called in a signal handler. */
+int append_line(struct append *a, const char *path, size_t length);
+
+#endif

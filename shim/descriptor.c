@@ -1,0 +1,27 @@
+#include "descriptor.h"
+
+#include "sys.h"
+#include "text.h"
+
+#include <string.h>
+
+void descriptor_path(int fd, char *out, size_t size)
+{
+    char link[40];
+    struct text t = text_in(link, sizeof link);
+    text_str(&t, "/proc/self/fd/");
+    text_int(&t, fd);
+    long length = sys_readlink(link, out, size - 1);
+    out[length > 0 ? length : 0] = '\0';
+}
+
+/* The first 16 bytes of a database: https://www.sqlite.org/fileformat2.html. pread, so that the
+ * program's file position stays. A database is a whole number of pages of 512 bytes or more. */
+bool descriptor_is_database(int fd, const struct stat *st)
+{
+    static const char magic[16] = "SQLite format 3";
+    char start[sizeof magic];
+    return st->st_size >= 512 && st->st_size % 512 == 0 &&
+           sys_pread(fd, start, sizeof start, 0) == (long)sizeof start &&
+           memcmp(start, magic, sizeof magic) == 0;
+}

@@ -1,0 +1,144 @@
+#include "history.h"
+
+#include "descriptor.h"
+#include "record.h"
+#include "settings.h"
+#include "sys.h"
+
+static void add_store(struct record *r, const struct store *store)
+{
+    if (store == NULL)
+        return;
+    json_str(&r->json, "store", atomic_load(&store->path));
+    json_str(&r->json, "profile", atomic_load(&store->profile)->name);
+}
+
+static long own_handles(const struct store *store)
+{
+    return (long)(atomic_load(&store->handles) & ~STORE_OPENED);
+}
+
+/* --- handles --- */
+
+static void tell_opened_store(const struct store *store)
+{
+    struct record r;
+    if (!record_begin(&r, "store opened"))
+        return;
+    add_store(&r, store);
+    record_end(&r);
+}
+
+static void tell_handle(const char *event, int fd, const struct handle *h, bool seen)
+{
+    struct record r;
+    char path[PATH_MAX];
+    if (!record_begin(&r, event))
+        return;
+    add_store(&r, h->store);
+    json_int(&r.json, "fd", fd);
+    json_str(&r.json, "role", role_names[h->role]);
+    if (seen) {
+        descriptor_path(fd, path, sizeof path);
+        json_str(&r.json, "file", path);
+    } else {
+        json_bool(&r.json, "seen", false);
+    }
+    if (h->store != NULL)
+        json_int(&r.json, "handles", own_handles(h->store));
+    record_end(&r);
+}
+
+void history_opened(int fd, const struct handle *h)
+{
+    if (!record_wanted())
+        return;
+    if (h->store != NULL && own_handles(h->store) == 1)
+        tell_opened_store(h->store);
+    tell_handle("handle opened", fd, h, true);
+}
+
+void history_closed(int fd, const struct handle *h, bool seen)
+{
+    if (record_wanted())
+        tell_handle("handle closed", fd, h, seen);
+}
+
+/* --- waits --- */
+
+static const char *outcome_name(const struct wait_result *result, int error)
+{
+    if (error != 0)
+        return "cannot be examined";
+    switch (result->outcome) {
+    case OUTCOME_SETTLED_AT_ONCE:
+        return "settled at once";
+    case OUTCOME_SETTLED_AFTER_WAITING:
+        return "settled after waiting";
+    case OUTCOME_TIMED_OUT:
+        return "timed out";
+    case OUTCOME_GONE:
+        return "removed";
+    case OUTCOME_REOPENED:
+        return "opened again";
+    case OUTCOME_UNEXAMINED:
+        break;
+    }
+    return "cannot be examined";
+}
+
+static void add_holder(struct json *j, const struct holder *holder)
+{
+    json_object(j, NULL);
+    json_int(j, "pid", holder->pid);
+    json_str(j, "command", holder->command);
+    json_str(j, "kind", hold_name(holder->hold));
+    json_end(j, '}');
+}
+
+static bool begin_wait(struct record *r, const char *event, const struct store *store,
+                       const struct wait_request *request)
+{
+    if (!record_begin(r, event))
+        return false;
+    add_store(r, store);
+    json_str(&r->json, "file", request->path);
+    json_str(&r->json, "level", until_names[UNTIL_UNLOCKED]);
+    json_seconds(&r->json, "max_wait", request->deadline - request->began);
+    return true;
+}
+
+void history_wait_begun(const struct store *store, const struct wait_request *request)
+{
+    struct record r;
+    if (begin_wait(&r, "wait begun", store, request))
+        record_end(&r);
+}
+
+void history_wait_ended(const struct store *store, const struct wait_request *request,
+                        const struct wait_result *result, int error)
+{
+    struct record r;
+    if (!begin_wait(&r, "wait ended", store, request))
+        return;
+    json_str(&r.json, "outcome", outcome_name(result, error));
+    json_seconds(&r.json, "elapsed", sys_now() - request->began);
+    json_int(&r.json, "probes", result->probes);
+    json_int(&r.json, "woken_by_event", result->events);
+    json_int(&r.json, "woken_by_backoff", result->sleeps - result->events);
+    json_list(&r.json, "holders");
+    if (result->holder.hold != HOLD_NONE)
+        add_holder(&r.json, &result->holder);
+    json_end(&r.json, ']');
+    json_int(&r.json, "handles", own_handles(store));
+    record_end(&r);
+}
+
+void history_exit(void)
+{
+    struct record r;
+    if (!record_begin(&r, "exit"))
+        return;
+    json_int(&r.json, "handles", store_handles_open());
+    record_end(&r);
+}

@@ -1,0 +1,24 @@
+/* What the record (record.h) says of handles and waits. Each function does nothing where no record
+ * is wanted. */
+#ifndef SETTLE_HISTORY_H
+#define SETTLE_HISTORY_H
+
+#include "store.h"
+#include "wait.h"
+
+/* A descriptor has become a handle; has stopped being one. seen: its close came by us; false where
+ * it was found out afterwards that it had been closed. Called while the descriptor is still what
+ * the handle says, if it was seen. */
+void history_opened(int fd, const struct handle *h);
+void history_closed(int fd, const struct handle *h, bool seen);
+
+void history_wait_begun(const struct store *store, const struct wait_request *request);
+
+/* error: why the helper could not do the wait; 0: it did. */
+void history_wait_ended(const struct store *store, const struct wait_request *request,
+                        const struct wait_result *result, int error);
+
+/* The program ends. */
+void history_exit(void);
+
+#endif

@@ -1,0 +1,195 @@
+/* The record: what it says, and that each line of it stays whole. Read by SQLite's JSON functions.
+ */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(records, .init = world_begin, .fini = world_end, .timeout = 120);
+
+/* The record's path, next to the log. */
+static const char *record(void)
+{
+    static char path[PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s.record", world.log);
+    return path;
+}
+
+/* The first row of a query over the lines of a record: table `line` with columns n and j. */
+static const char *ask_of(const char *path, const char *query)
+{
+    static char answer[2048];
+    char script[PATH_MAX + 1024];
+    snprintf(script, sizeof script,
+             ".mode ascii\n.separator \"\\001\" \"\\n\"\n"
+             "create temp table line(j);\n.import '%s' line\n.mode list\n.separator |\n%s;\n",
+             path, query);
+    struct process p = PLAIN("/usr/bin/sqlite3", ":memory:");
+    send_line(&p, script);
+    close(p.in);
+    p.in = -1;
+    if (fgets(answer, sizeof answer, p.out) == NULL)
+        answer[0] = '\0';
+    answer[strcspn(answer, "\n")] = '\0';
+    finish(&p);
+    const char *errors = errors_of(&p);
+    return errors[0] == '\0' ? answer : errors;
+}
+
+static const char *ask(const char *query)
+{
+    return ask_of(record(), query);
+}
+
+static struct process close_recorded(const char *path)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--record", record()), "/usr/bin/python3",
+                                    "tests/e2e/programs/closer.py", path);
+    await_line(&p, "open");
+    return p;
+}
+
+static void finish_closing(struct process *p)
+{
+    send_line(p, "close");
+    await_line(p, "closed");
+    cr_expect_eq(finish(p), 0, "%s", errors_of(p));
+}
+
+Test(records, a_store_its_handles_and_its_wait_are_told_in_order)
+{
+    struct process p = close_recorded(world.primary);
+    struct process holder = hold("posix-read", world.primary, 300);
+    finish_closing(&p);
+    released_at(&holder);
+    cr_expect_str_eq(ask("select group_concat(j ->> 'event', ', ') from line where "
+                         "coalesce(j ->> 'role', '') <> 'sidecar'"),
+                     "store opened, handle opened, handle closed, wait begun, wait ended, exit");
+    cr_expect_str_eq(
+        ask("select count(*), min(j ->> 'settle'), count(distinct j ->> 'pid'), "
+            "min(j ->> 'program') like '/usr/bin/python3%' from line where json_valid(j)"),
+        ask("select count(*), 1, 1, 1 from line"));
+    char expected[PATH_MAX + 64];
+    snprintf(expected, sizeof expected, "%s|chroma|settled after waiting|unlocked|2.0|1",
+             world.primary);
+    cr_expect_str_eq(ask("select j ->> 'store', j ->> 'profile', j ->> 'outcome', j ->> 'level', "
+                         "j ->> 'max_wait', j ->> 'elapsed' > 0.05 from line where j ->> 'event' = "
+                         "'wait ended'"),
+                     expected);
+}
+
+Test(records, a_wait_that_timed_out_names_who_held_the_store)
+{
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--record", record(), "--max-wait", "100ms"), "/usr/bin/python3",
+                     "tests/e2e/programs/closer.py", world.primary);
+    await_line(&p, "open");
+    struct process holder = hold("posix", world.primary, 600);
+    finish_closing(&p);
+    char expected[64];
+    snprintf(expected, sizeof expected, "timed out|%d|POSIX write lock|0", (int)holder.pid);
+    cr_expect_str_eq(ask("select j ->> 'outcome', j ->> '$.holders[0].pid', j ->> "
+                         "'$.holders[0].kind', j ->> 'handles' from line where j ->> 'event' = "
+                         "'wait ended'"),
+                     expected);
+    released_at(&holder);
+}
+
+Test(records, which_files_were_open_is_answered_by_the_record_alone)
+{
+    struct process p = close_recorded(world.primary);
+    finish_closing(&p);
+    char expected[2 * PATH_MAX + 16];
+    snprintf(expected, sizeof expected, "%s,%s-journal", world.primary, world.primary);
+    cr_expect_str_eq(
+        ask("select group_concat(distinct j ->> 'file') from (select j from line where "
+            "j ->> 'event' = 'handle opened' order by j ->> 'file')"),
+        expected);
+}
+
+Test(records, file_names_of_any_bytes_stay_valid_json)
+{
+    static const char *const names[] = {"quote\"back\\slash", "line\nbreak", "latin1-\xe9",
+                                        "caf\xc3\xa9"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/chroma.sqlite3", in_dir(names[i]));
+        cr_assert_eq(mkdir(in_dir(names[i]), 0755), 0);
+        struct process p = SHIMMED_WITH(OPTIONS("--record", record()), "/usr/bin/python3", "-c",
+                                        "import os, sys\n"
+                                        "os.close(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT))\n",
+                                        path);
+        cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    }
+    struct process p = PLAIN("/usr/bin/python3", "-c",
+                             "import json, os, sys\n"
+                             "lines = [json.loads(line) for line in open(sys.argv[1], 'rb')]\n"
+                             "for line in lines:\n"
+                             "    if line['event'] == 'store opened':\n"
+                             "        assert os.path.exists(os.fsencode(line['store'])), line\n"
+                             "print(len({line['store'] for line in lines if 'store' in line}))\n",
+                             record());
+    await_line(&p, "4");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+Test(records, lines_of_many_threads_and_processes_stay_whole)
+{
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--record", record(), "--max-wait", "20ms"), "/usr/bin/python3", "-c",
+                     "import os, sys, threading\n"
+                     "def work():\n"
+                     "    for i in range(25):\n"
+                     "        os.close(os.open(sys.argv[1], os.O_RDWR))\n"
+                     "def crew():\n"
+                     "    threads = [threading.Thread(target=work) for _ in range(4)]\n"
+                     "    [t.start() for t in threads]\n"
+                     "    [t.join() for t in threads]\n"
+                     "for _ in range(3):\n"
+                     "    if os.fork() == 0:\n"
+                     "        crew()\n"
+                     "        os._exit(0)\n"
+                     "crew()\n"
+                     "[os.wait() for _ in range(3)]\n",
+                     world.primary);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_str_eq(
+        ask("select count(*), count(distinct j ->> 'pid'), min(json_valid(j)) from line "
+            "where j ->> 'event' = 'handle opened'"),
+        "400|4|1");
+    cr_expect_str_eq(ask("select min(json_valid(j)) from line"), "1");
+}
+
+Test(records, a_full_disk_costs_one_warning)
+{
+    char path[PATH_MAX];
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: a small file system needs root");
+        return;
+    }
+    cr_assert_eq(mkdir(in_dir("small"), 0755), 0);
+    cr_assert_eq(mount("none", in_dir("small"), "tmpfs", 0, "size=8k"), 0);
+    snprintf(path, sizeof path, "%s", in_dir("small/record"));
+    struct process p = SHIMMED_WITH(OPTIONS("--record", path), "/usr/bin/python3", "-c",
+                                    "import os, sys\n"
+                                    "for i in range(30):\n"
+                                    "    os.close(os.open(sys.argv[1], os.O_RDWR))\n",
+                                    world.primary);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_eq(log_count("SETTLE_RECORD='"), 1);
+    cr_expect(log_has("cannot be written (ENOSPC), the record is incomplete"));
+    cr_expect_eq(umount(in_dir("small")), 0);
+}
+
+Test(records, without_the_setting_there_is_none)
+{
+    struct process p = SHIMMED("/usr/bin/python3", "tests/e2e/programs/closer.py", world.primary);
+    await_line(&p, "open");
+    finish_closing(&p);
+    cr_expect_neq(access(record(), F_OK), 0);
+}
