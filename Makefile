@@ -24,7 +24,7 @@ endif
 # Layers, from the ground up; each calls only what stands before it.
 GROUND := text json profile settings filter helper append log record
 KERNEL := probe watch descriptor
-WAITING := wait store history block track
+WAITING := wait store history block connection track
 HOOKS := real sqlite hooks life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone

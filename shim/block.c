@@ -181,7 +181,7 @@ static void tell_failure(const char *path, int error)
     log_end(&line);
 }
 
-void block_until_settled(struct store *store, const char *path)
+void block_until_settled(struct store *store, const char *path, uint64_t began)
 {
     if (path[0] == '\0') {
         log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
@@ -198,7 +198,7 @@ void block_until_settled(struct store *store, const char *path)
     struct wait_request *wait = &request->wait;
     str_copy(wait->path, sizeof wait->path, path);
     wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
-    wait->began = sys_now();
+    wait->began = began;
     wait->deadline = wait->began + settings->max_wait;
     wait->check_interval = settings->check_interval;
     wait->name_holder = log_wants(LOG_WARN);

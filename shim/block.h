@@ -9,10 +9,11 @@
 /* The settings of every wait. Must outlive the program. */
 void block_start(const struct settings *settings);
 
-/* Blocks until the store is settled or max_wait is past. path: where its primary is; "" if unknown
+/* Blocks until the store is settled or max_wait after `began` (sys_now) is past. path: where its
+ * primary is; "" if unknown
  * (then a fixed delay). The caller holds a pin on the store. Keeps errno; signal handlers run; in a
  * fork child that one of them made it returns at once. */
-void block_until_settled(struct store *store, const char *path);
+void block_until_settled(struct store *store, const char *path, uint64_t began);
 
 /* Sleeps ns, whatever signal handlers run, unless in a fork child that one of them made. */
 void block_for(uint64_t ns);

@@ -1,5 +1,6 @@
 /* The exported functions: bookkeeping, the real function, and nothing else. Each keeps the real
  * function's result and errno. */
+#include "connection.h"
 #include "real.h"
 #include "sqlite.h"
 #include "sys.h"
@@ -343,37 +344,67 @@ long settle_syscall(long number, long a, long b, long c, long d, long e)
 
 /* --- SQLite --- */
 
-enum { SQLITE_MISUSE = 21 }; /* https://www.sqlite.org/rescode.html#misuse */
+enum { SQLITE_OK = 0, SQLITE_MISUSE = 21 }; /* https://www.sqlite.org/rescode.html */
 
 #define SQLITE_REAL(name)                                                                          \
     ((__typeof__(&name))sqlite_real(SYMBOL_##name, __builtin_return_address(0)))
 
-/* The opens are here so that the closes find their real function without asking the loader. */
+/* A connection that was opened, for the closes to know it. */
+static int connected(int result, void *const *db, const void *caller)
+{
+    const char *(*name_of)(void *, const char *) =
+        (const char *(*)(void *, const char *))sqlite_real(SYMBOL_sqlite3_db_filename, caller);
+    int saved = errno;
+    if (result == SQLITE_OK && name_of != NULL)
+        connection_opened(*db, name_of(*db, "main"));
+    errno = saved;
+    return result;
+}
+
 #define SQLITE_OPEN(name, parameters, arguments)                                                   \
     EXPORT int name parameters;                                                                    \
     EXPORT int name parameters                                                                     \
     {                                                                                              \
         __typeof__(&name) function = SQLITE_REAL(name);                                            \
-        return function == NULL ? SQLITE_MISUSE : function arguments;                              \
+        if (function == NULL)                                                                      \
+            return SQLITE_MISUSE;                                                                  \
+        return connected(function arguments, db, __builtin_return_address(0));                     \
     }
 SQLITE_OPEN(sqlite3_open, (const char *path, void **db), (path, db))
 SQLITE_OPEN(sqlite3_open16, (const void *path, void **db), (path, db))
 SQLITE_OPEN(sqlite3_open_v2, (const char *path, void **db, int flags, const char *vfs),
             (path, db, flags, vfs))
 
+/* Asked of live connections only: a bad pointer is for the real close to refuse. */
+static bool has_statements(void *db, const void *caller)
+{
+    void *(*next)(void *, void *) =
+        (void *(*)(void *, void *))sqlite_real(SYMBOL_sqlite3_next_stmt, caller);
+    return next != NULL && next(db, NULL) != NULL;
+}
+
+/* The wait comes after the real function has returned: SQLite closes files with a process-wide
+ * mutex held. */
+static int close_connection(int (*function)(void *), void *db, const void *caller)
+{
+    if (function == NULL)
+        return SQLITE_MISUSE;
+    struct leaving leaving = connection_closing(db);
+    bool zombie = leaving.store != NULL && has_statements(db, caller);
+    track_defer();
+    int result = function(db);
+    int saved = errno;
+    track_resume();
+    connection_closed(db, &leaving, result == SQLITE_OK, zombie);
+    errno = saved;
+    return result;
+}
+
 #define SQLITE_CLOSE(name)                                                                         \
     EXPORT int name(void *db);                                                                     \
     EXPORT int name(void *db)                                                                      \
     {                                                                                              \
-        __typeof__(&name) function = SQLITE_REAL(name);                                            \
-        if (function == NULL)                                                                      \
-            return SQLITE_MISUSE;                                                                  \
-        track_defer();                                                                             \
-        int result = function(db);                                                                 \
-        int saved = errno;                                                                         \
-        track_resume();                                                                            \
-        errno = saved;                                                                             \
-        return result;                                                                             \
+        return close_connection(SQLITE_REAL(name), db, __builtin_return_address(0));               \
     }
 SQLITE_CLOSE(sqlite3_close)
 SQLITE_CLOSE(sqlite3_close_v2)

@@ -12,7 +12,7 @@
 
 static const char *const symbol_names[] = {
 #define NAME(name) #name,
-    SETTLE_SQLITE_SYMBOLS(NAME)
+    SETTLE_SQLITE_SYMBOLS(NAME) SETTLE_SQLITE_ASKED(NAME)
 #undef NAME
 };
 

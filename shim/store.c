@@ -71,14 +71,19 @@ int store_home(void)
     return atomic_load(&root.home);
 }
 
-/* Publishes pages for a root pointer; of two threads that try, one's pages stay. */
-#define PUBLISH(pointer, size)                                                                     \
-    do {                                                                                           \
-        void *pages_ = atomic_load(pointer) == NULL ? fresh_pages(size) : NULL;                    \
-        __typeof__(atomic_load(pointer)) none_ = NULL;                                             \
-        if (pages_ != NULL && !atomic_compare_exchange_strong(pointer, &none_, pages_))            \
-            sys_munmap(pages_, size);                                                              \
-    } while (0)
+/* Of two threads that try, one's pages stay. */
+bool store_publish(void *_Atomic *pointer, size_t size)
+{
+    if (atomic_load(pointer) != NULL)
+        return true;
+    void *pages = fresh_pages(size);
+    void *none = NULL;
+    if (pages == NULL)
+        return atomic_load(pointer) != NULL;
+    if (!atomic_compare_exchange_strong(pointer, &none, pages))
+        sys_munmap(pages, size);
+    return true;
+}
 
 /* --- stores --- */
 
@@ -148,6 +153,8 @@ static struct store *make(struct store *stores, struct identity id, const struct
         atomic_store(&s->dev, id.dev);
         atomic_store(&s->ino, id.ino);
         atomic_store(&s->handles, 0);
+        atomic_store(&s->connections, 0);
+        atomic_store(&s->awaited, 0);
         atomic_store(&s->profile, profile);
         bool named = set_path(s, path);
         atomic_store(&s->pins, named ? 1 : 0);
@@ -158,9 +165,8 @@ static struct store *make(struct store *stores, struct identity id, const struct
 
 bool store_reserve(void)
 {
-    PUBLISH(&root.stores, STORES * sizeof(struct store));
-    PUBLISH(&root.names, NAMES_SIZE);
-    return atomic_load(&root.stores) != NULL && atomic_load(&root.names) != NULL;
+    return store_publish((void *_Atomic *)&root.stores, STORES * sizeof(struct store)) &&
+           store_publish((void *_Atomic *)&root.names, NAMES_SIZE);
 }
 
 /* Records are made by one thread at a time, or two threads that open a new store at the same moment
@@ -196,6 +202,12 @@ struct store *store_acquire(struct identity id, const struct profile *profile, c
     return s;
 }
 
+struct store *store_find(struct identity id)
+{
+    struct store *stores = atomic_load(&root.stores);
+    return stores == NULL ? NULL : find(stores, id);
+}
+
 void store_retain(struct store *s)
 {
     atomic_fetch_add(&s->pins, 1);
@@ -226,7 +238,7 @@ static struct handle_entry *entry_of(int fd, bool make_chunk)
         return NULL;
     struct handle_entry *_Atomic *chunk = &root.chunks[(unsigned)fd / HANDLE_CHUNK];
     if (make_chunk)
-        PUBLISH(chunk, HANDLE_CHUNK * sizeof(struct handle_entry));
+        store_publish((void *_Atomic *)chunk, HANDLE_CHUNK * sizeof(struct handle_entry));
     struct handle_entry *entries = atomic_load(chunk);
     return entries == NULL ? NULL : &entries[(unsigned)fd % HANDLE_CHUNK];
 }

@@ -25,7 +25,9 @@ struct store {
     _Atomic uint64_t dev; /* of the primary */
     _Atomic uint64_t ino;
     const struct profile *_Atomic profile;
-    char *_Atomic path; /* of the primary, absolute; "" if it could not be determined */
+    _Atomic uint32_t connections; /* live SQLite connections on it */
+    _Atomic uint32_t awaited;     /* closes that wait for its last handle to go (connection.c) */
+    char *_Atomic path;           /* of the primary, absolute; "" if it could not be determined */
     uint32_t path_room;
 };
 
@@ -53,6 +55,9 @@ int store_home(void);
 struct store *store_acquire(struct identity primary, const struct profile *profile,
                             const char *path);
 
+/* The record of a primary, pinned, if there is one. */
+struct store *store_find(struct identity primary);
+
 /* One more pin on a record that the caller has pinned or that a handle of the caller's pins. */
 void store_retain(struct store *s);
 
@@ -60,6 +65,10 @@ void store_release(struct store *s);
 
 /* Makes the memory that store_acquire needs, so that a later store_acquire makes none. */
 bool store_reserve(void);
+
+/* Makes pages of zeros, which a fork empties, for a pointer that has none; false without memory.
+ * Open path only. */
+bool store_publish(void *_Atomic *pointer, size_t size);
 
 /* Whether this process has ever opened a store. */
 bool store_any(void);

@@ -2,6 +2,7 @@
  *
  * LIBC(name): resolved by dlsym(RTLD_NEXT) at start; what a libc lacks keeps its stand-in (real.c).
  * SQLITE(name): resolved for each caller (sqlite.c).
+ * ASKED(name): resolved in the same way and not exported.
  * A test holds the exported symbols of the built library against this table.
  */
 #define SETTLE_LIBC_SYMBOLS(LIBC)                                                                  \
@@ -43,3 +44,7 @@
     SQLITE(sqlite3_open_v2)                                                                        \
     SQLITE(sqlite3_close)                                                                          \
     SQLITE(sqlite3_close_v2)
+
+#define SETTLE_SQLITE_ASKED(ASKED)                                                                 \
+    ASKED(sqlite3_db_filename)                                                                     \
+    ASKED(sqlite3_next_stmt)

@@ -1,6 +1,7 @@
 #include "track.h"
 
 #include "block.h"
+#include "connection.h"
 #include "descriptor.h"
 #include "filter.h"
 #include "history.h"
@@ -40,6 +41,7 @@ void track_start(const struct settings *s)
     profiles_on = profile_select(s->stores, s->dirs);
     look_at_all = profile_by_content(profiles_on) || s->dirs[0] != '\0';
     block_start(s);
+    connection_start(s);
     settings = s;
     atomic_store(&tracking, true);
 }
@@ -285,6 +287,8 @@ void track_closing(int fd, struct closing *c)
     if (c->handle.role == ROLE_NONE)
         atomic_fetch_sub(&unfinished, 1); /* another thread was quicker */
     bool primary = c->handle.role == ROLE_PRIMARY;
+    /* A close of the last connection that left a zombie waits for this one. */
+    last = last && atomic_load(&c->handle.store->awaited) == 0;
     c->waits = last || (settings->trigger == TRIGGER_EVERY && primary);
     if (c->waits && primary && st.st_nlink > 0)
         descriptor_path(fd, c->path,
@@ -322,7 +326,7 @@ static __thread struct {
 static bool wait_for(struct store *store, const char *path)
 {
     int home = store_home();
-    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path));
+    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), sys_now());
     if (store_home() != home)
         return false;
     store_release(store);

@@ -1,0 +1,131 @@
+#include "connection.h"
+
+#include "block.h"
+#include "descriptor.h"
+#include "log.h"
+#include "sys.h"
+#include "wait.h"
+
+#include <string.h>
+
+/* A connection that finds no place is not known, and no zombie of it is waited for. */
+enum { CONNECTIONS = 4096, WINDOW = 64 };
+
+static struct place {
+    void *_Atomic db; /* NULL: free */
+    struct store *_Atomic store;
+} * _Atomic places;
+
+static const struct settings *settings;
+
+void connection_start(const struct settings *s)
+{
+    settings = s;
+}
+
+static struct place *place_at(void *db, unsigned i)
+{
+    return &atomic_load(&places)[((uintptr_t)db / 64 + i) % CONNECTIONS];
+}
+
+static void put(void *db, struct store *store)
+{
+    for (unsigned i = 0; i < WINDOW; i++) {
+        struct place *place = place_at(db, i);
+        struct store *none = NULL;
+        if (!atomic_compare_exchange_strong(&place->store, &none, store))
+            continue;
+        atomic_store(&place->db, db);
+        atomic_fetch_add(&store->connections, 1);
+        return;
+    }
+    store_release(store);
+}
+
+static struct store *take(void *db)
+{
+    for (unsigned i = 0; atomic_load(&places) != NULL && i < WINDOW; i++) {
+        struct place *place = place_at(db, i);
+        void *expected = db;
+        if (!atomic_compare_exchange_strong(&place->db, &expected, NULL))
+            continue;
+        struct store *store = atomic_exchange(&place->store, NULL);
+        atomic_fetch_sub(&store->connections, 1);
+        return store;
+    }
+    return NULL;
+}
+
+void connection_opened(void *db, const char *file)
+{
+    struct stat st;
+    if (store_handles_open() == 0 || file == NULL || file[0] == '\0' || !store_at_home() ||
+        sys_stat(file, &st) < 0)
+        return;
+    struct store *store = store_find(identity_of(&st));
+    if (store == NULL)
+        return;
+    if (store_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
+        put(db, store);
+    else
+        store_release(store);
+}
+
+struct leaving connection_closing(void *db)
+{
+    if (db == NULL || !store_at_home())
+        return (struct leaving){.store = NULL};
+    return (struct leaving){.store = take(db), .home = store_home()};
+}
+
+/* --- zombies --- */
+
+static bool has_handles(const struct store *store)
+{
+    return (atomic_load(&store->handles) & STORE_OPENED) != 0;
+}
+
+static void say(enum log_level level, const struct store *store, const char *message)
+{
+    log_say_path(level, atomic_load(&store->path), message);
+}
+
+/* The handles go away when another thread finalises the last statement; that thread's close leaves
+ * the wait to this one. */
+static void wait_for_zombie(struct store *store)
+{
+    if (!sys_has_threads()) {
+        say(LOG_WARN, store,
+            "closed with statements that are not finalised, so SQLite keeps it open, and no other "
+            "thread could finalise them: not waited for");
+        return;
+    }
+    uint64_t began = sys_now();
+    uint64_t deadline = began + settings->max_wait;
+    atomic_fetch_add(&store->awaited, 1);
+    while (has_handles(store) && atomic_load(&store->connections) == 0 && sys_now() < deadline)
+        block_for(wait_backoff(sys_now() - began, settings->check_interval));
+    atomic_fetch_sub(&store->awaited, 1);
+    if (atomic_load(&store->connections) > 0)
+        say(LOG_INFO, store, "opened again by this process, the wait ends");
+    else if (has_handles(store))
+        say(LOG_WARN, store,
+            "still open in this process at the end of the wait: closed with statements that were "
+            "not finalised");
+    else
+        block_until_settled(store, atomic_load(&store->path), began);
+}
+
+void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie)
+{
+    if (l->store == NULL || l->home != store_home())
+        return;
+    if (!closed) {
+        put(db, l->store);
+        return;
+    }
+    if (zombie && atomic_load(&l->store->connections) == 0 && has_handles(l->store))
+        wait_for_zombie(l->store);
+    if (l->home == store_home())
+        store_release(l->store);
+}
