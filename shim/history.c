@@ -51,11 +51,12 @@ static void tell_handle(const char *event, int fd, const struct handle *h, bool 
 
 void history_opened(int fd, const struct handle *h)
 {
-    if (!record_wanted())
-        return;
-    if (h->store != NULL && own_handles(h->store) == 1)
+    if (h->store != NULL && own_handles(h->store) == 1) {
+        record_used(atomic_load(&h->store->path));
         tell_opened_store(h->store);
-    tell_handle("handle opened", fd, h, true);
+    }
+    if (record_wanted())
+        tell_handle("handle opened", fd, h, true);
 }
 
 void history_closed(int fd, const struct handle *h, bool seen)

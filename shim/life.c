@@ -90,7 +90,7 @@ static __attribute__((constructor)) void begin(void)
     log_start((enum log_level)settings.log, settings.log_file);
     settings_read(&settings, environ, complain);
     make_absolute(settings.record, sizeof settings.record);
-    record_start(settings.record);
+    record_start(settings.record, settings.used);
 
     if (settings.deepbind == DEEPBIND_STRIP)
         settle_dlopen_mask = ~RTLD_DEEPBIND;

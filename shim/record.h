@@ -13,8 +13,9 @@
 /* The version of the schema, in each line. */
 enum { RECORD_SCHEMA = 1 };
 
-/* file: "" for none. Must outlive the program. */
-void record_start(const char *file);
+/* file: "" for none; so is used, a list of the stores' paths, each with a NUL behind it
+ * (settle_run.c). Both must outlive the program. */
+void record_start(const char *file, const char *used);
 
 bool record_wanted(void);
 
@@ -30,5 +31,8 @@ struct record {
 bool record_begin(struct record *r, const char *event);
 
 void record_end(struct record *r);
+
+/* Adds a store to the list, if one is wanted. */
+void record_used(const char *path);
 
 #endif

@@ -44,6 +44,7 @@ static const struct row {
     {"SETTLE_DIRS", KIND_LIST, offsetof(struct settings, dirs), DIRS_SIZE, NULL},
     {"SETTLE_LOG_FILE", KIND_PATH, offsetof(struct settings, log_file), PATH_MAX, NULL},
     {"SETTLE_RECORD", KIND_PATH, offsetof(struct settings, record), PATH_MAX, NULL},
+    {"SETTLE_USED", KIND_PATH, offsetof(struct settings, used), PATH_MAX, NULL}, /* settle_run.c */
     {"SETTLE_DISABLE", KIND_ELSEWHERE, 0, 0, NULL}, /* settings_disabled */
     {"SETTLE_LIBRARY", KIND_ELSEWHERE, 0, 0, NULL}, /* scripts/settle */
 };

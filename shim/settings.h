@@ -32,6 +32,7 @@ struct settings {
     char dirs[DIRS_SIZE];     /* directory globs, colon-separated */
     char log_file[PATH_MAX];  /* "": standard error; %p already replaced */
     char record[PATH_MAX];    /* "": none; %p already replaced */
+    char used[PATH_MAX];      /* "": none */
 };
 
 /* Called with one complete sentence for each setting that was refused. */

@@ -1,0 +1,249 @@
+/* settle-run: runs a command as a child, and when it has ended waits for the stores it used, also
+ * where it was killed and closed nothing. For `settle --after` and for a container's entrypoint.
+ *
+ *   settle-run SETTLE-WAIT [OPTION...] -- COMMAND [ARGUMENT...]
+ *
+ * SETTLE-WAIT is the path of that program, OPTION what it gets. The library names the stores in a
+ * file (SETTLE_USED), each path with a NUL behind it. SETTLE_PRELOAD, if set, is the command's
+ * LD_PRELOAD, so that neither this program nor settle-wait has the library. Signals are passed on
+ * to the command, orphans are reaped where this is a container's first process, and the end is that
+ * of the command: its exit status, or its signal. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FAILED = 125, NOT_EXECUTABLE = 126, NOT_FOUND = 127 };
+
+static void complain(const char *what, const char *why)
+{
+    fprintf(stderr, "settle-run: %s: %s\n", what, why);
+}
+
+/* --- the list of stores --- */
+
+static char list_path[PATH_MAX];
+
+static bool make_list_in(const char *directory)
+{
+    if (directory == NULL || directory[0] != '/')
+        return false;
+    int length = snprintf(list_path, sizeof list_path, "%s/settle-used-XXXXXX", directory);
+    int fd = length < (int)sizeof list_path ? mkostemp(list_path, O_CLOEXEC) : -1;
+    if (fd < 0)
+        return false;
+    /* The program may give its privileges up before it opens a store. */
+    if (geteuid() == 0)
+        fchmod(fd, 0622);
+    close(fd);
+    return true;
+}
+
+/* Says so and goes on where there is no place for a file: the command matters more. */
+static void make_list(void)
+{
+    const char *const directories[] = {getenv("TMPDIR"), "/tmp", "/dev/shm", "/run"};
+    for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
+        if (make_list_in(directories[i])) {
+            setenv("SETTLE_USED", list_path, 1);
+            return;
+        }
+    complain("no writable directory (TMPDIR, /tmp, /dev/shm, /run)",
+             "the stores that the command uses are not waited for");
+    list_path[0] = '\0';
+}
+
+static char *read_list(size_t *size)
+{
+    FILE *file = list_path[0] == '\0' ? NULL : fopen(list_path, "re");
+    char *list = NULL;
+    size_t room = 0;
+    *size = 0;
+    while (file != NULL) {
+        if (*size == room) {
+            char *more = realloc(list, (room = room == 0 ? 4096 : 2 * room) + 1);
+            if (more == NULL)
+                break;
+            list = more;
+        }
+        size_t got = fread(list + *size, 1, room - *size, file);
+        if (got == 0)
+            break;
+        *size += got;
+    }
+    if (file != NULL)
+        fclose(file);
+    if (list != NULL)
+        list[*size] = '\0';
+    return list;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The stores that are still there, each once; NULL-terminated. */
+static char **stores_used(size_t *count)
+{
+    size_t size;
+    char *list = read_list(&size);
+    char **stores = calloc(size + 1, sizeof *stores);
+    size_t all = 0;
+    *count = 0;
+    if (list == NULL || stores == NULL)
+        return stores;
+    for (char *at = list; at < list + size; at += strlen(at) + 1)
+        stores[all++] = at;
+    qsort(stores, all, sizeof *stores, by_name);
+    for (size_t i = 0; i < all; i++)
+        if ((*count == 0 || strcmp(stores[i], stores[*count - 1]) != 0) &&
+            access(stores[i], F_OK) == 0)
+            stores[(*count)++] = stores[i];
+    stores[*count] = NULL;
+    return stores;
+}
+
+/* --- the command --- */
+
+static sigset_t mask_at_start;
+static struct sigaction chld_at_start;
+
+static _Noreturn void become(char *const *command)
+{
+    sigaction(SIGCHLD, &chld_at_start, NULL);
+    sigprocmask(SIG_SETMASK, &mask_at_start, NULL);
+    execvp(command[0], command);
+    complain(command[0], strerror(errno));
+    _exit(errno == ENOENT || errno == ENOTDIR ? NOT_FOUND : NOT_EXECUTABLE);
+}
+
+static _Noreturn void become_command(char *const *command)
+{
+    const char *preload = getenv("SETTLE_PRELOAD");
+    if (preload != NULL)
+        setenv("LD_PRELOAD", preload, 1);
+    unsetenv("SETTLE_PRELOAD");
+    become(command);
+}
+
+/* A key on the terminal has gone to the command as well: such signals come from the kernel. */
+static void pass_on(pid_t child, const siginfo_t *signal)
+{
+    if (signal->si_code != SI_KERNEL)
+        kill(child, signal->si_signo);
+}
+
+/* Reaps whoever has ended; true, with its status, once the child has. A child that is stopped from
+ * the terminal stops this process too, or the shell would wait for both. */
+static bool has_ended(pid_t child, int *status)
+{
+    int one;
+    pid_t pid;
+    while ((pid = waitpid(-1, &one, WNOHANG | WUNTRACED)) > 0) {
+        if (pid != child)
+            continue;
+        if (WIFSTOPPED(one)) {
+            raise(SIGSTOP);
+            continue;
+        }
+        *status = one;
+        return true;
+    }
+    return false;
+}
+
+static int attend(pid_t child)
+{
+    sigset_t all;
+    siginfo_t signal;
+    int status = 0;
+    sigfillset(&all);
+    while (!has_ended(child, &status)) {
+        if (sigwaitinfo(&all, &signal) < 0)
+            continue;
+        if (signal.si_signo != SIGCHLD)
+            pass_on(child, &signal);
+    }
+    return status;
+}
+
+/* --- the wait --- */
+
+static void wait_for_stores(char **wait_command, size_t words)
+{
+    size_t count;
+    char **stores = stores_used(&count);
+    if (stores == NULL || count == 0)
+        return;
+    char **command = calloc(words + count + 2, sizeof *command);
+    if (command == NULL)
+        return;
+    memcpy(command, wait_command, words * sizeof *command);
+    command[words] = (char[]){"--"};
+    memcpy(command + words + 1, stores, count * sizeof *stores);
+    unsetenv("SETTLE_USED");
+    pid_t child = fork();
+    if (child == 0)
+        become(command);
+    if (child > 0)
+        attend(child);
+    else
+        complain(wait_command[0], strerror(errno));
+}
+
+/* The same end as the command's. A container's first process cannot be ended by its own signal. */
+static int end_as(int status)
+{
+    if (!WIFSIGNALED(status))
+        return WEXITSTATUS(status);
+    const struct rlimit none = {0, 0};
+    int number = WTERMSIG(status);
+    sigset_t one;
+    setrlimit(RLIMIT_CORE, &none); /* the command has left its core file */
+    signal(number, SIG_DFL);
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    raise(number);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
+    return 128 + number;
+}
+
+int main(int argc, char **argv)
+{
+    int dashes = 1;
+    while (dashes < argc && strcmp(argv[dashes], "--") != 0)
+        dashes++;
+    if (dashes < 2 || dashes + 1 >= argc) {
+        fputs("usage: settle-run SETTLE-WAIT [OPTION...] -- COMMAND [ARGUMENT...]\n", stderr);
+        return FAILED;
+    }
+
+    sigset_t all;
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &mask_at_start);
+    sigaction(SIGCHLD, &by_default, &chld_at_start); /* ignored, children leave no status */
+
+    make_list();
+    pid_t child = fork();
+    if (child == 0)
+        become_command(argv + dashes + 1);
+    if (child < 0) {
+        complain(argv[dashes + 1], strerror(errno));
+        unlink(list_path);
+        return FAILED;
+    }
+    int status = attend(child);
+    wait_for_stores(argv + 1, (size_t)dashes - 1);
+    unlink(list_path);
+    return end_as(status);
+}
