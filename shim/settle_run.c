@@ -91,25 +91,28 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The stores that are still there, each once; NULL-terminated. */
-static char **stores_used(size_t *count)
+struct used {
+    char *list;
+    char **stores; /* into the list: those that are still there, each once */
+    size_t count;
+};
+
+static struct used stores_used(void)
 {
     size_t size;
-    char *list = read_list(&size);
-    char **stores = calloc(size + 1, sizeof *stores);
     size_t all = 0;
-    *count = 0;
-    if (list == NULL || stores == NULL)
-        return stores;
-    for (char *at = list; at < list + size; at += strlen(at) + 1)
-        stores[all++] = at;
-    qsort(stores, all, sizeof *stores, by_name);
+    struct used used = {.list = read_list(&size)};
+    used.stores = calloc(size + 1, sizeof *used.stores);
+    if (used.list == NULL || used.stores == NULL)
+        return used;
+    for (char *at = used.list; at < used.list + size; at += strlen(at) + 1)
+        used.stores[all++] = at;
+    qsort(used.stores, all, sizeof *used.stores, by_name);
     for (size_t i = 0; i < all; i++)
-        if ((*count == 0 || strcmp(stores[i], stores[*count - 1]) != 0) &&
-            access(stores[i], F_OK) == 0)
-            stores[(*count)++] = stores[i];
-    stores[*count] = NULL;
-    return stores;
+        if ((used.count == 0 || strcmp(used.stores[i], used.stores[used.count - 1]) != 0) &&
+            access(used.stores[i], F_OK) == 0)
+            used.stores[used.count++] = used.stores[i];
+    return used;
 }
 
 /* --- the command --- */
@@ -180,24 +183,24 @@ static int attend(pid_t child)
 
 static void wait_for_stores(char **wait_command, size_t words)
 {
-    size_t count;
-    char **stores = stores_used(&count);
-    if (stores == NULL || count == 0)
-        return;
-    char **command = calloc(words + count + 2, sizeof *command);
-    if (command == NULL)
-        return;
-    memcpy(command, wait_command, words * sizeof *command);
-    command[words] = (char[]){"--"};
-    memcpy(command + words + 1, stores, count * sizeof *stores);
-    unsetenv("SETTLE_USED");
-    pid_t child = fork();
-    if (child == 0)
-        become(command);
-    if (child > 0)
-        attend(child);
-    else
-        complain(wait_command[0], strerror(errno));
+    struct used used = stores_used();
+    char **command = used.count == 0 ? NULL : calloc(words + used.count + 2, sizeof *command);
+    if (command != NULL) {
+        memcpy(command, wait_command, words * sizeof *command);
+        command[words] = (char[]){"--"};
+        memcpy(command + words + 1, used.stores, used.count * sizeof *used.stores);
+        unsetenv("SETTLE_USED");
+        pid_t child = fork();
+        if (child == 0)
+            become(command);
+        if (child > 0)
+            attend(child);
+        else
+            complain(wait_command[0], strerror(errno));
+    }
+    free(command);
+    free(used.stores);
+    free(used.list);
 }
 
 /* The same end as the command's. A container's first process cannot be ended by its own signal. */
