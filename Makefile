@@ -40,7 +40,7 @@ TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean
-all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run
+all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 $(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map
 	$(say) LINK $@
@@ -52,6 +52,10 @@ $(B)/settle-wait: $(WAIT_OBJECTS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/settle-run: $(B)/obj/settle_run.o
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/settle-check: $(B)/obj/settle_check.o $(B)/obj/text.o
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
@@ -155,7 +159,8 @@ SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/
 lint:
 	$(Q)sh scripts/setup lint check
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang $(B)/clang/libsettle.so $(B)/clang/settle-wait $(B)/clang/settle-run
+	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang $(B)/clang/libsettle.so $(B)/clang/settle-wait \
+		$(B)/clang/settle-run $(B)/clang/settle-check
 	$(Q)clang-tidy --quiet $(wildcard shim/*.c) -- -D_GNU_SOURCE -U_FORTIFY_SOURCE -std=gnu11 -Ishim
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ishim shim
@@ -170,7 +175,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/settle
 	install -m 755 scripts/settle $(B)/settle-wait $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/libsettle.so $(DESTDIR)$(PREFIX)/lib/settle/
-	install -m 755 $(B)/settle-run $(DESTDIR)$(PREFIX)/lib/settle/
+	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTDIR)$(PREFIX)/lib/settle/
 
 clean:
 	rm -rf $(B)

@@ -185,7 +185,7 @@ values_are_checked() {
 }
 
 command_lines_are_checked() {
-    for option in --rule --total-wait --check --max --stores-x -x -h - ---; do
+    for option in --rule --total-wait --max --stores-x -x -h - ---; do
         settle "$option" x echo ran
         fails "$option is an unknown option" 125 "settle: unknown option '$option': 'settle --help' lists the options"
     done
@@ -419,6 +419,7 @@ Usage: settle [options] [--] command
 --log-file FILE       SETTLE_LOG_FILE
 --record FILE         SETTLE_RECORD
 --after
+--check
 --disable             SETTLE_DISABLE
 --help, --version
 SETTLE_LIBRARY

@@ -1,0 +1,141 @@
+/* settle --check: whether a command can run under the library, and why not. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(check, .init = world_begin, .fini = world_end, .timeout = 60);
+
+/* Expects the exit status, and a line with both of the words. */
+static void expect_check(const char *command, int status, const char *subject, const char *finding)
+{
+    char line[2 * PATH_MAX] = "";
+    char all[4 * PATH_MAX] = "";
+    bool found = false;
+    struct process p = PLAIN("scripts/settle", "--check", "--", command);
+    while (fgets(line, sizeof line, p.out) != NULL) {
+        found |= strstr(line, subject) != NULL && strstr(line, finding) != NULL;
+        strncat(all, line, sizeof all - strlen(all) - 1);
+    }
+    cr_expect_eq(finish(&p), status, "%s: %s", command, all);
+    cr_expect(found, "no line with '%s' and '%s' in: %s", subject, finding, all);
+}
+
+static void shell(const char *script)
+{
+    struct process p = PLAIN("sh", "-c", script, "sh", world.dir);
+    cr_assert_eq(finish(&p), 0, "%s: %s", script, errors_of(&p));
+}
+
+Test(check, a_dynamic_program_can)
+{
+    expect_check("/usr/bin/python3", 0, "/usr/bin/python3", "dynamically linked, /lib");
+    expect_check("sh", 0, "sh", "can run under settle");
+}
+
+Test(check, a_script_is_followed_to_its_program)
+{
+    shell("cd \"$1\"; printf '#!/usr/bin/env -S perl -w\\n' > by-env; "
+          "printf '#!%s/by-env\\n' \"$1\" > twice; chmod +x by-env twice");
+    expect_check(in_dir("by-env"), 0, "by-env: a script of", "/perl");
+    expect_check(in_dir("twice"), 0, "twice: a script of", "by-env");
+}
+
+Test(check, a_static_program_cannot)
+{
+    shell("echo 'int main(void) { return 0; }' | cc -static -x c -o \"$1/static\" -");
+    expect_check(in_dir("static"), 1, "static", "statically linked");
+    expect_check(in_dir("static"), 1, "static", "runs as if settle were absent");
+    shell("echo 'int main(void) { return 0; }' | cc -static-pie -x c -o \"$1/static-pie\" -");
+    expect_check(in_dir("static-pie"), 1, "static-pie", "statically linked");
+}
+
+Test(check, a_go_program_cannot)
+{
+    shell("echo 'int main(void) { return 0; }' | cc -x c -o \"$1/c\" - && "
+          "objcopy --add-section .note.go.buildid=/dev/null \"$1/c\" \"$1/go\"");
+    expect_check(in_dir("c"), 0, "c", "dynamically linked");
+    expect_check(in_dir("go"), 1, "go", "a Go program");
+}
+
+Test(check, a_program_that_gains_rights_cannot)
+{
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: set-user-ID programs of others need root");
+        return;
+    }
+    shell("cp /bin/true \"$1/uid\"; chown 65534 \"$1/uid\"; chmod 4755 \"$1/uid\"; "
+          "cp /bin/true \"$1/gid\"; chgrp 65534 \"$1/gid\"; chmod 2755 \"$1/gid\"");
+    expect_check(in_dir("uid"), 1, "uid", "set-user-ID");
+    expect_check(in_dir("gid"), 1, "gid", "set-group-ID");
+}
+
+Test(check, a_program_of_another_architecture_cannot)
+{
+    char path[PATH_MAX];
+    static const struct {
+        unsigned char class;
+        Elf64_Half machine;
+    } others[] = {{ELFCLASS64, EM_RISCV}, {ELFCLASS32, EM_386}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        Elf64_Ehdr header = {.e_machine = others[i].machine};
+        memcpy(header.e_ident, ELFMAG, SELFMAG);
+        header.e_ident[EI_CLASS] = others[i].class;
+        snprintf(path, sizeof path, "%s", in_dir("foreign"));
+        FILE *file = fopen(path, "w");
+        cr_assert(file != NULL && fwrite(&header, sizeof header, 1, file) == 1);
+        fclose(file);
+        chmod(path, 0755);
+        expect_check(path, 1, "foreign", "another architecture");
+    }
+}
+
+Test(check, php_can_once_deepbind_is_stripped)
+{
+    expect_check("/usr/bin/php", 1, "/usr/bin/php", "RTLD_DEEPBIND");
+    setenv("SETTLE_DEEPBIND", "strip", 1);
+    expect_check("/usr/bin/php", 0, "/usr/bin/php", "can run under settle");
+    unsetenv("SETTLE_DEEPBIND");
+}
+
+Test(check, what_is_no_program_is_said)
+{
+    shell("cd \"$1\"; echo text > text; chmod +x text; : > empty; chmod +x empty; "
+          "printf '\\177ELF' > cut; chmod +x cut; printf '#!' > hash; chmod +x hash; "
+          "printf '#!%s/loop\\n' \"$1\" > loop; chmod +x loop");
+    expect_check(in_dir("text"), 125, "text", "neither an ELF program nor a script");
+    expect_check(in_dir("empty"), 125, "empty", "not a regular file or empty");
+    expect_check(in_dir("cut"), 125, "cut", "neither an ELF program nor a script");
+    expect_check(in_dir("hash"), 125, "hash", "neither an ELF program nor a script");
+    expect_check(in_dir("loop"), 125, "loop", "too deep");
+    expect_check("/nonexistent", 127, "/nonexistent", "no such command");
+    expect_check("/", 125, "/", "not a regular file");
+}
+
+/* Programs cut at any length, and with any byte changed: an answer, and no crash. */
+Test(check, damaged_programs_are_told_apart_from_crashes)
+{
+    struct process p =
+        PLAIN("/usr/bin/python3", "-c",
+              "import os, random, subprocess, sys\n"
+              "random.seed(4711)\n"
+              "path = sys.argv[1] + '/damaged'\n"
+              "whole = open('/bin/true', 'rb').read()\n"
+              "for i in range(150):\n"
+              "    image = bytearray(whole)\n"
+              "    for _ in range(random.randrange(1, 6)):\n"
+              "        image[random.randrange(64 if i % 2 else 1024)] = random.randrange(256)\n"
+              "    if i % 3 == 0:\n"
+              "        del image[random.randrange(len(image)):]\n"
+              "    open(path, 'wb').write(image)\n"
+              "    os.chmod(path, 0o755)\n"
+              "    code = subprocess.run(['build/settle-check', path], "
+              "stdout=subprocess.DEVNULL).returncode\n"
+              "    assert code in (0, 1, 125), (i, code)\n",
+              world.dir);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
