@@ -59,13 +59,33 @@ Test(helper, the_work_is_done_when_run_returns)
     cr_expect_eq(run(sleep_then_say_so, (struct request){.ms = 50}).result, 1);
 }
 
+/* Also where its memory has been another's. */
 Test(helper, a_request_begins_as_zeros)
 {
-    struct helper *h = helper_new(10000);
-    const char *bytes = helper_request(h);
-    for (int i = 0; i < 10000; i++)
-        cr_assert_eq(bytes[i], 0);
-    helper_free(h);
+    static const size_t sizes[] = {10000, 10000, 100, 200000, 10000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct helper *h = helper_new(sizes[i]);
+        char *bytes = helper_request(h);
+        for (size_t at = 0; at < sizes[i]; at++)
+            cr_assert_eq(bytes[at], 0);
+        memset(bytes, 'x', sizes[i]);
+        helper_free(h);
+    }
+}
+
+Test(helper, two_at_a_time_share_nothing)
+{
+    struct helper *one = new_helper((struct request){.ms = 1});
+    struct helper *two = new_helper((struct request){.ms = 2});
+    cr_assert_neq(one, two);
+    helper_free(one);
+    helper_free(two);
+    struct helper *three = new_helper((struct request){.ms = 3});
+    struct helper *four = new_helper((struct request){.ms = 4});
+    cr_expect_neq(three, four);
+    cr_expect_eq(((struct request *)helper_request(three))->ms, 3u);
+    helper_free(three);
+    helper_free(four);
 }
 
 static void count_descriptors(void *argument)
