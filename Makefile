@@ -22,13 +22,13 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text json profile settings filter helper append log record
+GROUND := text glob json profile settings filter helper append log record
 KERNEL := probe watch descriptor
 WAITING := wait store history block connection track
 HOOKS := real sqlite hooks life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone
-WAIT_MODULES := settle_wait text settings profile probe watch wait
+WAIT_MODULES := settle_wait text glob settings profile probe watch wait
 
 LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
 WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)

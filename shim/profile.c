@@ -1,6 +1,7 @@
 #include "profile.h"
 
-#include <fnmatch.h>
+#include "glob.h"
+
 #include <string.h>
 
 /* ChromaDB's persist directory: the HNSW index of each collection lies in a directory named after
@@ -142,7 +143,7 @@ bool profile_directory_matches(const char *dirs, const char *directory)
         if (kept > 0 && kept < sizeof glob) {
             memcpy(glob, at, kept);
             glob[kept] = '\0';
-            if (fnmatch(glob, directory, FNM_PATHNAME | FNM_PERIOD) == 0)
+            if (glob_matches(glob, directory))
                 return true;
         }
         at += length + (at[length] == ':');

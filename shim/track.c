@@ -9,7 +9,6 @@
 #include "sys.h"
 #include "text.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const struct settings *settings;
@@ -203,10 +202,8 @@ static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st
     if (!at_home())
         return;
     if (handle_possible(fd))
-        forget(fd);    /* the number is used again: its close went by unseen */
-    int saved = errno; /* fnmatch sets it for a name that is no text in the program's locale */
+        forget(fd); /* the number is used again: its close went by unseen */
     examine(fd, st, path);
-    errno = saved;
 }
 
 static __attribute__((noinline)) bool is_link_to_store(int fd)

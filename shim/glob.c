@@ -1,0 +1,103 @@
+#include "glob.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* The end of a set that begins behind a [; NULL if no ] closes it before the next slash, and then
+ * the [ is itself. A ] in the first place is one of the set. */
+static const char *end_of_set(const char *at)
+{
+    at += *at == '!' || *at == '^';
+    at += *at == ']';
+    for (; *at != ']'; at++) {
+        if (*at == '\\')
+            at++;
+        if (*at == '\0' || *at == '/')
+            return NULL;
+    }
+    return at;
+}
+
+static unsigned char set_member(const char **at)
+{
+    *at += **at == '\\';
+    return (unsigned char)*(*at)++;
+}
+
+/* at: behind the [; end: the ] that closes the set. */
+static bool in_set(const char *at, const char *end, unsigned char c)
+{
+    bool negated = *at == '!' || *at == '^';
+    bool found = false;
+    at += negated;
+    while (at < end) {
+        unsigned char low = set_member(&at);
+        unsigned char high = low;
+        if (*at == '-' && at + 1 < end) {
+            at++;
+            high = set_member(&at);
+        }
+        found |= low <= c && c <= high;
+    }
+    return found != negated;
+}
+
+/* Whether the glob's next element, other than a *, matches one byte; moves behind it. hidden: the
+ * byte is the period that a name begins with. */
+static bool take_one(const char **glob, char c, bool hidden)
+{
+    const char *at = *glob;
+    const char *end = *at == '[' ? end_of_set(at + 1) : NULL;
+    if (end != NULL) {
+        *glob = end + 1;
+        return c != '/' && !hidden && in_set(at + 1, end, (unsigned char)c);
+    }
+    if (*at == '?') {
+        *glob = at + 1;
+        return c != '/' && !hidden;
+    }
+    at += *at == '\\' && at[1] != '\0';
+    *glob = at + 1;
+    return *at == c;
+}
+
+/* A * takes as little as it can, and one byte more whenever the rest does not match. Only the last
+ * one of a name ever needs to: a slash in the glob is a slash in the path. */
+static bool match(const char *glob, const char *path, bool or_above)
+{
+    const char *star = NULL;  /* the glob behind the last * of this name */
+    const char *taken = NULL; /* the path behind what that * has taken */
+    const char *name = path;
+
+    for (;;) {
+        if (*glob == '\0' && (*path == '\0' || (or_above && *path == '/')))
+            return true;
+        bool hidden = *path == '.' && path == name;
+        if (*glob == '*' && !hidden) {
+            star = ++glob;
+            taken = path;
+            continue;
+        }
+        if (*glob != '\0' && *glob != '*' && *path != '\0' && take_one(&glob, *path, hidden)) {
+            if (*path++ == '/') {
+                star = NULL;
+                name = path;
+            }
+            continue;
+        }
+        if (star == NULL || *taken == '\0' || *taken == '/')
+            return false;
+        path = ++taken;
+        glob = star;
+    }
+}
+
+bool glob_matches(const char *glob, const char *path)
+{
+    return match(glob, path, false);
+}
+
+bool glob_covers(const char *glob, const char *path)
+{
+    return match(glob, path, true);
+}
