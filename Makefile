@@ -22,9 +22,9 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text glob json profile settings filter helper append log record
+GROUND := text glob json profile settings rules filter helper append log record
 KERNEL := probe watch descriptor
-WAITING := wait store history block connection track
+WAITING := wait store history budget block connection track
 HOOKS := real sqlite hooks life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone

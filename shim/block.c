@@ -1,8 +1,10 @@
 #include "block.h"
 
+#include "budget.h"
 #include "helper.h"
 #include "history.h"
 #include "log.h"
+#include "rules.h"
 #include "sys.h"
 #include "wait.h"
 
@@ -18,12 +20,15 @@ static const struct settings *settings;
 struct block_request {
     struct wait_request wait;
     struct wait_result result;
+    const struct rule *rule;
+    struct claim claim;
     struct log_line line; /* here, since the program's stack may be a small one */
 };
 
 void block_start(const struct settings *s)
 {
     settings = s;
+    budget_start(s->total_wait);
 }
 
 unsigned block_waits_running(void)
@@ -39,10 +44,12 @@ void block_for(uint64_t ns)
         sys_poll(-1, 0, end - now);
 }
 
-static void fixed_delay(void)
+static void fixed_delay(const struct rule *rule)
 {
-    block_for(settings->fallback_delay < settings->max_wait ? settings->fallback_delay
-                                                            : settings->max_wait);
+    struct claim claim = budget_claim(
+        settings->fallback_delay < rule->max_wait ? settings->fallback_delay : rule->max_wait);
+    block_for(claim.ns);
+    budget_settle(claim, claim.ns);
 }
 
 static bool is_open_again(const void *store)
@@ -55,7 +62,9 @@ static bool is_open_again(const void *store)
 static void work(void *argument)
 {
     struct block_request *request = argument;
-    wait_store(&request->wait, &request->result);
+    struct wait_result *result = &request->result;
+    wait_store(&request->wait, result);
+    budget_settle(request->claim, result->sleeps > 0 ? sys_now() - request->claim.began : 0);
     atomic_fetch_sub(&waits, 1);
 }
 
@@ -110,6 +119,14 @@ static void say_outcome(struct text *t, const char *path, const struct wait_resu
     }
 }
 
+static void say_rule(struct text *t, const struct rule *rule)
+{
+    if (rule->name[0] == '\0')
+        return;
+    text_str(t, " rule=");
+    text_str(t, rule->name);
+}
+
 /* A store found by its content is often a scratch database, deleted on purpose while it is open. */
 static enum log_level level_of(const struct wait_result *result, const struct profile *profile)
 {
@@ -140,6 +157,7 @@ static void tell(struct block_request *request)
             text_str(&line->text, " ");
             say_counts(&line->text, r);
         }
+        say_rule(&line->text, request->rule);
         log_end(line);
     }
     if (r->secondaries_held > 0 && log_wants(LOG_INFO)) {
@@ -150,11 +168,12 @@ static void tell(struct block_request *request)
         text_str(&line->text, " of ");
         text_int(&line->text, r->secondaries);
         text_str(&line->text, " looked at)");
+        say_rule(&line->text, request->rule);
         log_end(line);
     }
 }
 
-static void tell_failure(const char *path, int error)
+static void tell_failure(const char *path, const struct rule *rule, int error)
 {
     if (!log_wants(LOG_WARN))
         return;
@@ -178,34 +197,58 @@ static void tell_failure(const char *path, int error)
         text_error(&line.text, error);
         text_str(&line.text, "), a fixed delay instead");
     }
+    say_rule(&line.text, rule);
     log_end(&line);
 }
 
-void block_until_settled(struct store *store, const char *path, uint64_t began)
+/* Says once that the budget is spent, as soon as it is. */
+static void tell_end_of_budget(void)
+{
+    if (!budget_ends_now() || !log_wants(LOG_WARN))
+        return;
+    struct log_line line;
+    log_begin(&line, LOG_WARN);
+    text_str(&line.text, "the ");
+    text_seconds(&line.text, settings->total_wait);
+    text_str(&line.text, " of SETTLE_TOTAL_WAIT are spent: closes no longer wait");
+    log_end(&line);
+}
+
+static uint64_t left_of(uint64_t max_wait, uint64_t began)
+{
+    uint64_t gone = sys_now() - began;
+    return gone < max_wait ? max_wait - gone : 0;
+}
+
+/* Waits as the rule says, for as long as it says or as the budget is. */
+static void wait_by_rule(struct store *store, const char *path, const struct rule *rule,
+                         uint64_t began)
 {
     if (path[0] == '\0') {
         log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
-        fixed_delay();
+        fixed_delay(rule);
         return;
     }
     struct helper *helper = helper_new(sizeof(struct block_request));
     if (helper == NULL) {
-        tell_failure(path, ENOMEM);
-        fixed_delay();
+        tell_failure(path, rule, ENOMEM);
+        fixed_delay(rule);
         return;
     }
     struct block_request *request = helper_request(helper);
     struct wait_request *wait = &request->wait;
+    request->rule = rule;
+    request->claim = budget_claim(left_of(rule->max_wait, began));
     str_copy(wait->path, sizeof wait->path, path);
     wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
     wait->began = began;
-    wait->deadline = wait->began + settings->max_wait;
-    wait->check_interval = settings->check_interval;
+    wait->deadline = request->claim.began + request->claim.ns;
+    wait->check_interval = rule->check_interval;
     wait->name_holder = log_wants(LOG_WARN);
     wait->profile = atomic_load(&store->profile);
     wait->max_collections = settings->max_collections;
     wait->max_files = settings->max_files;
-    wait->reopened = settings->trigger == TRIGGER_EVERY ? NULL : is_open_again;
+    wait->reopened = rule->trigger == TRIGGER_EVERY ? NULL : is_open_again;
     wait->context = store;
 
     history_wait_begun(store, wait);
@@ -214,15 +257,33 @@ void block_until_settled(struct store *store, const char *path, uint64_t began)
     if (error == 0) {
         tell(request);
         if (request->result.outcome == OUTCOME_UNEXAMINED)
-            fixed_delay();
+            fixed_delay(rule);
     } else if (error == ETIMEDOUT) {
-        tell_failure(path, error);
+        tell_failure(path, rule, error);
     } else if (error != ESRCH) { /* it did not run, or not to its end */
+        budget_settle(request->claim, 0);
         atomic_fetch_sub(&waits, 1);
-        tell_failure(path, error);
-        fixed_delay();
+        tell_failure(path, rule, error);
+        fixed_delay(rule);
     }
     if (error != ESRCH)
         history_wait_ended(store, wait, &request->result, error);
     helper_free(helper);
+}
+
+bool block_may_wait(const char *path)
+{
+    if (budget_unspent() > 0)
+        return true;
+    log_say_path(LOG_DEBUG, path, "not waited for, since SETTLE_TOTAL_WAIT is spent");
+    tell_end_of_budget();
+    return false;
+}
+
+void block_until_settled(struct store *store, const char *path, uint64_t began)
+{
+    if (path == NULL || !block_may_wait(path))
+        return;
+    wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), began);
+    tell_end_of_budget();
 }

@@ -9,10 +9,14 @@
 /* The settings of every wait. Must outlive the program. */
 void block_start(const struct settings *settings);
 
-/* Blocks until the store is settled or max_wait after `began` (sys_now) is past. path: where its
- * primary is; "" if unknown
- * (then a fixed delay). The caller holds a pin on the store. Keeps errno; signal handlers run; in a
- * fork child that one of them made it returns at once. */
+/* Whether a close may still wait; says that it does not once SETTLE_TOTAL_WAIT is spent. */
+bool block_may_wait(const char *path);
+
+/* Blocks until the store is settled, or until its rule's max_wait after `began` (sys_now) is past,
+ * or the budget. path: where its primary is; "" if unknown (then a fixed delay), NULL in a
+ * fork child that a signal handler made, whose tables are empty. The caller holds a
+ * pin on the store. Keeps errno; signal handlers run; in a fork child that one of them made it
+ * returns at once. */
 void block_until_settled(struct store *store, const char *path, uint64_t began);
 
 /* Sleeps ns, whatever signal handlers run, unless in a fork child that one of them made. */

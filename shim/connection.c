@@ -1,8 +1,10 @@
 #include "connection.h"
 
 #include "block.h"
+#include "budget.h"
 #include "descriptor.h"
 #include "log.h"
+#include "rules.h"
 #include "sys.h"
 #include "wait.h"
 
@@ -15,13 +17,6 @@ static struct place {
     void *_Atomic db; /* NULL: free */
     struct store *_Atomic store;
 } * _Atomic places;
-
-static const struct settings *settings;
-
-void connection_start(const struct settings *s)
-{
-    settings = s;
-}
 
 static struct place *place_at(void *db, unsigned i)
 {
@@ -100,12 +95,17 @@ static void wait_for_zombie(struct store *store)
             "thread could finalise them: not waited for");
         return;
     }
-    uint64_t began = sys_now();
-    uint64_t deadline = began + settings->max_wait;
+    if (!block_may_wait(atomic_load(&store->path)))
+        return;
+    const struct rule *rule = rules_get(atomic_load(&store->rule));
+    struct claim claim = budget_claim(rule->max_wait);
+    uint64_t began = claim.began;
     atomic_fetch_add(&store->awaited, 1);
-    while (has_handles(store) && atomic_load(&store->connections) == 0 && sys_now() < deadline)
-        block_for(wait_backoff(sys_now() - began, settings->check_interval));
+    while (has_handles(store) && atomic_load(&store->connections) == 0 &&
+           sys_now() < began + claim.ns)
+        block_for(wait_backoff(sys_now() - began, rule->check_interval));
     atomic_fetch_sub(&store->awaited, 1);
+    budget_settle(claim, sys_now() - began);
     if (atomic_load(&store->connections) > 0)
         say(LOG_INFO, store, "opened again by this process, the wait ends");
     else if (has_handles(store))

@@ -12,10 +12,7 @@
 #ifndef SETTLE_CONNECTION_H
 #define SETTLE_CONNECTION_H
 
-#include "settings.h"
 #include "store.h"
-
-void connection_start(const struct settings *settings);
 
 /* sqlite3_open has made a connection. file: its main database (sqlite3_db_filename). */
 void connection_opened(void *db, const char *file);

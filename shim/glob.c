@@ -1,6 +1,9 @@
 #include "glob.h"
 
-#include <stddef.h>
+#include "text.h"
+
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The end of a set that begins behind a [; NULL if no ] closes it before the next slash, and then
@@ -61,16 +64,18 @@ static bool take_one(const char **glob, char c, bool hidden)
     return *at == c;
 }
 
-/* A * takes as little as it can, and one byte more whenever the rest does not match. Only the last
+/* Whether the glob is at its end where the path is at `end`.
+ *
+ * A * takes as little as it can, and one byte more whenever the rest does not match. Only the last
  * one of a name ever needs to: a slash in the glob is a slash in the path. */
-static bool match(const char *glob, const char *path, bool or_above)
+static bool match(const char *glob, const char *path, char end)
 {
     const char *star = NULL;  /* the glob behind the last * of this name */
     const char *taken = NULL; /* the path behind what that * has taken */
     const char *name = path;
 
     for (;;) {
-        if (*glob == '\0' && (*path == '\0' || (or_above && *path == '/')))
+        if (*glob == '\0' && *path == end)
             return true;
         bool hidden = *path == '.' && path == name;
         if (*glob == '*' && !hidden) {
@@ -94,10 +99,46 @@ static bool match(const char *glob, const char *path, bool or_above)
 
 bool glob_matches(const char *glob, const char *path)
 {
-    return match(glob, path, false);
+    return match(glob, path, '\0');
 }
 
 bool glob_covers(const char *glob, const char *path)
 {
-    return match(glob, path, true);
+    return match(glob, path, '/');
+}
+
+/* The length of what is no glob, to the end of a name. */
+static size_t fixed_length(const char *glob)
+{
+    size_t length = strcspn(glob, "*?[\\");
+    if (glob[length] != '\0')
+        while (length > 0 && glob[length - 1] != '/')
+            length--;
+    return length;
+}
+
+bool glob_resolve(char *glob, size_t size)
+{
+    char head[PATH_MAX];
+    char resolved[PATH_MAX];
+    size_t fixed = fixed_length(glob);
+    for (size_t length = fixed; length > 0; length--) {
+        if (length < fixed && glob[length] != '/')
+            continue;
+        struct text h = text_in(head, sizeof head);
+        text_bytes(&h, glob, length);
+        if (realpath(head, resolved) == NULL)
+            continue;
+        const char *rest = glob + length;
+        char whole[2 * PATH_MAX];
+        struct text t = text_in(whole, sizeof whole);
+        rest += strspn(rest, "/");
+        text_str(&t, resolved);
+        text_str(&t, rest[0] == '\0' || str_equal(resolved, "/") ? "" : "/");
+        text_str(&t, rest);
+        if (t.length < size)
+            str_copy(glob, size, whole);
+        return length == fixed;
+    }
+    return fixed == 0;
 }

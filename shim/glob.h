@@ -7,12 +7,18 @@
 #define SETTLE_GLOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* True if the glob matches the whole path. As in the shell, nothing but a slash matches a slash,
  * and nothing but a period matches the one that a name begins with. */
 bool glob_matches(const char *glob, const char *path);
 
-/* True if the glob matches the path or a directory above it; "" is above every absolute path. */
+/* True if the glob matches a directory that the path is in or below; "" is above every absolute
+ * path. */
 bool glob_covers(const char *glob, const char *path);
+
+/* Resolves the symbolic links of what is no glob, as far as it exists, in place. False if some of
+ * it does not exist yet. At start only: calls realpath(3). */
+bool glob_resolve(char *glob, size_t size);
 
 #endif

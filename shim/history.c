@@ -2,7 +2,7 @@
 
 #include "descriptor.h"
 #include "record.h"
-#include "settings.h"
+#include "rules.h"
 #include "sys.h"
 
 static void add_store(struct record *r, const struct store *store)
@@ -104,7 +104,10 @@ static bool begin_wait(struct record *r, const char *event, const struct store *
         return false;
     add_store(r, store);
     json_str(&r->json, "file", request->path);
-    json_str(&r->json, "level", until_names[UNTIL_UNLOCKED]);
+    const struct rule *rule = rules_get(atomic_load(&store->rule));
+    if (rule->name[0] != '\0')
+        json_str(&r->json, "rule", rule->name);
+    json_str(&r->json, "level", until_names[rule->until]);
     json_seconds(&r->json, "max_wait", request->deadline - request->began);
     return true;
 }

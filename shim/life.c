@@ -1,7 +1,9 @@
 /* The library's beginning and end. */
+#include "glob.h"
 #include "log.h"
 #include "real.h"
 #include "record.h"
+#include "rules.h"
 #include "sqlite.h"
 #include "store.h"
 #include "sys.h"
@@ -23,34 +25,21 @@ static void complain(const char *message)
     log_say(LOG_WARN, message);
 }
 
-/* Files are known by names without symbolic links, so the directories of SETTLE_DIRS must be, too:
- * of each, as much as exists and is no glob is resolved. */
+/* Files are known by names without symbolic links, so the directories of SETTLE_DIRS must be, too.
+ */
 static void resolve_dirs(char *dirs, size_t size)
 {
     char out[DIRS_SIZE];
     struct text t = text_in(out, sizeof out);
     for (const char *at = dirs; *at != '\0';) {
+        char directory[PATH_MAX];
+        struct text d = text_in(directory, sizeof directory);
         size_t length = strcspn(at, ":");
-        size_t fixed = strcspn(at, "*?[:");
-        if (fixed < length)
-            while (fixed > 0 && at[fixed - 1] != '/')
-                fixed--;
-        char head[PATH_MAX];
-        char resolved[PATH_MAX];
-        struct text h = text_in(head, sizeof head);
-        text_bytes(&h, at, fixed);
-        if (t.length > 0)
-            text_str(&t, ":");
-        if (fixed > 0 && realpath(head, resolved) != NULL) {
-            text_str(&t, str_equal(resolved, "/") ? "" : resolved);
-            if (fixed < length)
-                text_str(&t, "/");
-        } else {
-            if (fixed == length)
-                log_say_path(LOG_INFO, head, "named by SETTLE_DIRS, does not exist yet");
-            text_str(&t, head);
-        }
-        text_bytes(&t, at + fixed, length - fixed);
+        text_bytes(&d, at, length);
+        if (!glob_resolve(directory, sizeof directory))
+            log_say_path(LOG_INFO, directory, "named by SETTLE_DIRS, does not exist yet");
+        text_str(&t, t.length > 0 ? ":" : "");
+        text_str(&t, directory);
         at += length + (at[length] == ':');
     }
     if (t.length + 1 < t.size)
@@ -100,6 +89,7 @@ static __attribute__((constructor)) void begin(void)
         return;
     }
     resolve_dirs(settings.dirs, sizeof settings.dirs);
+    rules_read(settings_variable(environ, "SETTLE_RULES"), &settings, complain);
     track_start(&settings);
 }
 

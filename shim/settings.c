@@ -13,6 +13,7 @@ enum kind {
     KIND_STORES,
     KIND_LIST,
     KIND_PATH,
+    KIND_NAME,
     KIND_ELSEWHERE
 };
 
@@ -22,17 +23,20 @@ static const char *const at_exit_names[] = {"pending", "off", NULL};
 static const char *const deepbind_names[] = {"keep", "strip", NULL};
 static const char *const log_names[] = {"off", "warn", "info", "debug", NULL};
 
-/* One row a variable: adding a setting is adding a row. */
-static const struct row {
+struct row {
     const char *name;
     enum kind kind;
     size_t offset;
     size_t size;                /* of a string's buffer */
     const char *const *choices; /* the index is the value */
-} rows[] = {
+};
+
+/* One row a variable: adding a setting is adding a row. */
+static const struct row rows[] = {
     {"SETTLE_MAX_WAIT", KIND_DURATION, offsetof(struct settings, max_wait), 0, NULL},
     {"SETTLE_CHECK_INTERVAL", KIND_DURATION, offsetof(struct settings, check_interval), 0, NULL},
     {"SETTLE_FALLBACK_DELAY", KIND_DURATION, offsetof(struct settings, fallback_delay), 0, NULL},
+    {"SETTLE_TOTAL_WAIT", KIND_DURATION, offsetof(struct settings, total_wait), 0, NULL},
     {"SETTLE_UNTIL", KIND_CHOICE, offsetof(struct settings, until), 0, until_names},
     {"SETTLE_TRIGGER", KIND_CHOICE, offsetof(struct settings, trigger), 0, trigger_names},
     {"SETTLE_AT_EXIT", KIND_CHOICE, offsetof(struct settings, at_exit), 0, at_exit_names},
@@ -45,10 +49,21 @@ static const struct row {
     {"SETTLE_LOG_FILE", KIND_PATH, offsetof(struct settings, log_file), PATH_MAX, NULL},
     {"SETTLE_RECORD", KIND_PATH, offsetof(struct settings, record), PATH_MAX, NULL},
     {"SETTLE_USED", KIND_PATH, offsetof(struct settings, used), PATH_MAX, NULL}, /* settle_run.c */
+    {"SETTLE_RULES", KIND_ELSEWHERE, 0, 0, NULL},                                /* rules.c */
     {"SETTLE_DISABLE", KIND_ELSEWHERE, 0, 0, NULL}, /* settings_disabled */
     {"SETTLE_LIBRARY", KIND_ELSEWHERE, 0, 0, NULL}, /* scripts/settle */
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
+
+/* The options of a rule. */
+static const struct row rule_rows[] = {
+    {"max_wait", KIND_DURATION, offsetof(struct rule, max_wait), 0, NULL},
+    {"check_interval", KIND_DURATION, offsetof(struct rule, check_interval), 0, NULL},
+    {"until", KIND_CHOICE, offsetof(struct rule, until), 0, until_names},
+    {"trigger", KIND_CHOICE, offsetof(struct rule, trigger), 0, trigger_names},
+    {"name", KIND_NAME, offsetof(struct rule, name), RULE_NAME_SIZE, NULL},
+};
+enum { RULE_ROWS = sizeof rule_rows / sizeof rule_rows[0] };
 
 struct settings settings_default(void)
 {
@@ -56,6 +71,7 @@ struct settings settings_default(void)
         .max_wait = 2000000000u,
         .check_interval = 50000000u,
         .fallback_delay = 100000000u,
+        .total_wait = NO_LIMIT,
         .until = UNTIL_UNLOCKED,
         .trigger = TRIGGER_LAST,
         .at_exit = AT_EXIT_PENDING,
@@ -152,6 +168,15 @@ static bool take_path(char *out, size_t size, const char *value)
     return t.length > 0 && wanted == 0;
 }
 
+/* A name stands in log lines as it is. */
+static bool take_name(char *out, size_t size, const char *value)
+{
+    for (const char *at = value; *at != '\0'; at++)
+        if ((unsigned char)*at <= ' ' || *at == 0x7f)
+            return false;
+    return value[0] != '\0' && strlen(value) < size && str_copy(out, size, value);
+}
+
 static bool take(const struct row *row, void *field, const char *value)
 {
     switch (row->kind) {
@@ -174,6 +199,8 @@ static bool take(const struct row *row, void *field, const char *value)
         char path[PATH_MAX];
         return take_path(path, sizeof path, value) && str_copy(field, row->size, path);
     }
+    case KIND_NAME:
+        return take_name(field, row->size, value);
     case KIND_ELSEWHERE:
         break;
     }
@@ -205,42 +232,71 @@ static void say_expected(struct text *t, const struct row *row)
     case KIND_PATH:
         text_str(t, "the path of a file (%p becomes the pid)");
         break;
+    case KIND_NAME:
+        text_str(t, "a name of 1 to 63 bytes without blanks");
+        break;
     case KIND_ELSEWHERE:
         break;
     }
 }
 
-bool settings_take(struct settings *s, const char *name, const char *value,
-                   settings_complain *complain)
+static const struct row *find(const struct row *table, int count, const char *name)
 {
-    for (int i = 0; i < ROWS; i++) {
-        const struct row *row = &rows[i];
-        if (!str_equal(row->name, name))
-            continue;
-        if (take(row, (char *)s + row->offset, value))
-            return true;
-        char buffer[512];
-        struct text t = text_in(buffer, sizeof buffer);
-        char shown[128];
-        struct text v = text_in(shown, sizeof shown);
-        text_path(&v, value);
-        text_str(&t, name);
-        text_str(&t, "='");
-        text_str(&t, shown);
-        text_str(&t, "': expected ");
-        say_expected(&t, row);
-        text_str(&t, "; the default is used");
-        complain(buffer);
-        return false;
-    }
+    for (int i = 0; i < count; i++)
+        if (str_equal(table[i].name, name))
+            return &table[i];
+    return NULL;
+}
+
+static void say_given(struct text *t, const char *name, const char *value)
+{
+    char shown[128];
+    struct text v = text_in(shown, sizeof shown);
+    text_path(&v, value);
+    text_path(t, name);
+    text_str(t, "='");
+    text_str(t, shown);
+    text_str(t, "': ");
+}
+
+static bool take_or_complain(const struct row *row, void *field, const char *value,
+                             settings_complain *complain)
+{
+    if (take(row, field, value))
+        return true;
+    char buffer[512];
+    struct text t = text_in(buffer, sizeof buffer);
+    say_given(&t, row->name, value);
+    text_str(&t, "expected ");
+    say_expected(&t, row);
+    text_str(&t, "; the default is used");
+    complain(buffer);
     return false;
 }
 
-static bool known(const char *name)
+bool settings_take(struct settings *s, const char *name, const char *value,
+                   settings_complain *complain)
 {
-    for (int i = 0; i < ROWS; i++)
-        if (str_equal(rows[i].name, name))
-            return true;
+    const struct row *row = find(rows, ROWS, name);
+    return row != NULL && take_or_complain(row, (char *)s + row->offset, value, complain);
+}
+
+bool settings_take_option(struct rule *rule, const char *name, const char *value,
+                          settings_complain *complain)
+{
+    const struct row *row = find(rule_rows, RULE_ROWS, name);
+    if (row != NULL)
+        return take_or_complain(row, (char *)rule + row->offset, value, complain);
+    char buffer[512];
+    struct text t = text_in(buffer, sizeof buffer);
+    say_given(&t, name, value);
+    text_str(&t, "no such option, expected ");
+    for (int i = 0; i < RULE_ROWS; i++) {
+        text_str(&t, i == 0 ? "" : i + 1 == RULE_ROWS ? " or " : ", ");
+        text_str(&t, rule_rows[i].name);
+    }
+    text_str(&t, "; it is ignored");
+    complain(buffer);
     return false;
 }
 
@@ -256,7 +312,7 @@ void settings_read(struct settings *s, char *const *environment, settings_compla
             continue;
         struct text t = text_in(name, sizeof name);
         text_bytes(&t, *environment, (size_t)(equals - *environment));
-        if (known(name)) {
+        if (find(rows, ROWS, name) != NULL) {
             settings_take(s, name, equals + 1, complain);
             continue;
         }

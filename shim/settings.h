@@ -15,12 +15,16 @@ enum at_exit { AT_EXIT_PENDING, AT_EXIT_OFF };
 enum deepbind { DEEPBIND_KEEP, DEEPBIND_STRIP };
 enum log_level { LOG_OFF, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-enum { DIRS_SIZE = 4 * PATH_MAX, STORES_SIZE = 256 };
+enum { DIRS_SIZE = 4 * PATH_MAX, STORES_SIZE = 256, RULE_NAME_SIZE = 64 };
+
+/* Without SETTLE_TOTAL_WAIT. */
+#define NO_LIMIT UINT64_MAX
 
 struct settings {
     uint64_t max_wait;       /* ns */
     uint64_t check_interval; /* ns */
     uint64_t fallback_delay; /* ns */
+    uint64_t total_wait;     /* ns; NO_LIMIT: none */
     int until;               /* enum until, and so on below */
     int trigger;
     int at_exit;
@@ -35,6 +39,16 @@ struct settings {
     char used[PATH_MAX];      /* "": none */
 };
 
+/* What waits for the stores below a directory obey: a rule of SETTLE_RULES (rules.h). */
+struct rule {
+    char glob[PATH_MAX];
+    char name[RULE_NAME_SIZE]; /* "": none */
+    uint64_t max_wait;         /* ns */
+    uint64_t check_interval;   /* ns */
+    int until;
+    int trigger;
+};
+
 /* Called with one complete sentence for each setting that was refused. */
 typedef void settings_complain(const char *message);
 
@@ -45,6 +59,11 @@ struct settings settings_default(void);
  * default and returns false. An unknown name returns false silently. */
 bool settings_take(struct settings *s, const char *name, const char *value,
                    settings_complain *complain);
+
+/* Takes one option of a rule (max_wait), as settings_take does. An unknown name is complained
+ * about, too. */
+bool settings_take_option(struct rule *rule, const char *name, const char *value,
+                          settings_complain *complain);
 
 /* Takes all variables from an environment block (NULL-terminated, NAME=value). A SETTLE_ variable
  * that is no setting is complained about, so that a misspelt one does not pass unseen. */

@@ -1,6 +1,7 @@
 #include "store.h"
 
 #include "filter.h"
+#include "rules.h"
 #include "sys.h"
 #include "text.h"
 
@@ -156,6 +157,7 @@ static struct store *make(struct store *stores, struct identity id, const struct
         atomic_store(&s->connections, 0);
         atomic_store(&s->awaited, 0);
         atomic_store(&s->profile, profile);
+        atomic_store(&s->rule, rules_find(path));
         bool named = set_path(s, path);
         atomic_store(&s->pins, named ? 1 : 0);
         return named ? s : NULL;

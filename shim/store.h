@@ -27,6 +27,7 @@ struct store {
     const struct profile *_Atomic profile;
     _Atomic uint32_t connections; /* live SQLite connections on it */
     _Atomic uint32_t awaited;     /* closes that wait for its last handle to go (connection.c) */
+    _Atomic uint32_t rule;        /* rules_find, when it was opened */
     char *_Atomic path;           /* of the primary, absolute; "" if it could not be determined */
     uint32_t path_room;
 };
@@ -120,6 +121,9 @@ struct store_root {
     _Atomic uint32_t candidates; /* track.c: entries of ROLE_CANDIDATE */
     _Atomic uint32_t unfinished; /* track.c: closes between their two halves */
     _Atomic uint32_t waits;      /* block.c: waits that are announced or running */
+    _Atomic uint64_t spent;      /* budget.c, as are the next two */
+    _Atomic uint64_t taken;
+    _Atomic bool end_known;
 };
 
 extern union store_memory {

@@ -1,11 +1,13 @@
 #include "track.h"
 
 #include "block.h"
+#include "budget.h"
 #include "connection.h"
 #include "descriptor.h"
 #include "filter.h"
 #include "history.h"
 #include "log.h"
+#include "rules.h"
 #include "sys.h"
 #include "text.h"
 
@@ -40,7 +42,6 @@ void track_start(const struct settings *s)
     profiles_on = profile_select(s->stores, s->dirs);
     look_at_all = profile_by_content(profiles_on) || s->dirs[0] != '\0';
     block_start(s);
-    connection_start(s);
     settings = s;
     atomic_store(&tracking, true);
 }
@@ -261,6 +262,11 @@ static void settle_candidate(int fd, const struct stat *st)
     store_release(store);
 }
 
+static bool waits_at_every_close(struct store *store)
+{
+    return rules_get(atomic_load(&store->rule))->trigger == TRIGGER_EVERY;
+}
+
 void track_closing(int fd, struct closing *c)
 {
     c->handle = (struct handle){.role = ROLE_NONE};
@@ -286,7 +292,7 @@ void track_closing(int fd, struct closing *c)
     bool primary = c->handle.role == ROLE_PRIMARY;
     /* A close of the last connection that left a zombie waits for this one. */
     last = last && atomic_load(&c->handle.store->awaited) == 0;
-    c->waits = last || (settings->trigger == TRIGGER_EVERY && primary);
+    c->waits = last || (primary && waits_at_every_close(c->handle.store));
     if (c->waits && primary && st.st_nlink > 0)
         descriptor_path(fd, c->path,
                         sizeof c->path); /* it may have been renamed since it was opened */
@@ -389,6 +395,13 @@ static uint32_t left_to_do(void)
     return store_handles_open() + atomic_load(&unfinished);
 }
 
+/* No close waits for longer. */
+static uint64_t longest_exit(void)
+{
+    uint64_t longest = rules_longest_wait();
+    return longest < budget_unspent() ? longest : budget_unspent();
+}
+
 static void wait_at_exit(void)
 {
     const uint64_t step = 1000000;
@@ -398,6 +411,7 @@ static void wait_at_exit(void)
         return;
     uint64_t began = sys_now();
     uint64_t progress = began;
+    uint64_t most = longest_exit();
     bool threads = left > 0 && sys_has_threads();
 
     for (;;) {
@@ -407,7 +421,7 @@ static void wait_at_exit(void)
             progress = now;
         left = still;
         bool going_on = threads && left > 0 && now - progress < settings->fallback_delay;
-        if ((!going_on && block_waits_running() == 0) || now - began >= settings->max_wait)
+        if ((!going_on && block_waits_running() == 0) || now - began >= most)
             break;
         block_for(step);
     }

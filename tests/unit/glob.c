@@ -52,18 +52,72 @@ Test(glob, a_backslash_makes_the_next_one_itself)
     cr_expect(glob_matches("/a\\", "/a\\"), "at the end it is itself");
 }
 
-Test(glob, it_covers_what_is_below_it_and_not_what_only_begins_alike)
+Test(glob, it_covers_what_is_in_a_directory_and_below_and_not_the_directory_itself)
 {
-    cr_expect(glob_covers("/srv", "/srv"));
-    cr_expect(glob_covers("/srv", "/srv/a/b"));
-    cr_expect_not(glob_covers("/srv", "/srv2"));
-    cr_expect(glob_covers("/tmp/delta-*", "/tmp/delta-1/x/y"));
-    cr_expect_not(glob_covers("/srv/*", "/srv"));
-    cr_expect(glob_covers("/srv/*", "/srv/a/.b"));
-    cr_expect(glob_covers("", "/srv"));
-    cr_expect_not(glob_covers("", "srv"));
+    cr_expect(glob_covers("/srv", "/srv/file"));
+    cr_expect(glob_covers("/srv", "/srv/a/b/file"));
+    cr_expect_not(glob_covers("/srv", "/srv"));
+    cr_expect_not(glob_covers("/srv", "/srv2/file"));
+    cr_expect(glob_covers("/tmp/delta-*", "/tmp/delta-1/x/file"));
+    cr_expect_not(glob_covers("/srv/*", "/srv/file"));
+    cr_expect(glob_covers("/srv/*", "/srv/a/.b/file"));
+    cr_expect(glob_covers("/*/b", "/a/b/c/file"));
+    cr_expect(glob_covers("", "/file"));
+    cr_expect_not(glob_covers("", "file"));
     cr_expect_not(glob_matches("/srv", "/srv/a"));
 }
+
+/* --- links --- */
+
+static const char *resolved(const char *glob)
+{
+    static char copy[PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", glob);
+    glob_resolve(copy, sizeof copy);
+    return copy;
+}
+
+Test(glob, links_are_resolved_as_far_as_there_is_something_and_no_glob, .init = dir_begin,
+     .fini = dir_end)
+{
+    cr_assert_eq(mkdir(in_dir("real"), 0755), 0);
+    cr_assert_eq(symlink("real", in_dir("link")), 0);
+    cr_expect_str_eq(resolved(in_dir("link")), in_dir("real"));
+    cr_expect_str_eq(resolved(in_dir("link/")), in_dir("real"));
+    cr_expect_str_eq(resolved(in_dir("link/*")), in_dir("real/*"));
+    cr_expect_str_eq(resolved(in_dir("link/new-*/x")), in_dir("real/new-*/x"));
+    cr_expect_str_eq(resolved(in_dir("link/later/x")), in_dir("real/later/x"));
+    cr_expect_str_eq(resolved(in_dir("link*")), in_dir("link*"));
+    cr_expect_str_eq(resolved("/"), "/");
+    cr_expect_str_eq(resolved("/*"), "/*");
+    cr_expect_str_eq(resolved("/no-such-directory/x"), "/no-such-directory/x");
+    cr_expect_str_eq(resolved("*"), "*");
+    cr_expect_str_eq(resolved(""), "");
+}
+
+Test(glob, what_does_not_exist_yet_is_told, .init = dir_begin, .fini = dir_end)
+{
+    char glob[PATH_MAX];
+    snprintf(glob, sizeof glob, "%s/*", unit_dir);
+    cr_expect(glob_resolve(glob, sizeof glob));
+    snprintf(glob, sizeof glob, "%s/later/*", unit_dir);
+    cr_expect_not(glob_resolve(glob, sizeof glob));
+}
+
+Test(glob, a_link_that_leads_to_too_long_a_name_stays, .init = dir_begin, .fini = dir_end)
+{
+    char glob[96];
+    char before[sizeof glob];
+    cr_assert_eq(mkdir(in_dir("a-directory-of-a-long-name-that-does-not-fit-the-buffer"), 0755), 0);
+    cr_assert_eq(symlink("a-directory-of-a-long-name-that-does-not-fit-the-buffer", in_dir("l")),
+                 0);
+    snprintf(glob, sizeof glob, "%s/l/and-something-behind-it-*", unit_dir);
+    memcpy(before, glob, sizeof glob);
+    glob_resolve(glob, sizeof glob);
+    cr_expect_str_eq(glob, before);
+}
+
+/* --- against fnmatch --- */
 
 /* A few pieces put together at random. */
 static void put_together(char *out, const char *const *pieces, unsigned count)

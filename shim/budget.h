@@ -1,0 +1,36 @@
+/* The budget of SETTLE_TOTAL_WAIT: how long the closes of this process may wait, all together.
+ *
+ * A wait claims the longest that it may take before it begins, and gives back what it did not need:
+ * so the waits of several threads at the same time, which count one by one, never take more than
+ * the budget together. What is left for a wait may therefore be less than is unspent. A fork child
+ * begins with the whole budget, as any new process does.
+ */
+#ifndef SETTLE_BUDGET_H
+#define SETTLE_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* total: ns; NO_LIMIT: none. */
+void budget_start(uint64_t total);
+
+struct claim {
+    uint64_t began; /* sys_now */
+    uint64_t ns;    /* what the wait may take */
+    int home;       /* the process whose budget that is */
+};
+
+/* Claims up to `wanted` ns for a wait that begins now. */
+struct claim budget_claim(uint64_t wanted);
+
+/* The wait has ended, and took so much of its claim. Does nothing in a fork child that a signal
+ * handler made during the wait. */
+void budget_settle(struct claim claim, uint64_t used);
+
+/* What the waits that have ended left of it, in ns. */
+uint64_t budget_unspent(void);
+
+/* True the first time that it is asked with the whole budget spent. */
+bool budget_ends_now(void);
+
+#endif
