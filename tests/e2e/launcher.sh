@@ -115,6 +115,7 @@ options_set_their_variables() {
     sets --max-wait 1.5 SETTLE_MAX_WAIT 1.5
     sets --check-interval 20ms SETTLE_CHECK_INTERVAL 20ms
     sets --fallback-delay 1s SETTLE_FALLBACK_DELAY 1s
+    sets --total-wait 10 SETTLE_TOTAL_WAIT 10
     sets --until unlocked SETTLE_UNTIL unlocked
     sets --trigger last SETTLE_TRIGGER last
     sets --trigger every SETTLE_TRIGGER every
@@ -125,6 +126,7 @@ options_set_their_variables() {
     sets --stores chroma SETTLE_STORES chroma
     sets --stores sqlite:chroma SETTLE_STORES sqlite:chroma
     sets --dir /srv/data SETTLE_DIRS /srv/data
+    sets --rule '/srv/*: max_wait=1' SETTLE_RULES '/srv/*: max_wait=1'
     sets --max-collections 0 SETTLE_MAX_COLLECTIONS 0
     sets --max-files 1000000 SETTLE_MAX_FILES 1000000
     sets --log off SETTLE_LOG off
@@ -159,6 +161,7 @@ durations_are_checked() {
     done
     refuses --check-interval fast "$seconds"
     refuses --fallback-delay 86401 "$seconds"
+    refuses --total-wait none "$seconds"
 }
 
 values_are_checked() {
@@ -185,18 +188,18 @@ values_are_checked() {
 }
 
 command_lines_are_checked() {
-    for option in --rule --total-wait --max --stores-x -x -h - ---; do
+    for option in --max --stores-x -x -h - ---; do
         settle "$option" x echo ran
         fails "$option is an unknown option" 125 "settle: unknown option '$option': 'settle --help' lists the options"
     done
-    settle --rule=x echo ran
-    fails 'an unknown option with a value is named without it' 125 "settle: unknown option '--rule': 'settle --help' lists the options"
+    settle --rules=x echo ran
+    fails 'an unknown option with a value is named without it' 125 "settle: unknown option '--rules': 'settle --help' lists the options"
 
-    for option in --max-wait --check-interval --fallback-delay; do
+    for option in --max-wait --check-interval --fallback-delay --total-wait; do
         settle $option
         fails "$option needs a value" 125 "settle: $option without a value: expected $seconds"
     done
-    for option in --until --trigger --at-exit --deepbind --stores --dir --max-collections --max-files --log --log-file --record; do
+    for option in --until --trigger --at-exit --deepbind --stores --dir --rule --max-collections --max-files --log --log-file --record; do
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
@@ -394,6 +397,45 @@ directories_add_up() {
     gives 'a relative --log-file becomes absolute' "$scratch/settle.log"
 }
 
+refuses_rule() { # rule, what is said of it
+    settle --rule "$1" echo ran
+    fails "--rule '$1' is refused" 125 "settle: --rule '$1': $2"
+}
+
+rules_add_up() {
+    settle --rule '/a: max_wait=1' --rule='/b/*: name=b trigger=every' printenv SETTLE_RULES
+    gives '--rule may be given several times' '/a: max_wait=1; /b/*: name=b trigger=every'
+    export SETTLE_RULES='/x: name=x'
+    settle --rule '/a:' printenv SETTLE_RULES
+    gives '--rule goes before SETTLE_RULES, since the first that matches wins' '/a:; /x: name=x'
+    settle printenv SETTLE_RULES
+    gives 'without --rule SETTLE_RULES stays' '/x: name=x'
+    unset SETTLE_RULES
+    all='/a:b/[0-9]*: max_wait=2.5s check_interval=10ms until=unlocked trigger=last name=*'
+    settle --rule "$all" printenv SETTLE_RULES
+    gives 'a rule may have all options' "$all"
+    settle --rule "$all" sh -c "env | grep '^SETTLE_[MCUT]'"
+    fails 'what a rule says is not set for all' 1 ''
+    settle --rule '/a: max_wait=1
+        name=a' printenv SETTLE_RULES
+    gives 'a rule may have several lines' '/a: max_wait=1
+        name=a'
+
+    shape="expected an absolute directory or glob, a colon and options, such as '/tmp/delta-*: max_wait=1.0'"
+    for value in '' /a 'a: max_wait=1' './a: name=x' ': name=x'; do
+        refuses_rule "$value" "$shape"
+    done
+    refuses_rule '/a: name=x; /b: name=y' 'expected one rule, without a semicolon'
+    refuses_rule '/a: max_wait=soon' "max_wait 'soon': expected $seconds"
+    refuses_rule '/a: name=x check_interval=' "check_interval '': expected $seconds"
+    refuses_rule '/a: until=never' "until 'never': expected one of: unlocked"
+    refuses_rule '/a: trigger=all name=x' "trigger 'all': expected one of: last every"
+    refuses_rule '/a: name=' "name '': expected a name"
+    for value in max_wait maxwait=1 '*'; do
+        refuses_rule "/a: $value" "'$value': expected max_wait=S, check_interval=S, until=LEVEL, trigger=WHEN or name=WORD"
+    done
+}
+
 help_is_complete() {
     settle --version
     gives '--version prints name and version' "settle $version"
@@ -407,12 +449,14 @@ Usage: settle [options] [--] command
 --max-wait S          SETTLE_MAX_WAIT=2.0
 --check-interval S    SETTLE_CHECK_INTERVAL=0.05
 --fallback-delay S    SETTLE_FALLBACK_DELAY=0.1
+--total-wait S        SETTLE_TOTAL_WAIT
 --until LEVEL         SETTLE_UNTIL=unlocked
 --trigger WHEN        SETTLE_TRIGGER=last
 --at-exit WHAT        SETTLE_AT_EXIT=pending
 --deepbind HOW        SETTLE_DEEPBIND=keep
 --stores LIST         SETTLE_STORES=chroma
 --dir DIR             SETTLE_DIRS
+--rule RULE           SETTLE_RULES
 --max-collections N   SETTLE_MAX_COLLECTIONS=5
 --max-files N         SETTLE_MAX_FILES=3
 --log LEVEL           SETTLE_LOG=warn
@@ -451,6 +495,7 @@ for shell in sh dash 'busybox sh' bash; do
     preload_is_kept
     the_library_is_found
     directories_add_up
+    rules_add_up
     help_is_complete
 done
 
