@@ -23,9 +23,9 @@ endif
 
 # Layers, from the ground up; each calls only what stands before it.
 GROUND := text glob json profile settings rules filter helper append log record
-KERNEL := probe watch descriptor
+KERNEL := probe watch descriptor locate
 WAITING := wait store history budget block connection track
-HOOKS := real sqlite hooks life
+HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone
 WAIT_MODULES := settle_wait text glob settings profile probe watch wait
@@ -110,10 +110,30 @@ $(B)/programs/%: tests/e2e/programs/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lpthread -lsqlite3
 
+# The API is tested as it is installed.
+INSTALLED := $(abspath $(B))/installed
+$(INSTALLED)/lib/libsettle.so: $(B)/libsettle.so $(B)/settle-wait shim/settle.h shim/settle.pc.in Makefile
+	$(say) COPY $(INSTALLED)
+	$(Q)$(MAKE) --no-print-directory install PREFIX=$(INSTALLED) > $(B)/install.log
+	$(Q)touch $@
+
+LINK_API = $$(PKG_CONFIG_PATH=$(INSTALLED)/lib/pkgconfig pkg-config --cflags --libs settle) \
+	-Wl,-rpath,$(INSTALLED)/lib
+
+$(B)/api/linked: tests/e2e/api/linked.c $(INSTALLED)/lib/libsettle.so
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) -o $@ $< $(LDFLAGS) $(LINK_API) -lpthread
+
+$(B)/api/header: tests/e2e/api/header.cc $(INSTALLED)/lib/libsettle.so
+	$(say) CXX $@
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++98 -pedantic -Wall -Wextra -Werror -o $@ $< $(LINK_API)
+
 unit: $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 
-e2e: all $(PROGRAMS) $(B)/e2e-tests
+e2e: all $(PROGRAMS) $(B)/api/linked $(B)/api/header $(B)/e2e-tests
 	$(Q)$(B)/e2e-tests --jobs 2
 
 launcher: all
@@ -153,7 +173,8 @@ bench: all $(B)/bench/close
 
 # --- keeping house ---
 
-C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/e2e/programs/*.c)
+C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/e2e/programs/*.c \
+	tests/e2e/api/*.c)
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
 
 lint:
@@ -172,10 +193,15 @@ format:
 	$(Q)clang-format -i $(C_FILES)
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/settle
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/settle \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 scripts/settle $(B)/settle-wait $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/libsettle.so $(DESTDIR)$(PREFIX)/lib/settle/
 	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTDIR)$(PREFIX)/lib/settle/
+	ln -sf settle/libsettle.so $(DESTDIR)$(PREFIX)/lib/libsettle.so
+	install -m 644 shim/settle.h $(DESTDIR)$(PREFIX)/include/
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/settle.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/settle.pc
 
 clean:
 	rm -rf $(B)

@@ -6,12 +6,8 @@
 #include "log.h"
 #include "rules.h"
 #include "sys.h"
-#include "wait.h"
 
 #include <errno.h>
-
-/* What a helper stuck in the kernel (a dead network file system) may overrun its deadline by. */
-static const uint64_t patience = 1000000000u;
 
 static const struct settings *settings;
 /* In the memory that a fork empties: a child has none of its parent's waits. */
@@ -20,7 +16,6 @@ static const struct settings *settings;
 struct block_request {
     struct wait_request wait;
     struct wait_result result;
-    const struct rule *rule;
     struct claim claim;
     struct log_line line; /* here, since the program's stack may be a small one */
 };
@@ -145,19 +140,18 @@ static enum log_level level_of(const struct wait_result *result, const struct pr
     return LOG_WARN;
 }
 
-static void tell(struct block_request *request)
+void block_tell(struct log_line *line, const struct wait_request *wait, const struct wait_result *r,
+                const struct rule *rule)
 {
-    const struct wait_result *r = &request->result;
-    struct log_line *line = &request->line;
-    enum log_level level = level_of(r, request->wait.profile);
+    enum log_level level = level_of(r, wait->profile);
     if (log_wants(level)) {
         log_begin(line, level);
-        say_outcome(&line->text, request->wait.path, r);
+        say_outcome(&line->text, wait->path, r);
         if (log_wants(LOG_INFO)) {
             text_str(&line->text, " ");
             say_counts(&line->text, r);
         }
-        say_rule(&line->text, request->rule);
+        say_rule(&line->text, rule);
         log_end(line);
     }
     if (r->secondaries_held > 0 && log_wants(LOG_INFO)) {
@@ -168,7 +162,7 @@ static void tell(struct block_request *request)
         text_str(&line->text, " of ");
         text_int(&line->text, r->secondaries);
         text_str(&line->text, " looked at)");
-        say_rule(&line->text, request->rule);
+        say_rule(&line->text, rule);
         log_end(line);
     }
 }
@@ -237,7 +231,6 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     }
     struct block_request *request = helper_request(helper);
     struct wait_request *wait = &request->wait;
-    request->rule = rule;
     request->claim = budget_claim(left_of(rule->max_wait, began));
     str_copy(wait->path, sizeof wait->path, path);
     wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
@@ -253,9 +246,9 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
 
     history_wait_begun(store, wait);
     atomic_fetch_add(&waits, 1);
-    int error = helper_run(helper, work, wait->deadline + patience);
+    int error = helper_run(helper, work, wait->deadline + BLOCK_PATIENCE);
     if (error == 0) {
-        tell(request);
+        block_tell(&request->line, wait, &request->result, rule);
         if (request->result.outcome == OUTCOME_UNEXAMINED)
             fixed_delay(rule);
     } else if (error == ETIMEDOUT) {

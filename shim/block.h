@@ -3,8 +3,14 @@
 #ifndef SETTLE_BLOCK_H
 #define SETTLE_BLOCK_H
 
+#include "log.h"
 #include "settings.h"
 #include "store.h"
+#include "wait.h"
+
+/* ns: what a helper that is stuck in the kernel (a dead network file system) may overrun its
+ * deadline by. */
+enum { BLOCK_PATIENCE = 1000000000 };
 
 /* The settings of every wait. Must outlive the program. */
 void block_start(const struct settings *settings);
@@ -18,6 +24,10 @@ bool block_may_wait(const char *path);
  * pin on the store. Keeps errno; signal handlers run; in a fork child that one of them made it
  * returns at once. */
 void block_until_settled(struct store *store, const char *path, uint64_t began);
+
+/* Writes what came of a wait to the log. line: where to build it. */
+void block_tell(struct log_line *line, const struct wait_request *wait,
+                const struct wait_result *result, const struct rule *rule);
 
 /* Sleeps ns, whatever signal handlers run, unless in a fork child that one of them made. */
 void block_for(uint64_t ns);

@@ -5,14 +5,24 @@
 
 #include <string.h>
 
-void descriptor_path(int fd, char *out, size_t size)
+static void path_in(const char *table, int fd, char *out, size_t size)
 {
-    char link[40];
+    char link[48];
     struct text t = text_in(link, sizeof link);
-    text_str(&t, "/proc/self/fd/");
+    text_str(&t, table);
     text_int(&t, fd);
     long length = sys_readlink(link, out, size - 1);
     out[length > 0 ? length : 0] = '\0';
+}
+
+void descriptor_path(int fd, char *out, size_t size)
+{
+    path_in("/proc/self/fd/", fd, out, size);
+}
+
+void descriptor_path_in_helper(int fd, char *out, size_t size)
+{
+    path_in("/proc/thread-self/fd/", fd, out, size);
 }
 
 /* The first 16 bytes of a database: https://www.sqlite.org/fileformat2.html. pread, so that the

@@ -12,6 +12,9 @@
 /* The kernel's name for the open file: absolute, without symbolic links. "" without /proc. */
 void descriptor_path(int fd, char *out, size_t size);
 
+/* The same in a helper, whose table is not that of the process. */
+void descriptor_path_in_helper(int fd, char *out, size_t size);
+
 /* Whether it begins as a database does. The file position stays where it is. */
 bool descriptor_is_database(int fd, const struct stat *st);
 

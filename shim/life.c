@@ -1,4 +1,5 @@
 /* The library's beginning and end. */
+#include "api.h"
 #include "glob.h"
 #include "log.h"
 #include "real.h"
@@ -60,15 +61,9 @@ static void make_absolute(char *path, size_t size)
         str_copy(path, size, whole);
 }
 
-static __attribute__((constructor)) void begin(void)
+/* The log first, since the reading of the settings has things to say. */
+static void begin_log(void)
 {
-    real_resolve();
-    /* In a set-user-ID program nothing of the user's environment may have an effect. */
-    if (getauxval(AT_SECURE) != 0 || settings_disabled(environ))
-        return;
-
-    settings = settings_default();
-    /* The log first, since the reading of the settings has things to say. */
     const char *first[] = {"SETTLE_LOG", "SETTLE_LOG_FILE"};
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
         const char *value = settings_variable(environ, first[i]);
@@ -77,10 +72,12 @@ static __attribute__((constructor)) void begin(void)
     }
     make_absolute(settings.log_file, sizeof settings.log_file);
     log_start((enum log_level)settings.log, settings.log_file);
-    settings_read(&settings, environ, complain);
+}
+
+static void begin_hooks(void)
+{
     make_absolute(settings.record, sizeof settings.record);
     record_start(settings.record, settings.used);
-
     if (settings.deepbind == DEEPBIND_STRIP)
         settle_dlopen_mask = ~RTLD_DEEPBIND;
     if (!store_start()) {
@@ -89,8 +86,26 @@ static __attribute__((constructor)) void begin(void)
         return;
     }
     resolve_dirs(settings.dirs, sizeof settings.dirs);
-    rules_read(settings_variable(environ, "SETTLE_RULES"), &settings, complain);
     track_start(&settings);
+}
+
+/* What a program asks for by name (settle.h) it gets in any case; without the log, the reading of
+ * the settings is silent. */
+static __attribute__((constructor)) void begin(void)
+{
+    real_resolve();
+    settings = settings_default();
+    api_start(&settings);
+    /* In a set-user-ID program nothing of the user's environment may have an effect. */
+    bool is_trusted = getauxval(AT_SECURE) == 0;
+    bool is_on = is_trusted && !settings_disabled(environ);
+    if (is_on)
+        begin_log();
+    if (is_trusted)
+        settings_read(&settings, environ, complain);
+    rules_read(is_trusted ? settings_variable(environ, "SETTLE_RULES") : NULL, &settings, complain);
+    if (is_on)
+        begin_hooks();
 }
 
 static __attribute__((destructor)) void end(void)

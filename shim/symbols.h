@@ -3,6 +3,7 @@
  * LIBC(name): resolved by dlsym(RTLD_NEXT) at start; what a libc lacks keeps its stand-in (real.c).
  * SQLITE(name): resolved for each caller (sqlite.c).
  * ASKED(name): resolved in the same way and not exported.
+ * API(name): the library's own (settle.h).
  * A test holds the exported symbols of the built library against this table.
  */
 #define SETTLE_LIBC_SYMBOLS(LIBC)                                                                  \
@@ -48,3 +49,7 @@
 #define SETTLE_SQLITE_ASKED(ASKED)                                                                 \
     ASKED(sqlite3_db_filename)                                                                     \
     ASKED(sqlite3_next_stmt)
+
+#define SETTLE_API_SYMBOLS(API)                                                                    \
+    API(settle_wait_file)                                                                          \
+    API(settle_wait_store)

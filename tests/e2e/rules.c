@@ -1,0 +1,352 @@
+/* SETTLE_RULES and SETTLE_TOTAL_WAIT on real programs. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(rules, .init = world_begin, .fini = world_end, .timeout = 120);
+
+static const uint64_t soon = 250 * (uint64_t)MS; /* room for a busy machine */
+
+/* A directory beside the world's, with an empty store in it; the path of the store's main file,
+ * valid until in_dir's fourth next call. */
+static const char *a_store_in(const char *directory)
+{
+    char text[PATH_MAX + 16];
+    snprintf(text, sizeof text, "../%s", directory);
+    const char *path = in_dir(text);
+    snprintf(text, sizeof text, "mkdir -p '%s'", path);
+    cr_assert_eq(system(text), 0);
+    snprintf(text, sizeof text, "../%s/chroma.sqlite3", directory);
+    const char *primary = in_dir(text);
+    int fd = open(primary, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    cr_assert_geq(fd, 0);
+    close(fd);
+    return primary;
+}
+
+/* A rule for a directory beside the world's; valid until the eighth next call. */
+static const char *rule_for(const char *glob, const char *options)
+{
+    static char rules[8][PATH_MAX];
+    static unsigned next;
+    char top[PATH_MAX];
+    char *rule = rules[next++ % 8];
+    snprintf(top, sizeof top, "%s", world.dir);
+    *strrchr(top, '/') = '\0';
+    cr_assert_lt(snprintf(rule, PATH_MAX, "%s/%s: %s", top, glob, options), PATH_MAX);
+    return rule;
+}
+
+static struct step say(struct process *p, const char *command, const char *path)
+{
+    char line[PATH_MAX + 32];
+    snprintf(line, sizeof line, "%s %s", command, path);
+    return step(p, line);
+}
+
+static struct step open_and_close(struct process *p, const char *path)
+{
+    cr_assert_geq(say(p, "open a -", path).result, 0);
+    return step(p, "close a");
+}
+
+static void end_now(struct process *p)
+{
+    kill(p->pid, SIGKILL);
+    finish(p);
+}
+
+static unsigned log_lines(const char *what, const char *rule)
+{
+    char command[PATH_MAX + 256];
+    snprintf(command, sizeof command, "exit $(grep '%s' '%s' | grep -c ' rule=%s$')", what,
+             world.log, rule);
+    return (unsigned)WEXITSTATUS(system(command));
+}
+
+/* --- the service that the idea comes from --- */
+
+/* Where it closes a client, and how long it then waits at most. */
+static const struct call_site {
+    const char *collection;
+    unsigned max_wait; /* ms */
+} call_sites[] = {
+    {"chunk_processing", 2000},         {"delta_download", 1000},
+    {"intermediate_merge_chunk", 1000}, {"intermediate_merge_main", 2000},
+    {"final_merge_chunk", 1000},        {"final_merge_main", 2000},
+};
+enum { CALL_SITES = sizeof call_sites / sizeof call_sites[0] };
+
+struct closed {
+    uint64_t took;
+    uint64_t at;
+};
+
+static struct closed read_closed(struct process *p)
+{
+    char line[128];
+    unsigned long long took = 0;
+    unsigned long long at = 0;
+    cr_assert_not_null(fgets(line, sizeof line, p->out), "%s", errors_of(p));
+    cr_assert_eq(sscanf(line, "closed %llu %llu", &took, &at), 2, "%s", line);
+    return (struct closed){took, at};
+}
+
+static struct process start_service(const char *const *options, const char *const *stores,
+                                    unsigned count)
+{
+    static char directories[CALL_SITES][PATH_MAX];
+    const char *command[CALL_SITES + 3] = {"/usr/bin/python3", "tests/e2e/programs/service.py"};
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(directories[i], PATH_MAX, "%s", stores[i]);
+        *strrchr(directories[i], '/') = '\0';
+        command[2 + i] = directories[i];
+    }
+    struct process p = spawn_shimmed(options, command);
+    await_line(&p, "open");
+    return p;
+}
+
+/* Each call site has a store in a directory and a rule of its own. All close at the same time, with
+ * a holder on each store, which lets go after ms. */
+static void run_call_sites(unsigned ms, struct process *holders, struct closed *closed)
+{
+    static char primaries[CALL_SITES][PATH_MAX];
+    const char *stores[CALL_SITES];
+    static char rules[CALL_SITES * PATH_MAX];
+    for (int i = 0; i < CALL_SITES; i++) {
+        char how[96];
+        snprintf(primaries[i], PATH_MAX, "%s", a_store_in(call_sites[i].collection));
+        stores[i] = primaries[i];
+        snprintf(how, sizeof how, "max_wait=%ums name=%s", call_sites[i].max_wait,
+                 call_sites[i].collection);
+        strcat(strcat(rules, rule_for(call_sites[i].collection, how)), ";\n");
+    }
+    setenv("SETTLE_RULES", rules, 1);
+    struct process p = start_service(OPTIONS(NULL), stores, CALL_SITES);
+    unsetenv("SETTLE_RULES");
+    for (int i = 0; i < CALL_SITES; i++)
+        holders[i] = hold("posix", stores[i], ms);
+    send_line(&p, "close");
+    for (int i = 0; i < CALL_SITES; i++)
+        closed[i] = read_closed(&p);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_eq(log_waits(), CALL_SITES);
+}
+
+Test(rules, at_each_call_site_a_close_takes_its_own_max_wait_where_nobody_lets_go)
+{
+    struct process holders[CALL_SITES];
+    struct closed closed[CALL_SITES];
+    run_call_sites(30000, holders, closed);
+    for (int i = 0; i < CALL_SITES; i++) {
+        uint64_t max_wait = call_sites[i].max_wait * (uint64_t)MS;
+        cr_expect_geq(closed[i].took, max_wait, "%s", call_sites[i].collection);
+        cr_expect_lt(closed[i].took, max_wait + soon, "%s", call_sites[i].collection);
+        cr_expect_eq(log_lines("still locked after", call_sites[i].collection), 1, "%s",
+                     call_sites[i].collection);
+        end_now(&holders[i]);
+    }
+}
+
+Test(rules, at_each_call_site_a_close_returns_when_the_holder_lets_go)
+{
+    struct process holders[CALL_SITES];
+    struct closed closed[CALL_SITES];
+    run_call_sites(500, holders, closed);
+    for (int i = 0; i < CALL_SITES; i++) {
+        uint64_t released = released_at(&holders[i]);
+        cr_expect_geq(closed[i].at, released, "%s", call_sites[i].collection);
+        cr_expect_lt(closed[i].at, released + soon, "%s", call_sites[i].collection);
+        cr_expect_eq(log_lines("File unlocked after polling", call_sites[i].collection), 1, "%s",
+                     call_sites[i].collection);
+    }
+}
+
+/* --- which rule --- */
+
+Test(rules, the_first_rule_that_matches_a_directory_above_the_store_holds)
+{
+    const char *deep = a_store_in("delta-1/chroma");
+    const char *other = a_store_in("omega-1");
+    struct process p = SHIMMED_WITH(OPTIONS("--rule", rule_for("delta-*", "name=delta"), "--rule",
+                                            rule_for("delta-1/chroma", "name=later")),
+                                    "build/programs/stepper");
+    open_and_close(&p, deep);
+    cr_expect_eq(log_lines("unlocked at once", "delta"), 1);
+    open_and_close(&p, other);
+    cr_expect_eq(log_waits(), 2);
+    cr_expect_eq(log_count("rule="), 1, "a store without a rule has no name");
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(rules, links_lead_to_the_same_rule)
+{
+    const char *real = a_store_in("real");
+    cr_assert_eq(symlink("real", in_dir("../link")), 0);
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--rule", rule_for("link", "name=linked")), "build/programs/stepper");
+    open_and_close(&p, real);
+    open_and_close(&p, in_dir("../link/chroma.sqlite3"));
+    cr_expect_eq(log_lines("unlocked at once", "linked"), 2);
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(rules, the_rule_is_that_of_the_directory_where_the_store_was_opened)
+{
+    const char *primary = a_store_in("named");
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--rule", rule_for("named", "name=named")), "build/programs/stepper");
+    say(&p, "open a -", primary);
+    cr_assert_eq(say(&p, "rename - -", in_dir("../named")).result, 0);
+    step(&p, "close a");
+    cr_expect_eq(log_lines("named.moved/chroma.sqlite3", "named"), 1);
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(rules, a_rule_has_a_trigger_of_its_own)
+{
+    const char *pooled = a_store_in("pooled");
+    struct process p = SHIMMED_WITH(OPTIONS("--rule", rule_for("pooled", "trigger=every")),
+                                    "build/programs/stepper");
+    say(&p, "open a -", world.primary);
+    say(&p, "open b -", world.primary);
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 0);
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 1);
+    say(&p, "open a -", pooled);
+    say(&p, "open b -", pooled);
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 2);
+    step(&p, "close b");
+    cr_expect_eq(log_waits(), 3);
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(rules, a_bad_rule_is_named_and_the_others_hold)
+{
+    char rules[2 * PATH_MAX];
+    const char *good = a_store_in("good");
+    snprintf(rules, sizeof rules, "store/*: max_wait=1; %s; /x: max_wait=soon",
+             rule_for("good", "name=good"));
+    setenv("SETTLE_RULES", rules, 1);
+    struct process p = SHIMMED("build/programs/stepper");
+    unsetenv("SETTLE_RULES");
+    open_and_close(&p, good);
+    cr_expect_eq(log_count("warning: "), 2);
+    cr_expect(log_has("warning: SETTLE_RULES, rule 'store/*: max_wait=1': 'store/*': expected an "
+                      "absolute directory or glob"));
+    cr_expect(log_has("warning: SETTLE_RULES, rule '/x: max_wait=soon': max_wait='soon': expected "
+                      "seconds"));
+    cr_expect_eq(log_lines("unlocked at once", "good"), 1);
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(rules, the_exit_waits_for_a_close_with_a_rule_that_waits_longer_than_others)
+{
+    const char *primary = a_store_in("slow");
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--max-wait", "200ms", "--rule", rule_for("slow", "max_wait=10")),
+                     "build/programs/threads", "exit-closing", primary, "40");
+    await_line(&p, "open");
+    struct process holder = hold("posix", primary, 800);
+    send_line(&p, "go");
+    cr_expect_eq(finish(&p), 7);
+    cr_expect_geq(now_ns(), released_at(&holder));
+}
+
+/* --- the budget --- */
+
+#define SPENT "of SETTLE_TOTAL_WAIT are spent: closes no longer wait"
+
+Test(rules, once_the_budget_is_spent_closes_no_longer_wait_and_that_is_said_once)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "400ms", "--total-wait", "600ms"),
+                                    "build/programs/stepper");
+    struct process holder = hold("posix", world.primary, 30000);
+    uint64_t first = open_and_close(&p, world.primary).took;
+    cr_expect_geq(first, 400 * (uint64_t)MS);
+    cr_expect(!log_has(SPENT));
+    uint64_t second = open_and_close(&p, world.primary).took;
+    cr_expect_geq(second, 200 * (uint64_t)MS - (first - 400 * (uint64_t)MS));
+    cr_expect_lt(second, 200 * (uint64_t)MS + soon);
+    cr_expect(log_has("warning: the 0.600 s " SPENT));
+    for (int i = 0; i < 3; i++)
+        cr_expect_lt(open_and_close(&p, world.primary).took, 100 * (uint64_t)MS);
+    cr_expect_eq(log_count(SPENT), 1);
+    cr_expect_eq(log_count("still locked after"), 2);
+    cr_expect_eq(log_count("debug: "), 5 + 3, "five opens, three closes");
+    cr_expect_eq(log_count("not waited for, since SETTLE_TOTAL_WAIT is spent"), 3);
+    cr_expect_eq(finish(&p), 0);
+    end_now(&holder);
+}
+
+Test(rules, closes_that_find_their_store_free_take_nothing_of_the_budget)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--total-wait", "1ms"), "build/programs/stepper");
+    say(&p, "thousand a -", world.primary);
+    cr_expect_eq(log_count("unlocked at once"), 1000);
+    cr_expect(!log_has(SPENT));
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(rules, closes_at_the_same_time_never_take_more_than_the_budget_together)
+{
+    char first[PATH_MAX];
+    snprintf(first, sizeof first, "%s", a_store_in("first"));
+    const char *stores[] = {first, a_store_in("second")};
+    struct process p = start_service(
+        OPTIONS("--max-wait", "800ms", "--total-wait", "1", "--at-exit", "off"), stores, 2);
+    struct process holders[] = {hold("posix", stores[0], 30000), hold("posix", stores[1], 30000)};
+    send_line(&p, "close");
+    uint64_t a = read_closed(&p).took;
+    uint64_t b = read_closed(&p).took;
+    cr_expect_geq(a + b, 1000 * (uint64_t)MS);
+    cr_expect_lt(a + b, 1000 * (uint64_t)MS + soon);
+    cr_expect_geq(a > b ? a : b, 800 * (uint64_t)MS);
+    cr_expect_eq(log_count(SPENT), 1);
+    cr_expect_eq(finish(&p), 0);
+    end_now(&holders[0]);
+    end_now(&holders[1]);
+}
+
+Test(rules, a_fork_child_has_the_whole_budget)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--total-wait", "300ms"), "build/programs/stepper");
+    struct process holder = hold("posix", world.primary, 30000);
+    open_and_close(&p, world.primary);
+    cr_expect_eq(log_count(SPENT), 1);
+    struct step child = say(&p, "childopens - -", world.primary);
+    cr_expect_eq(child.result, 0);
+    cr_expect_geq(child.took, 300 * (uint64_t)MS);
+    cr_expect_eq(log_count(SPENT), 2);
+    cr_expect_lt(open_and_close(&p, world.primary).took, 100 * (uint64_t)MS);
+    cr_expect_eq(finish(&p), 0);
+    end_now(&holder);
+}
+
+Test(rules, a_budget_of_nothing_makes_neither_closes_nor_the_exit_wait)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--total-wait", "0"), "build/programs/threads",
+                                    "exit-leaking", world.primary);
+    await_line(&p, "open");
+    uint64_t began = now_ns();
+    send_line(&p, "go");
+    cr_expect_eq(finish(&p), 7);
+    uint64_t leaking = now_ns() - began;
+    cr_expect_lt(leaking, 90 * (uint64_t)MS, "the exit waited");
+
+    p = SHIMMED_WITH(OPTIONS("--total-wait", "0"), "build/programs/stepper");
+    struct process holder = hold("posix", world.primary, 30000);
+    cr_expect_lt(open_and_close(&p, world.primary).took, 100 * (uint64_t)MS);
+    cr_expect_eq(log_count(SPENT), 1);
+    cr_expect_eq(finish(&p), 0);
+    end_now(&holder);
+}
