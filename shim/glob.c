@@ -84,10 +84,8 @@ static bool match(const char *glob, const char *path, char end)
             continue;
         }
         if (*glob != '\0' && *glob != '*' && *path != '\0' && take_one(&glob, *path, hidden)) {
-            if (*path++ == '/') {
-                star = NULL;
+            if (*path++ == '/')
                 name = path;
-            }
             continue;
         }
         if (star == NULL || *taken == '\0' || *taken == '/')

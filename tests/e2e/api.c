@@ -243,6 +243,8 @@ Test(api, the_check_interval_is_the_longest_sleep_between_two_looks)
     cr_expect_gt(looks_with_interval("0.001"), 2 * looks_with_interval("10"));
     setenv("SETTLE_CHECK_INTERVAL", "1ms", 1);
     cr_expect_gt(looks_with_interval("-1"), 2 * looks_with_interval("10"));
+    setenv("SETTLE_CHECK_INTERVAL", "10", 1);
+    cr_expect_lt(2 * looks_with_interval("-1"), looks_with_interval("0.001"));
     unsetenv("SETTLE_CHECK_INTERVAL");
     unsetenv("SETTLE_LOG");
     end_now(&holder);

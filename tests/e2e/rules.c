@@ -359,6 +359,7 @@ Test(rules, fixed_delays_are_part_of_the_budget)
     uint64_t first = open_and_close(&p, world.primary).took;
     cr_expect_geq(first, 200 * (uint64_t)MS);
     cr_expect_lt(first, 200 * (uint64_t)MS + soon);
+    cr_expect_not_null(strstr(errors_of(&p), SPENT), "%s", errors_of(&p));
     cr_expect_lt(open_and_close(&p, world.primary).took, soon);
     cr_expect_eq(finish(&p), 0);
 }
