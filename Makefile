@@ -42,10 +42,21 @@ TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
-$(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map
+# The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
+# takes the oldest version of each symbol, and musl takes itself for both (README, Design).
+STUBS := $(B)/stub/libc.so.6 $(B)/stub/libdl.so.2
+
+$(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map $(STUBS)
 	$(say) LINK $@
-	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,-z,defs -Wl,--version-script=$(B)/export.map \
-		-Wl,-soname,libsettle.so -o $@ $(LIBRARY_OBJECTS) -ldl
+	$(Q)$(CC) -shared -nodefaultlibs $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,-z,defs -Wl,--hash-style=both \
+		-Wl,--version-script=$(B)/export.map -Wl,-soname,libsettle.so -o $@ $(LIBRARY_OBJECTS) $(STUBS)
+
+$(B)/stub/libc.so.6: IMPORTS := SETTLE_LIBC_IMPORTS
+$(B)/stub/libdl.so.2: IMPORTS := SETTLE_LIBDL_IMPORTS
+$(STUBS): shim/stub.S shim/symbols.h Makefile
+	$(say) STUB $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -nostdlib -Ishim -DSTUBS=$(IMPORTS) -Wl,-soname,$(@F) -o $@ $<
 
 $(B)/settle-wait: $(WAIT_OBJECTS)
 	$(say) LINK $@

@@ -261,9 +261,19 @@ EXPORT void closefrom(int first)
 
 /* --- descriptors from elsewhere --- */
 
+/* CMSG_NXTHDR calls a function that musl lacks where nothing is inlined. */
+static struct cmsghdr *next_header(const struct msghdr *message, struct cmsghdr *c)
+{
+    size_t at = (size_t)((char *)c - (char *)message->msg_control);
+    size_t step = CMSG_ALIGN(c->cmsg_len);
+    if (c->cmsg_len < sizeof *c || message->msg_controllen - at < step + sizeof *c)
+        return NULL;
+    return (struct cmsghdr *)((char *)c + step);
+}
+
 static void received(struct msghdr *message)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = next_header(message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);

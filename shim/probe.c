@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/sysmacros.h>
 
 struct probe probe_of(const char *path, struct identity expected)
 {
@@ -225,9 +224,9 @@ static void search_proc_locks(struct probe *p, const char *kind)
 {
     char file[64];
     struct text t = text_in(file, sizeof file);
-    text_hex2(&t, major((dev_t)p->expected.dev));
+    text_hex2(&t, sys_major(p->expected.dev));
     text_str(&t, ":");
-    text_hex2(&t, minor((dev_t)p->expected.dev));
+    text_hex2(&t, sys_minor(p->expected.dev));
     text_str(&t, ":");
     text_int(&t, (long)p->expected.ino);
 

@@ -50,16 +50,6 @@ static int raw_creat(const char *path, mode_t mode)
     return raw_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
 }
 
-static int raw_open_2(const char *path, int flags)
-{
-    return raw_open(path, flags);
-}
-
-static int raw_openat_2(int dir, const char *path, int flags)
-{
-    return raw_openat(dir, path, flags);
-}
-
 static int raw_dup(int fd)
 {
     return (int)returned(sys_call(SYS_dup, fd, 0, 0, 0, 0, 0));
@@ -124,6 +114,46 @@ static int raw_prctl(int option, ...)
     return (int)returned(sys_call(SYS_prctl, option, a[0], a[1], a[2], a[3], 0));
 }
 
+/* --- stand-ins: other names of the same function, which musl lacks ---
+ *
+ * Not the system call: libc's open and fcntl are points where a thread can be cancelled. */
+
+static int plain_open(const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return real.open(path, flags, mode);
+}
+
+static int plain_openat(int dir, const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return real.openat(dir, path, flags, mode);
+}
+
+static int plain_creat(const char *path, mode_t mode)
+{
+    return real.creat(path, mode);
+}
+
+static int plain_open_2(const char *path, int flags)
+{
+    return real.open(path, flags);
+}
+
+static int plain_openat_2(int dir, const char *path, int flags)
+{
+    return real.openat(dir, path, flags);
+}
+
+static int plain_fcntl(int fd, int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    return real.fcntl(fd, command, argument);
+}
+
 /* --- stand-ins: functions that only libc has, called before our constructor --- */
 
 static FILE *early_fopen(const char *path, const char *mode)
@@ -181,15 +211,15 @@ static long raw_syscall(long number, ...)
 
 struct real real = {
     .open = raw_open,
-    .open64 = raw_open,
+    .open64 = plain_open,
     .openat = raw_openat,
-    .openat64 = raw_openat,
+    .openat64 = plain_openat,
     .creat = raw_creat,
-    .creat64 = raw_creat,
-    .__open_2 = raw_open_2,
-    .__open64_2 = raw_open_2,
-    .__openat_2 = raw_openat_2,
-    .__openat64_2 = raw_openat_2,
+    .creat64 = plain_creat,
+    .__open_2 = plain_open_2,
+    .__open64_2 = plain_open_2,
+    .__openat_2 = plain_openat_2,
+    .__openat64_2 = plain_openat_2,
     .fopen = early_fopen,
     .fopen64 = early_fopen,
     .freopen = early_freopen,
@@ -199,7 +229,7 @@ struct real real = {
     .dup2 = raw_dup2,
     .dup3 = raw_dup3,
     .fcntl = raw_fcntl,
-    .fcntl64 = raw_fcntl,
+    .fcntl64 = plain_fcntl,
     .close = raw_close,
     .close_range = raw_close_range,
     .closefrom = raw_closefrom,

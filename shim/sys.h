@@ -93,6 +93,18 @@ static inline int sys_stat(const char *path, struct stat *st)
     return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)st, 0, 0, 0);
 }
 
+/* glibc's major() and minor() are calls of functions that musl lacks where nothing is inlined. The
+ * layout is the kernel's (new_encode_dev in include/linux/kdev_t.h). */
+static inline unsigned sys_major(uint64_t device)
+{
+    return (unsigned)(device >> 8) & 0xfff;
+}
+
+static inline unsigned sys_minor(uint64_t device)
+{
+    return (unsigned)((device & 0xff) | ((device >> 12) & 0xfff00));
+}
+
 static inline int sys_fstatfs(int fd, struct statfs *fs)
 {
     return (int)sys_call(SYS_fstatfs, fd, (long)fs, 0, 0, 0, 0);
