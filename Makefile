@@ -116,6 +116,11 @@ $(B)/e2e-tests: $(E2E_SOURCES)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $(E2E_SOURCES) $(LDFLAGS) -lcriterion
 
+$(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
+
 $(B)/programs/%: tests/e2e/programs/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
@@ -152,6 +157,11 @@ launcher: all
 
 chroma: all
 	$(Q)sh tests/e2e/chroma/run
+
+# As root, with a network: the same library under the libcs of other Debian releases.
+.PHONY: portable
+portable: all $(PROGRAMS) $(B)/e2e-tests $(B)/portable-tests
+	$(Q)BUILD=$(B) sh tests/portable/run
 
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -6,6 +6,7 @@
 #include "text.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 
 enum {
     STORES = 32768, /* records; a power of two */
@@ -17,7 +18,7 @@ static const uint32_t STORE_CLAIMED = UINT32_MAX;
 union store_memory store_memory __attribute__((aligned(4096)));
 #define root (store_memory.root)
 
-/* Absent in other libcs. */
+/* Absent in other libcs, whose fork children look like vfork children (musl 1.2.3). */
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 _Static_assert(sizeof(struct store_root) <= sizeof store_memory.pages, "the root fits its pages");
@@ -40,9 +41,20 @@ bool store_start(void)
     return true;
 }
 
-/* Whether libc has told the kernel of this thread's list of robust mutexes. glibc does so for each
- * thread, and in a fork child; a vfork child begins without one (set_robust_list(2), and measured).
- */
+/* What libc tells the kernel for each of its threads, fork children included: where to clear their
+ * number at their end. A vfork child has no such place (clone(2), CLONE_CHILD_CLEARTID). The kernel
+ * answers where it was built for checkpoints (CONFIG_CHECKPOINT_RESTORE), as those of distributions
+ * are. */
+static bool has_tid_address(void)
+{
+    void *address = NULL;
+    return sys_call(SYS_prctl, PR_GET_TID_ADDRESS, (long)&address, 0, 0, 0, 0) == 0 &&
+           address != NULL;
+}
+
+/* The same, where the kernel does not answer that: a list of robust mutexes, which a vfork child
+ * does not have either (set_robust_list(2), and measured). A fork child of glibc before 2.34 has
+ * one only where libpthread is loaded. */
 static bool has_robust_list(void)
 {
     void *list = NULL;
@@ -55,7 +67,7 @@ static bool has_robust_list(void)
  * whoever comes first moves in. */
 static bool may_move_in(void)
 {
-    return gnu_get_libc_version == NULL || filter_is_on() || has_robust_list();
+    return gnu_get_libc_version == NULL || filter_is_on() || has_tid_address() || has_robust_list();
 }
 
 bool store_at_home(void)

@@ -21,7 +21,10 @@ void world_begin(void)
 {
     static char base[PATH_MAX];
     signal(SIGPIPE, SIG_IGN);
-    snprintf(base, sizeof base, "/tmp/settle-e2e-XXXXXX");
+    const char *parent = getenv("TMPDIR");
+    cr_assert_lt(
+        snprintf(base, sizeof base, "%s/settle-e2e-XXXXXX", parent == NULL ? "/tmp" : parent),
+        (int)sizeof base);
     cr_assert_not_null(mkdtemp(base));
     snprintf(top, sizeof top, "%s", base);
     cr_assert_lt(snprintf(world.dir, sizeof world.dir, "%s/store", base), (int)sizeof world.dir);

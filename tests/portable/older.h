@@ -1,0 +1,6 @@
+/* Included before a test program where its libc may lack these: glibc before 2.34, and musl. */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define close_range(first, last, flags) (int)syscall(SYS_close_range, first, last, flags)
+#define closefrom(first)                syscall(SYS_close_range, first, ~0u, 0)

@@ -1,0 +1,126 @@
+/* Programs of another system under the library of this one. SETTLE_ROOT is the directory of that
+ * system; in it, its own path leads to it, so that a name means the same on both sides. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(roots, .init = world_begin, .fini = world_end, .timeout = 60);
+TestSuite(interpreters, .init = world_begin, .fini = world_end, .timeout = 60);
+
+static const uint64_t soon = 250 * (uint64_t)MS;
+
+static const char *in_root(const char *path)
+{
+    static char paths[4][PATH_MAX];
+    static unsigned next;
+    char *out = paths[next++ % 4];
+    cr_assert_lt(snprintf(out, PATH_MAX, "%s%s", getenv("SETTLE_ROOT"), path), PATH_MAX);
+    return out;
+}
+
+/* What makes a command of one that runs in the root, with /proc mounted there or as it is. */
+#define ENTER      "unshare", enter_root(), "--mount-proc=/proc"
+#define ENTER_BARE "unshare", enter_root()
+
+static const char *enter_root(void)
+{
+    static char option[PATH_MAX + 8];
+    snprintf(option, sizeof option, "--root=%s", in_root(""));
+    return option;
+}
+
+static void expect_return_after(struct process *holder, uint64_t closed, const char *what)
+{
+    uint64_t released = released_at(holder);
+    cr_expect_geq(closed, released, "%s: closed %llu us before the release", what,
+                  (unsigned long long)(released - closed) / 1000);
+    cr_expect_lt(closed, released + soon, "%s: closed %llu ms after the release", what,
+                 (unsigned long long)(closed - released) / MS);
+    cr_expect(log_has("File unlocked after polling"), "%s", what);
+}
+
+/* --- C programs --- */
+
+#define STEPPER in_root("/settle/stepper")
+
+static void expect_step_waits(struct process p, const char *open, const char *close,
+                              const char *kind)
+{
+    char command[PATH_MAX + 32];
+    snprintf(command, sizeof command, "%s a - %s", open, world.primary);
+    cr_assert_geq(step(&p, command).result, 0);
+    struct process holder = hold(kind, world.primary, 300);
+    struct step s = step(&p, close);
+    expect_return_after(&holder, now_ns(), close);
+    cr_expect_eq(s.result, 0);
+    cr_expect_eq(s.error, 12345, "%s changed errno to %d", close, s.error);
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(roots, a_close_waits_for_the_release)
+{
+    expect_step_waits(SHIMMED(ENTER, STEPPER), "open", "close a", "posix");
+    expect_step_waits(SHIMMED(ENTER, STEPPER), "open", "closefrom a", "ofd");
+    expect_step_waits(SHIMMED(ENTER, STEPPER), "fopen", "fclose a", "flock");
+    expect_step_waits(SHIMMED(ENTER, STEPPER), "creat", "rawclose a", "posix-read");
+}
+
+Test(roots, without_proc_a_close_waits_too)
+{
+    expect_step_waits(SHIMMED(ENTER_BARE, STEPPER), "open", "close a", "posix");
+}
+
+static const char *const steps[] = {
+    "open a - %s",     "nonblock b - %s",   "dup a c",      "dupfd a d",       "dup2 a b",
+    "openat e a x",    "creat f - %s-new",  "fopen g - %s", "freopen g - %s",  "badclose",
+    "childcloses a",   "childopens a - %s", "close b",      "close b",         "rawclose c",
+    "closerange d d",  "close f",           "fclose g",     "fopen h - /none", "lowest",
+    "thousand a - %s", "closefrom a",       "close a",      "lowest",
+};
+
+Test(roots, results_and_errors_are_as_without_the_shim)
+{
+    struct process plain = PLAIN(ENTER, STEPPER);
+    struct process p = SHIMMED(ENTER, STEPPER);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        char command[PATH_MAX + 32];
+        snprintf(command, sizeof command, steps[i], world.primary);
+        struct step expected = step(&plain, command);
+        struct step s = step(&p, command);
+        cr_expect_eq(s.result, expected.result, "%s: %ld, not %ld", command, s.result,
+                     expected.result);
+        cr_expect_eq(s.error, expected.error, "%s: errno %d, not %d", command, s.error,
+                     expected.error);
+    }
+    cr_expect_eq(finish(&p), finish(&plain));
+    cr_expect_str_eq(errors_of(&p), "");
+}
+
+/* --- SQLite's programs --- */
+
+Test(interpreters, pythons_close_waits)
+{
+    struct process p =
+        SHIMMED(ENTER, "/usr/bin/python3", in_root("/settle/closer.py"), world.primary);
+    await_line(&p, "open");
+    struct process holder = hold("posix", world.primary, 300);
+    send_line(&p, "close");
+    expect_return_after(&holder, await_line(&p, "closed"), "python3");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect(log_has("put off until the call"), "no hook of sqlite3_close");
+}
+
+/* Its .open closes what was open before. Debian 11's shell has SQLite inside, and is hooked at the
+ * close of its file. */
+Test(interpreters, the_sqlite3_shells_close_waits)
+{
+    struct process p = SHIMMED(ENTER, "/usr/bin/sqlite3", world.primary);
+    send_line(&p, "create table t(a);\n.system echo open");
+    await_line(&p, "open");
+    struct process holder = hold("ofd", world.primary, 300);
+    send_line(&p, ".open :memory:\n.system echo closed");
+    expect_return_after(&holder, await_line(&p, "closed"), "the sqlite3 shell");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
