@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 /* --- stand-ins: system calls --- */
 
@@ -86,9 +87,18 @@ static int raw_close_range(unsigned first, unsigned last, int flags)
     return (int)returned(sys_close_range(first, last, (unsigned)flags));
 }
 
+/* By the limit of descriptors where the kernel has no close_range (before Linux 5.9), but by no
+ * more than the kernel gives by default: a container's limit may be a billion. */
 static void raw_closefrom(int first)
 {
-    sys_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+    const rlim_t most = 1048576;
+    struct rlimit limit = {most, most};
+    unsigned from = first < 0 ? 0 : (unsigned)first;
+    if (sys_close_range(from, UINT_MAX, 0) == 0)
+        return;
+    sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0);
+    for (unsigned fd = from; fd < limit.rlim_cur && fd < most; fd++)
+        sys_close((int)fd);
 }
 
 static ssize_t raw_recvmsg(int fd, struct msghdr *message, int flags)

@@ -1,10 +1,11 @@
-/* Programs of another system under the library of this one. SETTLE_ROOT is the directory of that
+/* Programs of another system under the library of this one. PORTABLE_ROOT is the directory of that
  * system; in it, its own path leads to it, so that a name means the same on both sides. */
 #include "e2e.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 TestSuite(roots, .init = world_begin, .fini = world_end, .timeout = 60);
 TestSuite(interpreters, .init = world_begin, .fini = world_end, .timeout = 60);
@@ -16,7 +17,7 @@ static const char *in_root(const char *path)
     static char paths[4][PATH_MAX];
     static unsigned next;
     char *out = paths[next++ % 4];
-    cr_assert_lt(snprintf(out, PATH_MAX, "%s%s", getenv("SETTLE_ROOT"), path), PATH_MAX);
+    cr_assert_lt(snprintf(out, PATH_MAX, "%s%s", getenv("PORTABLE_ROOT"), path), PATH_MAX);
     return out;
 }
 
@@ -96,6 +97,39 @@ Test(roots, results_and_errors_are_as_without_the_shim)
     }
     cr_expect_eq(finish(&p), finish(&plain));
     cr_expect_str_eq(errors_of(&p), "");
+}
+
+/* --- what the libc may lack --- */
+
+#define NAMES in_root("/settle/names")
+
+Test(roots, a_store_opened_by_a_name_that_libc_may_lack_is_waited_for)
+{
+    struct process p = SHIMMED(ENTER, NAMES, "open64", world.primary);
+    await_line(&p, "open");
+    struct process holder = hold("posix", world.primary, 300);
+    send_line(&p, "close");
+    expect_return_after(&holder, await_line(&p, "closed"), "open64");
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(roots, an_open_by_a_name_that_libc_may_lack_can_be_cancelled)
+{
+    cr_assert_eq(mkfifo(in_dir("fifo"), 0600), 0);
+    struct process p = SHIMMED(ENTER, NAMES, "cancel64", in_dir("fifo"));
+    await_line(&p, "cancelled");
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(roots, closefrom_closes_even_where_the_kernel_has_no_close_range)
+{
+    struct process p = SHIMMED(ENTER, NAMES, "closefrom", "-");
+    await_line(&p, "0 -1 -1");
+    cr_expect_eq(finish(&p), 0);
+    p = SHIMMED("strace", "-f", "-o", "/dev/null", "-e", "trace=close_range", "-e",
+                "inject=close_range:error=ENOSYS", ENTER, NAMES, "closefrom", "-");
+    await_line(&p, "0 -1 -1");
+    cr_expect_eq(finish(&p), 0);
 }
 
 /* --- SQLite's programs --- */
