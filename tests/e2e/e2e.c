@@ -116,7 +116,7 @@ struct process spawn_shimmed(const char *const *options, const char *const *comm
     return spawn_plain(all);
 }
 
-static bool read_line(struct process *p, char *line, int size)
+bool read_line(struct process *p, char *line, int size)
 {
     /* An unbuffered look first, so that a program that hangs fails the test instead of hanging it.
      */

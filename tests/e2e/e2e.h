@@ -45,6 +45,10 @@ struct process spawn_shimmed(const char *const *options, const char *const *comm
 #define OPTIONS(...)            ((const char *const[]){__VA_ARGS__, NULL})
 #define SHIMMED_WITH(list, ...) spawn_shimmed(list, (const char *const[]){__VA_ARGS__, NULL})
 
+/* The next line of the process's output, with its newline. False at the end, or if none comes in 20
+ * s. */
+bool read_line(struct process *p, char *line, int size);
+
 /* Reads lines of the process's output until one begins with `word`; returns when it came. */
 uint64_t await_line(struct process *p, const char *word);
 
