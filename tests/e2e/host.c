@@ -104,6 +104,7 @@ struct run {
     uint64_t told;     /* when it was told to close */
     uint64_t closed;   /* when it said that it had; 0: never */
     uint64_t released; /* when the lock was released; 0: it was not */
+    bool injected;     /* the fault took place */
 };
 
 static void add(const char **command, int *count, const char *const *words)
@@ -141,8 +142,7 @@ static struct process inject(const struct process *host, const char *fault)
     char option[128];
     snprintf(pid, sizeof pid, "%d", (int)host->pid);
     snprintf(option, sizeof option, "inject=%s", fault);
-    struct process tracer =
-        PLAIN("strace", "-f", "-qqq", "-o", "/dev/null", "-e", option, "-p", pid);
+    struct process tracer = PLAIN("strace", "-f", "-qqq", "-e", option, "-p", pid);
     for (int i = 0; !is_traced(host->pid); i++) {
         cr_assert_lt(i, 1000, "strace does not attach: %s", errors_of(&tracer));
         sleep_ms(5);
@@ -193,8 +193,10 @@ static struct run run(const struct host *host, const struct around *around,
     r.result = result_of(&p);
     append(out, sizeof out, r.result.out, strlen(r.result.out));
     memcpy(r.result.out, out, sizeof out);
-    if (tracer.pid != 0)
+    if (tracer.pid != 0) {
         finish(&tracer);
+        r.injected = strstr(errors_of(&tracer), "(INJECTED)") != NULL;
+    }
     return r;
 }
 
@@ -247,6 +249,8 @@ void expect_same_result(const struct host *host, const struct around *around, en
     add(environment, &count, around->settings);
     struct run shimmed = run(host, around, environment, effect == WAITS ? 300 : FOREVER);
 
+    if (around->inject != NULL)
+        cr_expect(shimmed.injected, "%s: nothing to inject %s into", host->name, around->inject);
     expect_equal(host->name, &plain.result, &shimmed.result);
     if (shimmed.closed != 0)
         expect_effect(host->name, &shimmed, effect);
