@@ -129,7 +129,49 @@ $(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
 $(B)/programs/%: tests/e2e/programs/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lpthread -lsqlite3
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -Wl,--as-needed -lpthread -lsqlite3
+
+$(B)/programs/namesake: tests/e2e/programs/namesake.c $(B)/libraries/namesake.so
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../libraries'
+
+# Libraries that the programs load, in several builds.
+LIBRARIES := $(patsubst %,$(B)/libraries/%.so,counter early early-first connection connection-tail \
+	connection-copy connection-copy-tail)
+tail_calls = -fno-optimize-sibling-calls
+
+define LINK_LIBRARY
+$(say) LINK $@
+@mkdir -p $(@D)
+$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -O2 $(tail_calls) -fPIC -shared -o $@ $< $(LDFLAGS) \
+	-Wl,-soname,$(@F) $(with)
+endef
+
+$(B)/libraries/%.so: tests/e2e/libraries/%.c
+	$(LINK_LIBRARY)
+$(B)/libraries/%-first.so: tests/e2e/libraries/%.c
+	$(LINK_LIBRARY)
+$(B)/libraries/%-tail.so: tests/e2e/libraries/%.c
+	$(LINK_LIBRARY)
+$(B)/libraries/%-copy.so: tests/e2e/libraries/%.c $(B)/libraries/libcopy.so
+	$(LINK_LIBRARY)
+$(B)/libraries/%-copy-tail.so: tests/e2e/libraries/%.c $(B)/libraries/libcopy.so
+	$(LINK_LIBRARY)
+
+$(B)/libraries/early.so $(B)/libraries/connection.so $(B)/libraries/connection-tail.so: with = -lsqlite3
+$(B)/libraries/early-first.so: with = -lsqlite3 -Wl,-z,initfirst
+$(B)/libraries/connection-copy.so $(B)/libraries/connection-copy-tail.so: \
+	with = $(B)/libraries/libcopy.so -Wl,-rpath,'$$ORIGIN'
+$(B)/libraries/connection-tail.so $(B)/libraries/connection-copy-tail.so: \
+	tail_calls = -foptimize-sibling-calls
+
+# A second SQLite, for a process that has two.
+$(B)/libraries/libcopy.so: Makefile
+	$(say) COPY $@
+	@mkdir -p $(@D)
+	$(Q)cp "$$($(CC) -print-file-name=libsqlite3.so)" $@ && chmod u+w $@
+	$(Q)patchelf --set-soname libcopy.so $@
 
 # The API is tested as it is installed.
 INSTALLED := $(abspath $(B))/installed
@@ -154,7 +196,7 @@ $(B)/api/header: tests/e2e/api/header.cc $(INSTALLED)/lib/libsettle.so
 unit: $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 
-e2e: all $(PROGRAMS) $(B)/api/linked $(B)/api/header $(B)/e2e-tests
+e2e: all $(PROGRAMS) $(LIBRARIES) $(B)/api/linked $(B)/api/header $(B)/e2e-tests
 	$(Q)$(B)/e2e-tests --jobs 2
 
 launcher: all

@@ -235,12 +235,20 @@ static void expect_said(const char *name, const struct result *result, const cha
     cr_expect_not_null(strstr(result->said, said), "%s: no '%s' in: %s", name, said, result->said);
 }
 
+static void shell(const char *script)
+{
+    struct process p = PLAIN("sh", "-c", script, "sh", world.primary);
+    cr_assert_eq(finish(&p), 0, "%s: %s", script, errors_of(&p));
+}
+
 void expect_same_result(const struct host *host, const struct around *around, enum effect effect,
                         const char *said)
 {
     const char *others[] = {"env", around->preload == NULL ? NULL : preload(around->preload, ""),
                             NULL};
+    shell("cp \"$1\" \"$1\"-before");
     struct run plain = run(host, around, around->preload == NULL ? NULL : others, 0);
+    shell("cp \"$1\"-before \"$1\" && rm -f \"$1\"-?*");
 
     const char *environment[8] = {"env", preload(around->preload, library_path())};
     int count = 2;
