@@ -136,35 +136,30 @@ $(B)/programs/namesake: tests/e2e/programs/namesake.c $(B)/libraries/namesake.so
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../libraries'
 
-# Libraries that the programs load, in several builds.
-LIBRARIES := $(patsubst %,$(B)/libraries/%.so,counter early early-first connection connection-tail \
-	connection-copy connection-copy-tail)
-tail_calls = -fno-optimize-sibling-calls
-
-define LINK_LIBRARY
-$(say) LINK $@
-@mkdir -p $(@D)
-$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -O2 $(tail_calls) -fPIC -shared -o $@ $< $(LDFLAGS) \
-	-Wl,-soname,$(@F) $(with)
+# Libraries that the programs load. A row: the name, the source, and the flags and libraries that it is built with.
+define library
+LIBRARIES += $(B)/libraries/$(1).so
+$(B)/libraries/$(1).so: tests/e2e/libraries/$(2).c $(filter $(B)/%,$(3))
+	$$(say) LINK $$@
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -O2 -fPIC -shared -o $$@ $$< $$(LDFLAGS) \
+		-Wl,-soname,$$(@F),-rpath,'$$$$ORIGIN' $(3)
 endef
-
-$(B)/libraries/%.so: tests/e2e/libraries/%.c
-	$(LINK_LIBRARY)
-$(B)/libraries/%-first.so: tests/e2e/libraries/%.c
-	$(LINK_LIBRARY)
-$(B)/libraries/%-tail.so: tests/e2e/libraries/%.c
-	$(LINK_LIBRARY)
-$(B)/libraries/%-copy.so: tests/e2e/libraries/%.c $(B)/libraries/libcopy.so
-	$(LINK_LIBRARY)
-$(B)/libraries/%-copy-tail.so: tests/e2e/libraries/%.c $(B)/libraries/libcopy.so
-	$(LINK_LIBRARY)
-
-$(B)/libraries/early.so $(B)/libraries/connection.so $(B)/libraries/connection-tail.so: with = -lsqlite3
-$(B)/libraries/early-first.so: with = -lsqlite3 -Wl,-z,initfirst
-$(B)/libraries/connection-copy.so $(B)/libraries/connection-copy-tail.so: \
-	with = $(B)/libraries/libcopy.so -Wl,-rpath,'$$ORIGIN'
-$(B)/libraries/connection-tail.so $(B)/libraries/connection-copy-tail.so: \
-	tail_calls = -foptimize-sibling-calls
+comma := ,
+libraries := $(B)/libraries
+tail := -foptimize-sibling-calls
+no_tail := -fno-optimize-sibling-calls
+$(eval $(call library,counter,counter))
+$(eval $(call library,early,early,-lsqlite3))
+$(eval $(call library,early-first,early,-lsqlite3 -Wl$(comma)-z$(comma)initfirst))
+$(eval $(call library,namesake,namesake))
+$(eval $(call library,picky,picky))
+$(eval $(call library,picky-copy,picky))
+$(eval $(call library,connection,connection,$(no_tail) -lsqlite3))
+$(eval $(call library,connection-tail,connection,$(tail) -lsqlite3))
+$(eval $(call library,connection-copy,connection,$(no_tail) $(libraries)/libcopy.so))
+$(eval $(call library,connection-copy-tail,connection,$(tail) $(libraries)/libcopy.so))
+$(eval $(call library,connection-picky,connection,$(no_tail) $(libraries)/picky-copy.so))
 
 # A second SQLite, for a process that has two.
 $(B)/libraries/libcopy.so: Makefile
