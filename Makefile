@@ -6,6 +6,7 @@ DESTDIR ?=
 B := build
 
 CC ?= cc
+MUSL_CC ?= musl-gcc
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla
@@ -136,19 +137,38 @@ $(B)/programs/namesake: tests/e2e/programs/namesake.c $(B)/libraries/namesake.so
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../libraries'
 
-# Libraries that the programs load. A row: the name, the source, and the flags and libraries that it is built with.
+# Without a dynamic linker, and with the other libc.
+FOREIGN := $(patsubst %,$(B)/programs/%,plain-static plain-musl plain-musl-static modules-musl)
+$(B)/programs/%-static: tests/e2e/programs/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -static -o $@ $< $(LDFLAGS) -lpthread
+
+$(B)/programs/%-musl: tests/e2e/programs/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS)
+
+$(B)/programs/%-musl-static: tests/e2e/programs/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CPPFLAGS) $(CFLAGS) -static -o $@ $< $(LDFLAGS)
+
+# Libraries that the programs load. A row: the name, the source, the flags and libraries that it is built
+# with, and the compiler where it is another one.
 define library
 LIBRARIES += $(B)/libraries/$(1).so
 $(B)/libraries/$(1).so: tests/e2e/libraries/$(2).c $(filter $(B)/%,$(3))
 	$$(say) LINK $$@
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -O2 -fPIC -shared -o $$@ $$< $$(LDFLAGS) \
+	$$(Q)$(or $(4),$$(CC)) $$(CPPFLAGS) $$(CFLAGS) -O2 -fPIC -shared -o $$@ $$< $$(LDFLAGS) \
 		-Wl,-soname,$$(@F),-rpath,'$$$$ORIGIN' $(3)
 endef
 comma := ,
 libraries := $(B)/libraries
 tail := -foptimize-sibling-calls
 no_tail := -fno-optimize-sibling-calls
+sqlite_header := -idirafter /usr/include
 $(eval $(call library,counter,counter))
 $(eval $(call library,early,early,-lsqlite3))
 $(eval $(call library,early-first,early,-lsqlite3 -Wl$(comma)-z$(comma)initfirst))
@@ -160,6 +180,9 @@ $(eval $(call library,connection-tail,connection,$(tail) -lsqlite3))
 $(eval $(call library,connection-copy,connection,$(no_tail) $(libraries)/libcopy.so))
 $(eval $(call library,connection-copy-tail,connection,$(tail) $(libraries)/libcopy.so))
 $(eval $(call library,connection-picky,connection,$(no_tail) $(libraries)/picky-copy.so))
+
+$(eval $(call library,picky-musl,picky,$(sqlite_header),$(MUSL_CC)))
+$(eval $(call library,connection-musl,connection,$(sqlite_header) $(no_tail) $(libraries)/picky-musl.so,$(MUSL_CC)))
 
 # A second SQLite, for a process that has two.
 $(B)/libraries/libcopy.so: Makefile
@@ -188,10 +211,20 @@ $(B)/api/header: tests/e2e/api/header.cc $(INSTALLED)/lib/libsettle.so
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=c++98 -pedantic -Wall -Wextra -Werror -o $@ $< $(LINK_API)
 
+# Docker's own seccomp profile, which is no part of a binary package of Debian.
+docker_source := golang-github-docker-docker-dev
+$(B)/docker/default.json:
+	$(say) FETCH $@
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)cd $(@D) && { apt-get download -qq -o APT::Sandbox::User=root $(docker_source) 2>/dev/null || \
+		{ apt-get update -qq && apt-get download -qq -o APT::Sandbox::User=root $(docker_source); }; }
+	$(Q)dpkg-deb --fsys-tarfile $(@D)/$(docker_source)*.deb \
+		| tar -x -C $(@D) --strip-components=10 --wildcards '*/docker/docker/profiles/seccomp/default.json'
+
 unit: $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 
-e2e: all $(PROGRAMS) $(LIBRARIES) $(B)/api/linked $(B)/api/header $(B)/e2e-tests
+e2e: all $(PROGRAMS) $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/linked $(B)/api/header $(B)/e2e-tests
 	$(Q)$(B)/e2e-tests --jobs 2
 
 launcher: all

@@ -14,8 +14,6 @@ static void expect_of_all_hosts(const struct around *around, enum effect effect)
 }
 
 #define PRELOADED(list) (&(const struct around){.preload = (list)})
-#define C_HOST(...)                                                                                \
-    (&(const struct host){.name = #__VA_ARGS__, .command = {__VA_ARGS__}, .close = "close"})
 
 /* --- before the constructor and after the destructor --- */
 
@@ -46,7 +44,7 @@ Test(early_late, a_close_in_a_librarys_destructor_waits)
     static const char *const lists[] = {"%s:build/libraries/early.so",
                                         "build/libraries/early.so:%s"};
     static const char *const wrappers[] = {"EARLY_NOTHING=1", "EARLY_KEEPS=1"};
-    const struct host *host = &PYTHON_HOST("-c", "print('open', flush=True); input()");
+    const struct host *host = PYTHON_HOST("-c", "print('open', flush=True); input()");
     for (int i = 0; i < 4; i++)
         expect_same_result(host,
                            &(const struct around){.wrapper = OPTIONS("env", wrappers[i / 2]),
@@ -76,7 +74,7 @@ static void expect_beside(const char *name, const char *file, const char *const 
     char after[128];
     snprintf(before, sizeof before, "%s:%%s", file);
     snprintf(after, sizeof after, "%%s:%s", file);
-    const struct host *host = &PYTHON_HOST("tests/e2e/programs/witness.py", name);
+    const struct host *host = PYTHON_HOST("tests/e2e/programs/witness.py", name);
     expect_same_result(host, &(const struct around){.wrapper = wrapper, .preload = before}, WAITS,
                        NULL);
     expect_same_result(host, &(const struct around){.wrapper = wrapper, .preload = after}, WAITS,

@@ -11,7 +11,7 @@ TestSuite(faults, .init = world_begin, .fini = world_end, .timeout = 300);
 #define WRAPPED(...)    (&(const struct around){.wrapper = OPTIONS(__VA_ARGS__)})
 #define INJECTED(fault) (&(const struct around){.inject = (fault)})
 #define UNSHARED(how)   WRAPPED("unshare", "--mount", "sh", "-c", how " && exec \"$@\"", "sh")
-#define LIMITED(limit)  (&PYTHON_HOST("tests/e2e/programs/limited.py", limit))
+#define LIMITED(limit)  PYTHON_HOST("tests/e2e/programs/limited.py", limit)
 
 /* A filter that the host inherits from a process that was made under it, and so shows that clone
  * passes; and one that comes out of nowhere. */
@@ -107,7 +107,7 @@ Test(faults, without_proc_a_relative_name_costs_the_fixed_delay)
                                   "os.close(fd)\n"
                                   "print('closed', flush=True)\n";
     if (is_root("a mount"))
-        expect_same_result(&PYTHON_HOST("-c", program), UNSHARED("umount -l /proc"), DELAYS,
+        expect_same_result(PYTHON_HOST("-c", program), UNSHARED("umount -l /proc"), DELAYS,
                            "cannot be determined");
 }
 
@@ -126,7 +126,7 @@ Test(faults, on_a_read_only_root_a_close_waits)
         return;
     struct process p = PLAIN("/usr/bin/sqlite3", world.primary, "create table t(a)");
     cr_assert_eq(finish(&p), 0, "%s", errors_of(&p));
-    expect_same_result(&PYTHON_HOST("-c", program), UNSHARED("mount -o remount,bind,ro /"), WAITS,
+    expect_same_result(PYTHON_HOST("-c", program), UNSHARED("mount -o remount,bind,ro /"), WAITS,
                        NULL);
 }
 
@@ -183,15 +183,15 @@ static const char threaded[] =
 
 Test(faults, a_thread_shows_that_clone_passes)
 {
-    expect_same_result(&PYTHON_HOST("-c", threaded), FILTERED_ALONE("acct", "kill-process"), WAITS,
+    expect_same_result(PYTHON_HOST("-c", threaded), FILTERED_ALONE("acct", "kill-process"), WAITS,
                        NULL);
 }
 
 /* glibc makes threads with clone3 where the kernel has it. */
 Test(faults, a_thread_does_not_show_that_clone_passes_where_it_came_by_clone3)
 {
-    expect_same_result(&PYTHON_HOST("-c", threaded), FILTERED_ALONE("clone", "kill-process"),
-                       DELAYS, "clone");
+    expect_same_result(PYTHON_HOST("-c", threaded), FILTERED_ALONE("clone", "kill-process"), DELAYS,
+                       "clone");
 }
 
 /* Python's subprocess makes its children with vfork, which is a system call of its own on x86-64.
@@ -215,7 +215,7 @@ Test(faults, the_library_is_off_under_a_filter_that_refuses_madvise)
 /* The helper is a process there, and the kernel gives a signal to one that it kills. */
 Test(faults, under_a_filter_the_helper_leaves_no_child_and_no_handler_behind)
 {
-    const struct host *after = &PYTHON_HOST("tests/e2e/programs/after.py");
+    const struct host *after = PYTHON_HOST("tests/e2e/programs/after.py");
     expect_same_result(after, FILTERED("acct", "kill-process"), WAITS, NULL);
     expect_same_result(after, FILTERED("close_range", "kill-process"), DELAYS, "kills for it");
     expect_same_result(after, FILTERED("close_range", "trap"), DELAYS, "kills for it");
@@ -228,7 +228,7 @@ static const char steps_aside[] = "the program filters its own system calls";
 
 static void expect_passes_filtered_by(const char *way, const char *syscall, const char *action)
 {
-    expect_same_result(&PYTHON_HOST("tests/e2e/programs/self_filtered.py", way, syscall, action),
+    expect_same_result(PYTHON_HOST("tests/e2e/programs/self_filtered.py", way, syscall, action),
                        &(const struct around){.settings = info}, PASSES, steps_aside);
 }
 
@@ -255,8 +255,8 @@ Test(faults, after_a_filter_by_libseccomp_a_hosts_close_passes_through)
                                   "f.load()\n"
                                   "connection.close()\n"
                                   "print('closed', flush=True)\n";
-    expect_same_result(&PYTHON_HOST("-c", program), &(const struct around){.settings = info},
-                       PASSES, steps_aside);
+    expect_same_result(PYTHON_HOST("-c", program), &(const struct around){.settings = info}, PASSES,
+                       steps_aside);
 }
 
 Test(faults, in_strict_mode_a_host_lives_and_dies_as_without_the_library)

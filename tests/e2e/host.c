@@ -250,7 +250,9 @@ void expect_same_result(const struct host *host, const struct around *around, en
     struct run plain = run(host, around, around->preload == NULL ? NULL : others, 0);
     shell("cp \"$1\"-before \"$1\" && rm -f \"$1\"-?*");
 
-    const char *environment[8] = {"env", preload(around->preload, library_path())};
+    const char *environment[8] = {
+        "env",
+        preload(around->preload, around->library != NULL ? around->library : library_path())};
     int count = 2;
     if (effect == PASSES)
         environment[count++] = "SETTLE_FALLBACK_DELAY=1.5"; /* tells it from a fixed delay */

@@ -17,9 +17,12 @@ struct host {
 enum { PYTHON, PERL, SHELL, HOSTS };
 extern const struct host hosts[HOSTS];
 
-/* A host that is a program of tests/e2e/programs in Python, with its own arguments. */
+/* A host that is one program with arguments of its own, in C or in Python. */
+#define C_HOST(...)                                                                                \
+    (&(const struct host){.name = #__VA_ARGS__, .command = {__VA_ARGS__}, .close = "close"})
+
 #define PYTHON_HOST(...)                                                                           \
-    ((const struct host){                                                                          \
+    (&(const struct host){                                                                         \
         .name = #__VA_ARGS__, .command = {"/usr/bin/python3", __VA_ARGS__}, .close = "close"})
 
 /* What is wrong around a host, with the library or without. NULL: nothing. */
@@ -27,6 +30,7 @@ struct around {
     const char *const *wrapper;  /* a command that runs the host */
     const char *const *settings; /* NAME=VALUE, where the library is loaded */
     const char *preload;         /* what else is preloaded in both runs; %s: the library's place */
+    const char *library;         /* its name in LD_PRELOAD; NULL: its path */
     const char *inject;          /* strace injects this fault once the store is open */
     const char *store;           /* its name for the host; NULL: world.primary */
 };

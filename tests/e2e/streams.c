@@ -48,7 +48,7 @@ static void expect_store_untouched(const char *wrapper)
     run_shell("cp \"$1\"/chroma.sqlite3 \"$1\"/../before");
     const struct around around = {.wrapper = OPTIONS("sh", "-c", wrapper, world.primary),
                                   .settings = settings};
-    expect_same_result(&PYTHON_HOST("-c", program), &around, DELAYS, NULL);
+    expect_same_result(PYTHON_HOST("-c", program), &around, DELAYS, NULL);
     run_shell("cmp \"$1\"/chroma.sqlite3 \"$1\"/../before");
 }
 
