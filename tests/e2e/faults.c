@@ -61,7 +61,9 @@ Test(faults, a_full_file_table_of_the_system_costs_the_fixed_delay)
 Test(faults, a_lack_of_memory_costs_the_fixed_delay)
 {
     expect_same_result(LIMITED("no-memory"), WRAPPED("env"), DELAYS, "ENOMEM");
-    expect_of_all_hosts(INJECTED("mmap:error=ENOMEM"), DELAYS, "ENOMEM");
+    /* not the shell: it has closed the store once before, and what was mapped then is kept */
+    expect_same_result(&hosts[PYTHON], INJECTED("mmap:error=ENOMEM"), DELAYS, "ENOMEM");
+    expect_same_result(&hosts[PERL], INJECTED("mmap:error=ENOMEM"), DELAYS, "ENOMEM");
     expect_of_all_hosts(INJECTED("clone:error=ENOMEM"), DELAYS, "ENOMEM");
 }
 
