@@ -41,6 +41,7 @@ TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean
+.PHONY: uninstall deb dist package
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -59,7 +60,7 @@ $(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map $(STUBS)
 
 $(B)/stub/libc.so.6: IMPORTS := SETTLE_LIBC_IMPORTS
 $(B)/stub/libdl.so.2: IMPORTS := SETTLE_LIBDL_IMPORTS
-$(STUBS): shim/stub.S shim/symbols.h Makefile
+$(STUBS): shim/stub.S shim/imports.h Makefile
 	$(say) STUB $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -nostdlib -Ishim -DSTUBS=$(IMPORTS) -Wl,-soname,$(@F) -o $@ $<
@@ -280,8 +281,8 @@ bench: all $(B)/bench/close
 # --- keeping house ---
 
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
-SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run \
-	tests/portable/run .ci/run
+SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
+SH_FILES += tests/portable/run
 
 lint:
 	$(Q)sh scripts/setup lint check
@@ -298,16 +299,44 @@ lint:
 format:
 	$(Q)clang-format -i $(C_FILES)
 
+# Where make install puts what, below PREFIX.
+PKGCONFIG := lib/pkgconfig
+MAN1 := share/man/man1
+MAN7 := share/man/man7
+COMPLETIONS := share/bash-completion/completions
+DESTINATION = $(DESTDIR)$(PREFIX)
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/settle \
-		$(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 755 scripts/settle $(B)/settle-wait $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(B)/libsettle.so $(DESTDIR)$(PREFIX)/lib/settle/
-	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTDIR)$(PREFIX)/lib/settle/
-	ln -sf settle/libsettle.so $(DESTDIR)$(PREFIX)/lib/libsettle.so
-	install -m 644 shim/settle.h $(DESTDIR)$(PREFIX)/include/
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/settle.pc.in \
-		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/settle.pc
+	install -d $(addprefix $(DESTINATION)/, bin include lib/settle $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
+	install -m 755 scripts/settle $(B)/settle-wait $(DESTINATION)/bin/
+	install -m 644 $(B)/libsettle.so $(DESTINATION)/lib/settle/
+	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTINATION)/lib/settle/
+	ln -sf settle/libsettle.so $(DESTINATION)/lib/libsettle.so
+	install -m 644 shim/settle.h $(DESTINATION)/include/
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/settle.pc.in > $(DESTINATION)/$(PKGCONFIG)/settle.pc
+	install -m 644 scripts/man/settle.1 scripts/man/settle-wait.1 $(DESTINATION)/$(MAN1)/
+	sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|' scripts/man/libsettle.7 > $(DESTINATION)/$(MAN7)/libsettle.7
+	install -m 644 scripts/completion/settle $(DESTINATION)/$(COMPLETIONS)/
+	ln -sf settle $(DESTINATION)/$(COMPLETIONS)/settle-wait
+
+# The directories of others stay.
+uninstall:
+	rm -rf $(DESTINATION)/lib/settle
+	rm -f $(addprefix $(DESTINATION)/, bin/settle bin/settle-wait include/settle.h \
+		lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN1)/settle.1 $(MAN1)/settle-wait.1 \
+		$(MAN7)/libsettle.7 $(COMPLETIONS)/settle $(COMPLETIONS)/settle-wait)
+
+deb: all
+	$(Q)sh scripts/debian/build $(abspath $(B)) $(VERSION)
+
+# What is committed, with the date of the commit: the same bytes wherever it is made.
+ARCHIVE = $(B)/settle-$(VERSION).tar.gz
+dist:
+	$(Q)test -z "$$(git status --porcelain --untracked-files=no)" \
+		|| { echo "dist: there are changes that are not committed" >&2; exit 1; }
+	$(Q)mkdir -p $(B)
+	$(Q)git -c tar.umask=0022 archive --prefix=settle-$(VERSION)/ HEAD | gzip -n9 > $(ARCHIVE)
+	@echo $(ARCHIVE)
 
 clean:
 	rm -rf $(B)

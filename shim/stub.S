@@ -1,5 +1,5 @@
 /* A library of empty symbols, for the linker alone. STUBS: one of the lists of imports. */
-#include "symbols.h"
+#include "imports.h"
 
 #define STUB(name) .globl name; .type name, %function; name:
 

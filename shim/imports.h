@@ -1,0 +1,40 @@
+/* What the library calls by name. It is linked with stubs made of these two lists (stub.S) instead
+ * of the libc of the machine that builds it, so that no symbol version gets in and nothing that
+ * another libc lacks. What is not in glibc 2.17 and in musl does not belong here: resolve it by
+ * dlsym, or make the system call. The compiler calls bcmp and __stack_chk_fail, and on aarch64
+ * reads
+ * __stack_chk_guard, where it is told to protect the stack.
+ */
+#ifndef SETTLE_IMPORTS_H
+#define SETTLE_IMPORTS_H
+
+#define SETTLE_LIBC_IMPORTS(IMPORT)                                                                \
+    IMPORT(__errno_location)                                                                       \
+    IMPORT(__stack_chk_fail)                                                                       \
+    IMPORT(__stack_chk_guard)                                                                      \
+    IMPORT(bcmp)                                                                                   \
+    IMPORT(dl_iterate_phdr)                                                                        \
+    IMPORT(environ)                                                                                \
+    IMPORT(fflush)                                                                                 \
+    IMPORT(fileno)                                                                                 \
+    IMPORT(getauxval)                                                                              \
+    IMPORT(getcwd)                                                                                 \
+    IMPORT(memcmp)                                                                                 \
+    IMPORT(memcpy)                                                                                 \
+    IMPORT(memmove)                                                                                \
+    IMPORT(memset)                                                                                 \
+    IMPORT(realpath)                                                                               \
+    IMPORT(strchr)                                                                                 \
+    IMPORT(strcmp)                                                                                 \
+    IMPORT(strcspn)                                                                                \
+    IMPORT(strlen)                                                                                 \
+    IMPORT(strncmp)                                                                                \
+    IMPORT(strrchr)                                                                                \
+    IMPORT(strspn)
+
+#define SETTLE_LIBDL_IMPORTS(IMPORT)                                                               \
+    IMPORT(dladdr)                                                                                 \
+    IMPORT(dlerror)                                                                                \
+    IMPORT(dlsym)
+
+#endif
