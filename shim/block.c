@@ -195,8 +195,7 @@ static void tell_failure(const char *path, const struct rule *rule, int error)
     log_end(&line);
 }
 
-/* Says once that the budget is spent, as soon as it is. */
-static void tell_end_of_budget(void)
+void block_tell_end_of_budget(void)
 {
     if (!budget_ends_now() || !log_wants(LOG_WARN))
         return;
@@ -206,12 +205,6 @@ static void tell_end_of_budget(void)
     text_seconds(&line.text, settings->total_wait);
     text_str(&line.text, " of SETTLE_TOTAL_WAIT are spent: closes no longer wait");
     log_end(&line);
-}
-
-static uint64_t left_of(uint64_t max_wait, uint64_t began)
-{
-    uint64_t gone = sys_now() - began;
-    return gone < max_wait ? max_wait - gone : 0;
 }
 
 /* Waits as the rule says, for as long as it says or as the budget is. */
@@ -231,11 +224,12 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     }
     struct block_request *request = helper_request(helper);
     struct wait_request *wait = &request->wait;
-    request->claim = budget_claim(left_of(rule->max_wait, began));
+    uint64_t gone = sys_now() - began;
+    request->claim = budget_claim(gone < rule->max_wait ? rule->max_wait - gone : 0);
     str_copy(wait->path, sizeof wait->path, path);
     wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
     wait->began = began;
-    wait->deadline = request->claim.began + request->claim.ns;
+    wait->deadline = began + gone + request->claim.ns;
     wait->check_interval = rule->check_interval;
     wait->name_holder = log_wants(LOG_WARN);
     wait->profile = atomic_load(&store->profile);
@@ -269,7 +263,7 @@ bool block_may_wait(const char *path)
     if (budget_unspent() > 0)
         return true;
     log_say_path(LOG_DEBUG, path, "not waited for, since SETTLE_TOTAL_WAIT is spent");
-    tell_end_of_budget();
+    block_tell_end_of_budget();
     return false;
 }
 
@@ -278,5 +272,5 @@ void block_until_settled(struct store *store, const char *path, uint64_t began)
     if (path == NULL || !block_may_wait(path))
         return;
     wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), began);
-    tell_end_of_budget();
+    block_tell_end_of_budget();
 }

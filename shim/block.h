@@ -18,6 +18,9 @@ void block_start(const struct settings *settings);
 /* Whether a close may still wait; says that it does not once SETTLE_TOTAL_WAIT is spent. */
 bool block_may_wait(const char *path);
 
+/* Says once that the budget is spent; after each wait that may have spent it. */
+void block_tell_end_of_budget(void);
+
 /* Blocks until the store is settled, or until its rule's max_wait after `began` (sys_now) is past,
  * or the budget. path: where its primary is; "" if unknown (then a fixed delay), NULL in a
  * fork child that a signal handler made, whose tables are empty. The caller holds a

@@ -106,6 +106,7 @@ static void wait_for_zombie(struct store *store)
         block_for(wait_backoff(sys_now() - began, rule->check_interval));
     atomic_fetch_sub(&store->awaited, 1);
     budget_settle(claim, sys_now() - began);
+    block_tell_end_of_budget();
     if (atomic_load(&store->connections) > 0)
         say(LOG_INFO, store, "opened again by this process, the wait ends");
     else if (has_handles(store))

@@ -262,6 +262,52 @@ Test(rules, the_exit_waits_for_a_close_with_a_rule_that_waits_longer_than_others
     cr_expect_geq(now_ns(), released_at(&holder));
 }
 
+Test(rules, a_rule_is_named_in_the_record)
+{
+    char record[PATH_MAX];
+    const char *primary = a_store_in("recorded");
+    snprintf(record, sizeof record, "%s", in_dir("../record"));
+    struct process p = SHIMMED_WITH(
+        OPTIONS("--record", record, "--rule", rule_for("recorded", "max_wait=3 name=recorded")),
+        "build/programs/stepper");
+    open_and_close(&p, primary);
+    open_and_close(&p, world.primary);
+    cr_expect_eq(finish(&p), 0);
+    p = PLAIN("/usr/bin/python3", "-c",
+              "import json, sys\n"
+              "events = map(json.loads, open(sys.argv[1]))\n"
+              "print('waits', *[(e.get('rule'), e['max_wait']) for e in events "
+              "if e['event'] == 'wait ended'])",
+              record);
+    await_line(&p, "waits ('recorded', 3.0) (None, 2.0)");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+/* Until another thread finalises what keeps a closed connection open. */
+static int wait_for_zombie(const char *const *options, const char *primary)
+{
+    int ms = -1;
+    char line[64];
+    struct process p = spawn_shimmed(
+        options, (const char *const[]){"build/programs/zombie", "never", primary, "0", NULL});
+    await_line(&p, "open");
+    send_line(&p, "close");
+    cr_assert_not_null(fgets(line, sizeof line, p.out), "%s", errors_of(&p));
+    cr_assert_eq(sscanf(line, "closed 0 %d", &ms), 1, "%s", line);
+    send_line(&p, "end");
+    cr_expect_eq(finish(&p), 0);
+    return ms;
+}
+
+Test(rules, the_wait_for_a_zombie_obeys_its_rule)
+{
+    const char *primary = a_store_in("zombie");
+    int ms = wait_for_zombie(
+        OPTIONS("--max-wait", "5", "--rule", rule_for("zombie", "max_wait=300ms")), primary);
+    cr_expect_geq(ms, 299);
+    cr_expect_lt(ms, 2000);
+}
+
 /* --- the budget --- */
 
 #define SPENT "of SETTLE_TOTAL_WAIT are spent: closes no longer wait"
@@ -362,4 +408,12 @@ Test(rules, fixed_delays_are_part_of_the_budget)
     cr_expect_not_null(strstr(errors_of(&p), SPENT), "%s", errors_of(&p));
     cr_expect_lt(open_and_close(&p, world.primary).took, soon);
     cr_expect_eq(finish(&p), 0);
+}
+
+Test(rules, the_wait_for_a_zombie_is_part_of_the_budget)
+{
+    int ms = wait_for_zombie(OPTIONS("--max-wait", "5", "--total-wait", "300ms"), world.primary);
+    cr_expect_geq(ms, 299);
+    cr_expect_lt(ms, 2000);
+    cr_expect_eq(log_count(SPENT), 1);
 }
