@@ -40,8 +40,8 @@ PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e
 TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 
 .SECONDARY:
-.PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean
-.PHONY: uninstall deb dist package
+.PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
+.PHONY: package torture torture-short torture-race
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -222,6 +222,21 @@ $(B)/docker/default.json:
 	$(Q)dpkg-deb --fsys-tarfile $(@D)/$(docker_source)*.deb \
 		| tar -x -C $(@D) --strip-components=10 --wildcards '*/docker/docker/profiles/seccomp/default.json'
 
+# Workers and inspector of the torture, and the library with the mistake that it must find.
+TORTURE := $(B)/torture/worker $(B)/torture/inspector $(B)/torture/libnaive.so $(B)/programs/holder
+
+$(B)/torture/worker: tests/torture/database.c
+$(B)/torture/%: tests/torture/%.c tests/torture/shared.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lpthread -lsqlite3
+
+$(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS)
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -Wl,-z,now \
+		-Wl,--version-script=$(B)/export.map -o $@ $< $(filter-out %/helper.o,$(LIBRARY_OBJECTS)) -ldl
+
 unit: $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 
@@ -249,6 +264,17 @@ cross:
 	$(Q)$(MAKE) --no-print-directory $(B)/programs/holder $(B)/e2e-tests
 	$(Q)BUILD=$(B) sh tests/portable/run aarch64
 
+TORTURE_SECONDS ?= 600
+torture: all $(TORTURE)
+	$(Q)/usr/bin/python3 tests/torture/run --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED))
+
+torture-short: all $(TORTURE)
+	$(Q)/usr/bin/python3 tests/torture/run --seconds 30 $(if $(SEED),--seed $(SEED))
+	$(Q)/usr/bin/python3 tests/torture/run --seconds 5 --library naive --must-harm
+
+torture-race: all $(B)/torture/race
+	$(Q)sh tests/torture/races
+
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
@@ -264,6 +290,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory launcher
 	$(Q)$(MAKE) --no-print-directory chroma
+	$(Q)$(MAKE) --no-print-directory torture-short
 
 demo:
 	$(Q)sh scripts/setup demo
@@ -283,6 +310,7 @@ bench: all $(B)/bench/close
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
 SH_FILES += tests/portable/run
+SH_FILES += tests/torture/races
 
 lint:
 	$(Q)sh scripts/setup lint check
