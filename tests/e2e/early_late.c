@@ -125,6 +125,13 @@ Test(early_late, of_two_sqlites_each_closes_its_own_connections)
                        PRELOADED(NULL), WAITS, NULL);
 }
 
+/* It has no sqlite3_db_filename, and libsqlite3 has. */
+Test(early_late, an_sqlite_that_lacks_a_function_is_not_given_that_of_another)
+{
+    expect_same_result(C_HOST("build/programs/modules", "both", MODULE(""), MODULE("-picky")),
+                       PRELOADED(NULL), WAITS, NULL);
+}
+
 Test(early_late, modules_are_there_that_make_tail_calls)
 {
     struct process p =

@@ -39,11 +39,12 @@ enum effect {
     WAITS,  /* the close returns when the lock on the store is gone */
     DELAYS, /* it returns after the fixed delay, though the lock stays */
     PASSES, /* it returns at once, though the lock stays */
+    LIVES,  /* one of these */
 };
 
 /* Runs the host twice and holds the two runs together: what it prints and its exit status are the
  * same, and with the library the close has that effect. said: what the one line of the library on
- * standard error contains; NULL: there is none. */
+ * standard error contains; NULL: there is none (or one at most, of a host that LIVES). */
 void expect_same_result(const struct host *host, const struct around *around, enum effect effect,
                         const char *said);
 
