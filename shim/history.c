@@ -108,7 +108,7 @@ static bool begin_wait(struct record *r, const char *event, const struct store *
     if (rule->name[0] != '\0')
         json_str(&r->json, "rule", rule->name);
     json_str(&r->json, "level", until_names[rule->until]);
-    json_seconds(&r->json, "max_wait", rule->max_wait);
+    json_seconds(&r->json, "max_wait", request->deadline - request->began);
     return true;
 }
 
