@@ -52,6 +52,14 @@ Test(zombies, one_that_nobody_finalises_is_waited_for_no_longer_than_max_wait)
     cr_expect(log_has("still open in this process at the end of the wait"));
 }
 
+Test(zombies, a_fork_child_that_a_signal_handler_makes_during_the_wait_goes_on)
+{
+    struct closed c = zombie("forked", "0");
+    cr_expect_eq(c.result, 0, "the child ended with %d", c.result);
+    cr_expect_geq(c.ms, 490, "the parent waits on");
+    cr_expect_eq(log_count("still open in this process"), 1);
+}
+
 Test(zombies, one_in_a_process_of_one_thread_is_named_and_not_waited_for)
 {
     struct closed c = zombie("alone", "0");
