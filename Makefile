@@ -275,6 +275,12 @@ torture-short: all $(TORTURE)
 torture-race: all $(B)/torture/race
 	$(Q)sh tests/torture/races
 
+# What is installed and packed; the package is installed in a root of its own, as root.
+package:
+	$(Q)sh scripts/setup build package
+	$(Q)$(MAKE) --no-print-directory all $(B)/programs/holder
+	$(Q)BUILD=$(B) sh tests/package/run
+
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
@@ -311,6 +317,7 @@ C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c te
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
 SH_FILES += tests/portable/run
 SH_FILES += tests/torture/races
+SH_FILES += scripts/debian/build tests/package/run
 
 lint:
 	$(Q)sh scripts/setup lint check
@@ -321,6 +328,7 @@ lint:
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ishim shim
 	$(Q)shellcheck $(SH_FILES)
+	$(Q)shellcheck -s bash scripts/completion/settle tests/package/completion.bash
 	$(Q)grep -q '^version=$(VERSION)$$' scripts/settle && grep -q '"$(VERSION)"' shim/settings.h \
 		|| { echo "lint: version $(VERSION) is not in scripts/settle and shim/settings.h" >&2; exit 1; }
 
