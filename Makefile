@@ -237,6 +237,8 @@ $(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS)
 	$(Q)$(CC) -shared $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -Wl,-z,now \
 		-Wl,--version-script=$(B)/export.map -o $@ $< $(filter-out %/helper.o,$(LIBRARY_OBJECTS)) -ldl
 
+$(B)/programs/fortified: override CFLAGS += -O2 -D_FORTIFY_SOURCE=2
+
 unit: $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 

@@ -185,6 +185,13 @@ struct step step(struct process *p, const char *command)
     return s;
 }
 
+struct step say(struct process *p, const char *command, const char *path)
+{
+    char line[PATH_MAX + 32];
+    cr_assert_lt(snprintf(line, sizeof line, "%s %s", command, path), (int)sizeof line);
+    return step(p, line);
+}
+
 /* --- holders and the log --- */
 
 struct process hold(const char *kind, const char *path, unsigned ms)

@@ -69,6 +69,7 @@ struct step {
     uint64_t took; /* ns */
 };
 struct step step(struct process *p, const char *command);
+struct step say(struct process *p, const char *command, const char *path);
 
 /* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path
  * from now on for a time. */

@@ -8,13 +8,6 @@
 
 TestSuite(handles, .init = world_begin, .fini = world_end, .timeout = 120);
 
-static struct step say(struct process *p, const char *command, const char *path)
-{
-    char line[PATH_MAX + 32];
-    snprintf(line, sizeof line, "%s %s", command, path);
-    return step(p, line);
-}
-
 static void end(struct process *p)
 {
     cr_expect_eq(finish(p), 0);
