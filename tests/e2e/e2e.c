@@ -126,16 +126,28 @@ bool read_line(struct process *p, char *line, int size)
     return fgets(line, size, p->out) != NULL;
 }
 
-uint64_t await_line(struct process *p, const char *word)
+static void await_line_in(struct process *p, const char *word, char *line, int size)
 {
-    char line[512];
     do {
-        if (!read_line(p, line, sizeof line)) {
+        if (!read_line(p, line, size)) {
             kill(p->pid, SIGKILL);
             cr_assert_fail("no line '%s' came; standard error: %s", word, errors_of(p));
         }
     } while (strncmp(line, word, strlen(word)) != 0);
+}
+
+uint64_t await_line(struct process *p, const char *word)
+{
+    char line[512];
+    await_line_in(p, word, line, sizeof line);
     return now_ns();
+}
+
+long await_number(struct process *p, const char *word)
+{
+    char line[512];
+    await_line_in(p, word, line, sizeof line);
+    return atol(line + strlen(word));
 }
 
 void send_line(struct process *p, const char *line)
@@ -190,6 +202,19 @@ struct step say(struct process *p, const char *command, const char *path)
     char line[PATH_MAX + 32];
     cr_assert_lt(snprintf(line, sizeof line, "%s %s", command, path), (int)sizeof line);
     return step(p, line);
+}
+
+void await_threads(const struct process *p, unsigned count)
+{
+    char tasks[32];
+    struct stat st;
+    snprintf(tasks, sizeof tasks, "/proc/%d/task", (int)p->pid);
+    for (int waited = 0; waited < 5000; waited++) {
+        if (stat(tasks, &st) == 0 && st.st_nlink >= 2 + count) /* a directory for each thread */
+            return;
+        sleep_ms(1);
+    }
+    cr_assert_fail("no %u threads: nothing waits", count);
 }
 
 /* --- holders and the log --- */

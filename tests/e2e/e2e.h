@@ -52,6 +52,9 @@ bool read_line(struct process *p, char *line, int size);
 /* Reads lines of the process's output until one begins with `word`; returns when it came. */
 uint64_t await_line(struct process *p, const char *word);
 
+/* The number that follows `word` in such a line. */
+long await_number(struct process *p, const char *word);
+
 /* Sends a line to its standard input. */
 void send_line(struct process *p, const char *line);
 
@@ -74,6 +77,10 @@ struct step say(struct process *p, const char *command, const char *path);
 /* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path
  * from now on for a time. */
 struct process hold(const char *kind, const char *path, unsigned ms);
+
+/* Until the process has so many threads. A close that waits has one of its own: so this tells when
+ * it has begun to. */
+void await_threads(const struct process *p, unsigned count);
 
 /* The moment just before it let go. */
 uint64_t released_at(struct process *holder);

@@ -1,0 +1,227 @@
+/* Children of every kind: none waits for its parent's store or changes what the library knows of
+ * it. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+
+TestSuite(processes, .init = world_begin, .fini = world_end, .timeout = 120);
+
+static const uint64_t soon = 250 * (uint64_t)MS;
+
+/* One step of programs/children, and the waits in the log from its beginning on. */
+static void expect_step(struct process *p, const char *answer, unsigned waits, const char *way,
+                        const char *act)
+{
+    unsigned before = log_waits();
+    send_line(p, "go");
+    await_line(p, answer);
+    cr_expect_eq(log_waits() - before, waits, "%s, %s: '%s' with %u waits", way, act, answer,
+                 log_waits() - before);
+}
+
+/* The parent has two handles; the child does as it is told and waits as often as given. Afterwards
+ * the parent's first close is not its last, and its second is. */
+static void expect_untouched(const char *way, const char *act, unsigned childs_waits)
+{
+    struct process p = SHIMMED("build/programs/children", way, act, world.primary);
+    await_line(&p, "open");
+    expect_step(&p, "child 0", childs_waits, way, act);
+    expect_step(&p, "first 0", 0, way, act);
+    expect_step(&p, "second 0", 1, way, act);
+    cr_expect_eq(finish(&p), 0, "%s, %s: %s", way, act, errors_of(&p));
+}
+
+Test(processes, that_close_what_they_inherited_change_nothing)
+{
+    static const char *const ways[] = {"fork",     "raw-fork",  "double-fork", "vfork",
+                                       "clone-vm", "fork-exec", "vfork-exec",  "spawn"};
+    static const char *const acts[] = {"close", "close-all", "close-range", "closefrom", "dup2"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        for (size_t j = 0; j < sizeof acts / sizeof acts[0]; j++)
+            expect_untouched(ways[i], acts[j], 0);
+}
+
+Test(processes, spawned_with_descriptors_closed_change_nothing)
+{
+    expect_untouched("spawn-closefrom", "nothing", 0);
+}
+
+Test(processes, that_use_the_store_themselves_wait_for_it_and_change_nothing)
+{
+    static const char *const ways[] = {"fork", "double-fork", "fork-exec", "vfork-exec", "spawn"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        expect_untouched(ways[i], "open-close", 1);
+}
+
+/* Nothing tells such a child of fork apart from one of vfork. */
+Test(processes, forked_past_libc_are_left_alone)
+{
+    expect_untouched("raw-fork", "open-close", 0);
+}
+
+Test(processes, that_share_the_memory_and_use_the_store_do_not_wait_and_change_nothing)
+{
+    static const char *const ways[] = {"vfork", "clone-vm", "clone-vm-files"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        expect_untouched(ways[i], "open-close", 0);
+}
+
+/* A child of vfork in a child of fork, whose tables are empty, does not take them for its own. */
+Test(processes, of_fork_are_tracked_after_a_child_of_vfork_used_the_store)
+{
+    expect_untouched("fork", "vfork-open-close", 1);
+}
+
+/* What is gone is gone: the numbers are those of other files next. */
+Test(processes, that_share_the_descriptors_close_them_without_a_wait)
+{
+    static const char *const acts[] = {"close", "close-all", "close-range", "closefrom"};
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+        struct process p =
+            SHIMMED("build/programs/children", "clone-vm-files", acts[i], world.primary);
+        await_line(&p, "open");
+        expect_step(&p, "child 0", 0, "clone-vm-files", acts[i]);
+        expect_step(&p, "first 9", 0, "clone-vm-files", acts[i]); /* EBADF */
+        expect_step(&p, "second 9", 0, "clone-vm-files", acts[i]);
+        cr_expect_eq(finish(&p), 0);
+    }
+    cr_assert_eq(EBADF, 9);
+}
+
+/* The whole of it in time: the child is done long before the holder is, the parent is not. */
+Test(processes, do_not_wait_for_the_holder_of_their_parents_store)
+{
+    static const char *const ways[] = {"fork", "double-fork", "vfork", "clone-vm", "vfork-exec"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct process p = SHIMMED("build/programs/children", ways[i], "close-all", world.primary);
+        await_line(&p, "open");
+        struct process holder = hold("posix", world.primary, 400);
+        send_line(&p, "child");
+        uint64_t done = await_line(&p, "child 0");
+        send_line(&p, "first");
+        await_line(&p, "first 0");
+        send_line(&p, "second");
+        uint64_t closed = await_line(&p, "second 0");
+        uint64_t released = released_at(&holder);
+        cr_expect_lt(done, released, "%s", ways[i]);
+        cr_expect_geq(closed, released, "%s", ways[i]);
+        cr_expect_eq(finish(&p), 0);
+    }
+}
+
+/* CPython's subprocess makes its children by vfork, closes what they inherit, and runs exec. */
+Test(processes, of_python_leave_its_store_alone)
+{
+    struct process p = SHIMMED("/usr/bin/python3", "-c",
+                               "import os, subprocess, sys\n"
+                               "fds = [os.open(sys.argv[1], os.O_RDWR) for i in range(2)]\n"
+                               "for fd in fds: os.set_inheritable(fd, True)\n"
+                               "subprocess.run(['true'], check=True)\n"
+                               "subprocess.run(['true'], check=True, close_fds=False)\n"
+                               "subprocess.run('true', check=True, shell=True, pass_fds=fds)\n"
+                               "assert os.system('true') == 0\n"
+                               "os.close(fds[0])\n"
+                               "print('one left', flush=True)\n"
+                               "sys.stdin.readline()\n"
+                               "os.close(fds[1])\n"
+                               "print('closed', flush=True)\n",
+                               world.primary);
+    await_line(&p, "one left");
+    cr_expect_eq(log_waits(), 0);
+    struct process holder = hold("posix", world.primary, 200);
+    send_line(&p, "close");
+    uint64_t closed = await_line(&p, "closed");
+    cr_expect_geq(closed, released_at(&holder));
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+/* --- while a wait is running --- */
+
+/* A thread of programs/meanwhile waits in its close, for 600 ms. */
+static struct process start_wait(const char *event, struct process *holder)
+{
+    struct process p = SHIMMED("build/programs/meanwhile", event, world.primary);
+    await_line(&p, "open");
+    *holder = hold("posix", world.primary, 600);
+    send_line(&p, "close");
+    await_threads(&p, 3);
+    return p;
+}
+
+Test(processes, made_by_another_thread_do_not_wait_with_it)
+{
+    struct process holder;
+    struct process p = start_wait("fork", &holder);
+    send_line(&p, "fork");
+    uint64_t ended = await_line(&p, "event 0");
+    uint64_t closed = await_line(&p, "closed 0, not cancelled");
+    uint64_t released = released_at(&holder);
+    cr_expect_lt(ended, released);
+    cr_expect_geq(closed, released);
+    send_line(&p, "again");
+    await_line(&p, "again 0");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("File unlocked after polling"), 1);
+}
+
+Test(processes, made_by_another_thread_track_their_own_store)
+{
+    struct process holder;
+    struct process p = start_wait("fork-open", &holder);
+    send_line(&p, "fork");
+    uint64_t ended = await_line(&p, "event 0");
+    await_line(&p, "closed 0, not cancelled");
+    uint64_t released = released_at(&holder);
+    cr_expect_geq(ended, released);
+    cr_expect_lt(ended, released + soon);
+    send_line(&p, "again");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("File unlocked after polling"), 2, "the child's and the parent's");
+}
+
+Test(processes, that_replace_themselves_during_a_wait_begin_anew)
+{
+    struct process holder;
+    struct process p = start_wait("exec", &holder);
+    send_line(&p, "exec");
+    uint64_t began = await_line(&p, "again");
+    uint64_t closed = await_line(&p, "closed 0");
+    uint64_t released = released_at(&holder);
+    cr_expect_lt(began, released, "exec does not wait");
+    cr_expect_geq(closed, released, "the new program's own close does");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("File unlocked after polling"), 1);
+}
+
+/* The child returns into a copy of the close that its parent is in. */
+Test(processes, made_by_a_signal_handler_during_a_wait_return_at_once)
+{
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--log", "info"), "build/programs/signals", "fork", world.primary);
+    struct process holder = hold("posix", world.primary, 600);
+    send_line(&p, "close");
+    await_threads(&p, 2);
+    cr_expect_eq(kill(p.pid, SIGUSR1), 0);
+    uint64_t returned = await_line(&p, "child 0 12345 1");
+    uint64_t released = released_at(&holder);
+    cr_expect_lt(returned, released);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("File unlocked after polling"), 2, "the child's own and the parent's");
+}
+
+Test(processes, made_by_a_signal_handler_during_a_wait_end_without_delay)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--log", "info", "--max-wait", "3"),
+                                    "build/programs/signals", "fork", world.primary);
+    struct process holder = hold("posix", world.primary, 300);
+    send_line(&p, "close");
+    await_threads(&p, 2);
+    cr_expect_eq(kill(p.pid, SIGUSR1), 0);
+    uint64_t closed = await_line(&p, "child again");
+    uint64_t ended = await_line(&p, "ended 7");
+    cr_expect_geq(closed, released_at(&holder));
+    cr_expect_lt(ended, closed + soon);
+    cr_expect_eq(finish(&p), 0);
+}

@@ -1,0 +1,125 @@
+/* signals ACTION PATH [OTHER]: at each line on its input, opens the store (and another file),
+ * closes it, and says "closed" with the result, errno, and the number of signals handled so far.
+ * The handler says "handled" and does ACTION: count       nothing more interrupt   nothing more,
+ * and is installed without SA_RESTART default     there is no handler linger      stays for 400 ms
+ *   close       closes the other file
+ *   reopen      opens the store and closes it
+ *   _exit       _exit(5)
+ *   exit        exit(6)
+ *   leave       siglongjmps out of the close; "left" is said instead of "closed"
+ *   fork        makes a child: it returns from the handler, says "child" with what its close
+ * returned, opens the store and closes it, says "child again", and ends by exit. Once it has ended,
+ * and its own close has returned, the parent says "ended STATUS". */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *action;
+static const char *path;
+static int other = -1;
+static volatile sig_atomic_t handled;
+static volatile pid_t child = -1; /* -1: none; 0: this is it */
+static sigjmp_buf before_close;
+
+static bool acts(const char *name)
+{
+    return strcmp(action, name) == 0;
+}
+
+static int open_and_close(void)
+{
+    int fd = open(path, O_RDWR);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static void handle(int signal)
+{
+    const struct timespec long_time = {.tv_nsec = 400000000};
+    int saved = errno;
+    (void)signal;
+    handled++;
+    if (write(1, "handled\n", 8) < 0)
+        _exit(9);
+    if (acts("linger"))
+        nanosleep(&long_time, NULL);
+    else if (acts("close"))
+        close(other);
+    else if (acts("reopen"))
+        open_and_close();
+    else if (acts("_exit"))
+        _exit(5);
+    else if (acts("exit"))
+        exit(6);
+    else if (acts("leave"))
+        siglongjmp(before_close, 1);
+    else if (acts("fork"))
+        child = fork();
+    errno = saved;
+}
+
+static void install(void)
+{
+    static const int signals[] = {SIGUSR1, SIGALRM, SIGIO, SIGCHLD};
+    struct sigaction how = {.sa_handler = handle, .sa_flags = acts("interrupt") ? 0 : SA_RESTART};
+    for (size_t i = 0; !acts("default") && i < sizeof signals / sizeof signals[0]; i++)
+        if (signals[i] != SIGCHLD || !acts("fork"))
+            sigaction(signals[i], &how, NULL);
+}
+
+static void close_store(int fd)
+{
+    errno = 12345;
+    int result = close(fd);
+    printf("%s %d %d %d\n", child == 0 ? "child" : "closed", result, errno, (int)handled);
+    fflush(stdout);
+}
+
+static void go_on_as_child(void)
+{
+    open_and_close();
+    puts("child again");
+    exit(7);
+}
+
+static void await_child(void)
+{
+    int status = -1;
+    waitpid(child, &status, 0);
+    printf("ended %d\n", WEXITSTATUS(status));
+    fflush(stdout);
+    child = -1;
+}
+
+int main(int argc, char **argv)
+{
+    char line[16];
+    if (argc < 3)
+        return 2;
+    action = argv[1];
+    path = argv[2];
+    install();
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        int fd = open(path, O_RDWR);
+        if (argc > 3)
+            other = open(argv[3], O_RDWR);
+        if (sigsetjmp(before_close, 1) == 0) {
+            close_store(fd);
+        } else {
+            puts("left");
+            fflush(stdout);
+        }
+        if (child == 0)
+            go_on_as_child();
+        if (child > 0)
+            await_child();
+    }
+    return 0;
+}
