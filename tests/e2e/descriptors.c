@@ -129,6 +129,19 @@ Test(descriptors, closed_by_a_range_are_waited_for)
     }
 }
 
+/* The thread that waited may need a moment more to end: this process still has one of its own. */
+Test(descriptors, closed_by_a_range_right_after_a_wait_are_waited_for)
+{
+    struct process p = start();
+    expect_wait(&p, "close a");
+    for (int i = 0; i < 5; i++) {
+        say(&p, "open a -", world.primary);
+        expect_wait(&p, "closeup a - 2");
+        step(&p, "open o - /dev/null");
+    }
+    end(&p);
+}
+
 Test(descriptors, of_several_stores_that_a_range_closes_are_waited_for_once_each)
 {
     cr_assert_eq(mkdir(in_dir("../second"), 0755), 0);

@@ -71,7 +71,18 @@ Test(processes, that_share_the_memory_and_use_the_store_do_not_wait_and_change_n
 /* A child of vfork in a child of fork, whose tables are empty, does not take them for its own. */
 Test(processes, of_fork_are_tracked_after_a_child_of_vfork_used_the_store)
 {
-    expect_untouched("fork", "vfork-open-close", 1);
+    expect_untouched("fork", "vfork-open-close", 2);
+}
+
+Test(processes, of_fork_are_tracked_under_a_filter_too)
+{
+    struct process p = SHIMMED("build/programs/permissive", "build/programs/children", "fork",
+                               "vfork-open-close", world.primary);
+    await_line(&p, "open");
+    expect_step(&p, "child 0", 2, "fork", "vfork-open-close");
+    expect_step(&p, "first 0", 0, "fork", "vfork-open-close");
+    expect_step(&p, "second 0", 1, "fork", "vfork-open-close");
+    cr_expect_eq(finish(&p), 0);
 }
 
 /* What is gone is gone: the numbers are those of other files next. */
@@ -198,10 +209,9 @@ Test(processes, that_replace_themselves_during_a_wait_begin_anew)
 /* The child returns into a copy of the close that its parent is in. */
 Test(processes, made_by_a_signal_handler_during_a_wait_return_at_once)
 {
-    struct process p =
-        SHIMMED_WITH(OPTIONS("--log", "info"), "build/programs/signals", "fork", world.primary);
+    struct process p = SHIMMED_WITH(OPTIONS("--log", "info"), "build/programs/signals", "fork");
     struct process holder = hold("posix", world.primary, 600);
-    send_line(&p, "close");
+    send_line(&p, world.primary);
     await_threads(&p, 2);
     cr_expect_eq(kill(p.pid, SIGUSR1), 0);
     uint64_t returned = await_line(&p, "child 0 12345 1");
@@ -213,10 +223,10 @@ Test(processes, made_by_a_signal_handler_during_a_wait_return_at_once)
 
 Test(processes, made_by_a_signal_handler_during_a_wait_end_without_delay)
 {
-    struct process p = SHIMMED_WITH(OPTIONS("--log", "info", "--max-wait", "3"),
-                                    "build/programs/signals", "fork", world.primary);
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--log", "info", "--max-wait", "3"), "build/programs/signals", "fork");
     struct process holder = hold("posix", world.primary, 300);
-    send_line(&p, "close");
+    send_line(&p, world.primary);
     await_threads(&p, 2);
     cr_expect_eq(kill(p.pid, SIGUSR1), 0);
     uint64_t closed = await_line(&p, "child again");

@@ -95,7 +95,7 @@ struct scene {
 static void close_held(struct scene *s, unsigned ms)
 {
     s->holder = hold("posix", world.primary, ms);
-    send_line(&s->p, "close");
+    send_line(&s->p, world.primary);
     await_threads(&s->p, 2);
 }
 
@@ -104,7 +104,7 @@ static struct scene begin_within(const char *max_wait, const char *action, const
                                  unsigned ms)
 {
     struct scene s = {.p = SHIMMED_WITH(OPTIONS("--log", "info", "--max-wait", max_wait),
-                                        "build/programs/signals", action, world.primary, other)};
+                                        "build/programs/signals", action, other)};
     close_held(&s, ms);
     return s;
 }
@@ -251,6 +251,29 @@ Test(threads, that_leave_a_close_wait_in_their_later_ones)
     cr_expect_eq(finish(&s.p), 0);
 }
 
+/* The first two stores are closed by one call, which waits for one after the other. */
+Test(threads, that_leave_a_close_of_several_stores_wait_for_none_of_them_later)
+{
+    char both[2 * PATH_MAX];
+    for (int i = 0; i < 3; i++)
+        make_store(i);
+    struct process p = SHIMMED_WITH(OPTIONS("--log", "info"), "build/programs/signals", "leave");
+    struct process holders[] = {hold("posix", store(0), 5000), hold("posix", store(1), 5000)};
+    cr_assert_lt(snprintf(both, sizeof both, "%s %s", store(0), store(1)), (int)sizeof both);
+    send_line(&p, both);
+    await_threads(&p, 2);
+    cr_expect_eq(kill(p.pid, SIGUSR1), 0);
+    await_line(&p, "left");
+    uint64_t left = now_ns();
+    snprintf(both, sizeof both, "%s %s", store(2), store(2));
+    send_line(&p, both);
+    uint64_t closed = await_line(&p, "closed 0 12345 1");
+    cr_expect_lt(closed, left + soon);
+    dismiss(&holders[0]);
+    dismiss(&holders[1]);
+    cr_expect_eq(finish(&p), 0);
+}
+
 Test(threads, that_have_left_a_close_exit_when_its_wait_ends)
 {
     struct scene s = begin_within("400ms", "leave", NULL, 5000);
@@ -262,17 +285,31 @@ Test(threads, that_have_left_a_close_exit_when_its_wait_ends)
     dismiss(&s.holder);
 }
 
-Test(threads, that_leave_closes_leave_nothing_behind)
+static void expect_nothing_behind(struct process p)
 {
-    struct process holder = hold("posix", world.primary, 20000);
-    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "20ms", "--log", "off"),
-                                    "build/programs/leaver", world.primary, "1000");
     long left = await_number(&p, "left");
     cr_expect_gt(left, 900);
     cr_expect_eq(await_number(&p, "threads"), 1);
+    cr_expect_eq(await_number(&p, "children"), 0);
     long pages = await_number(&p, "grown");
     cr_expect_lt(pages, left * 64, "%ld pages in %ld closes", pages, left);
     cr_expect_eq(finish(&p), 0);
+}
+
+Test(threads, that_leave_closes_leave_no_others_behind)
+{
+    struct process holder = hold("posix", world.primary, 20000);
+    expect_nothing_behind(SHIMMED_WITH(OPTIONS("--max-wait", "20ms", "--log", "off"),
+                                       "build/programs/leaver", world.primary, "1000"));
+    dismiss(&holder);
+}
+
+Test(threads, that_leave_closes_under_a_filter_leave_no_children_behind)
+{
+    struct process holder = hold("posix", world.primary, 20000);
+    expect_nothing_behind(SHIMMED_WITH(OPTIONS("--max-wait", "20ms", "--log", "off"),
+                                       "build/programs/permissive", "build/programs/leaver",
+                                       world.primary, "1000"));
     dismiss(&holder);
 }
 

@@ -68,6 +68,7 @@ static int open_and_close(void)
     return fd >= 0 && close(fd) == 0 ? 0 : 1;
 }
 
+/* Twice, so that the number of waits tells whose they are. */
 static int open_and_close_after_a_vfork_child(void)
 {
     pid_t pid = vfork();
@@ -75,7 +76,7 @@ static int open_and_close_after_a_vfork_child(void)
         _exit(open_and_close());
     int status;
     waitpid(pid, &status, 0);
-    return status == 0 ? open_and_close() : 1;
+    return status == 0 && open_and_close() == 0 ? open_and_close() : 1;
 }
 
 static const struct {

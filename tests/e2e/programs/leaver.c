@@ -1,7 +1,11 @@
 /* leaver PATH ROUNDS: opens the store and closes it, again and again; each time a signal handler
- * leaves the close by siglongjmp, soon after it began. Says "left" with the number of closes that
- * were left, then "threads" with those that are still there a while later, then "grown" with the
- * pages that the address space has grown by since the first tenth of the rounds. */
+ * leaves the close by siglongjmp, soon after it began. A while later it opens and closes the store
+ * once more, and prints what is left of all that:
+ *   left       the number of closes that were left
+ *   threads    those there are
+ *   children   those that could be waited for, of whatever kind
+ *   grown      the pages that the address space has grown by since the first tenth of the rounds
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static sigjmp_buf before_close;
@@ -49,6 +54,14 @@ static void await_threads(void)
         usleep(1000);
 }
 
+static long count_children(void)
+{
+    long count = 0;
+    while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+        count++;
+    return count;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3)
@@ -62,16 +75,20 @@ int main(int argc, char **argv)
             await_threads();
             pages = count_pages();
         }
-        int fd = open(argv[1], O_RDWR);
+        volatile int fd = open(argv[1], O_RDWR);
         if (sigsetjmp(before_close, 1) != 0) {
             left++;
+            close(fd); /* should it have been left before anything was closed */
             continue;
         }
         alarm_in(1000);
         close(fd);
         alarm_in(0);
     }
+    usleep(100000); /* more than the waits may take */
+    close(open(argv[1], O_RDWR));
     await_threads();
-    printf("left %ld\nthreads %ld\ngrown %ld\n", left, count_threads(), count_pages() - pages);
+    printf("left %ld\nthreads %ld\nchildren %ld\ngrown %ld\n", left, count_threads(),
+           count_children(), count_pages() - pages);
     return 0;
 }

@@ -1,7 +1,9 @@
 /* meanwhile EVENT PATH: opens the store, says "open", and closes it on a thread of its own at a
- * line on its input. While that close waits, the next line makes the main thread do EVENT: fork
- * makes a child that ends at once fork-open     makes a child that opens and closes the store exec
- * becomes a program that says "again", and opens and closes the store lowest        opens a file
+ * line on its input. While that close waits, the next line makes the main thread do EVENT:
+ *   fork          makes a child that ends at once
+ *   fork-open     makes a child that opens and closes the store
+ *   exec          becomes a program that says "again", and opens and closes the store
+ *   lowest        opens a file
  *   cancel        cancels the thread, which then comes to a cancellation point
  *   cancel-async  cancels the thread, which may be cancelled anywhere
  * It says "event RESULT", and when the thread has ended "closed RESULT" and how it ended. At a

@@ -1,15 +1,19 @@
-/* signals ACTION PATH [OTHER]: at each line on its input, opens the store (and another file),
- * closes it, and says "closed" with the result, errno, and the number of signals handled so far.
- * The handler says "handled" and does ACTION: count       nothing more interrupt   nothing more,
- * and is installed without SA_RESTART default     there is no handler linger      stays for 400 ms
- *   close       closes the other file
- *   reopen      opens the store and closes it
+/* signals ACTION [OTHER]: each line on its input names one or two stores. Opens them, closes them
+ * (two by close_range), and says "closed" with the result, errno, and the number of signals that
+ * were handled so far. The handler says "handled" and does ACTION:
+ *   count       nothing more
+ *   interrupt   nothing more, and is installed without SA_RESTART
+ *   default     there is no handler
+ *   linger      stays for 400 ms
+ *   close       closes OTHER
+ *   reopen      opens the first store and closes it
  *   _exit       _exit(5)
  *   exit        exit(6)
  *   leave       siglongjmps out of the close; "left" is said instead of "closed"
- *   fork        makes a child: it returns from the handler, says "child" with what its close
- * returned, opens the store and closes it, says "child again", and ends by exit. Once it has ended,
- * and its own close has returned, the parent says "ended STATUS". */
+ *   fork        makes a child
+ * The child returns from the handler and says "child" instead of "closed"; then it opens the first
+ * store and closes it, says "child again", and ends by exit. Once it has, and its own close has
+ * returned, the parent says "ended STATUS". */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -23,7 +27,8 @@
 #include <unistd.h>
 
 static const char *action;
-static const char *path;
+static char paths[2][4096];
+static int fds[2];
 static int other = -1;
 static volatile sig_atomic_t handled;
 static volatile pid_t child = -1; /* -1: none; 0: this is it */
@@ -36,7 +41,7 @@ static bool acts(const char *name)
 
 static int open_and_close(void)
 {
-    int fd = open(path, O_RDWR);
+    int fd = open(paths[0], O_RDWR);
     return fd < 0 ? -1 : close(fd);
 }
 
@@ -74,10 +79,10 @@ static void install(void)
             sigaction(signals[i], &how, NULL);
 }
 
-static void close_store(int fd)
+static void close_stores(void)
 {
     errno = 12345;
-    int result = close(fd);
+    int result = fds[1] < 0 ? close(fds[0]) : close_range((unsigned)fds[0], (unsigned)fds[1], 0);
     printf("%s %d %d %d\n", child == 0 ? "child" : "closed", result, errno, (int)handled);
     fflush(stdout);
 }
@@ -100,18 +105,19 @@ static void await_child(void)
 
 int main(int argc, char **argv)
 {
-    char line[16];
-    if (argc < 3)
+    char line[8300];
+    if (argc < 2)
         return 2;
     action = argv[1];
-    path = argv[2];
     install();
     while (fgets(line, sizeof line, stdin) != NULL) {
-        int fd = open(path, O_RDWR);
-        if (argc > 3)
-            other = open(argv[3], O_RDWR);
+        const int count = sscanf(line, "%4095s %4095s", paths[0], paths[1]);
+        fds[0] = open(paths[0], O_RDWR);
+        fds[1] = count == 2 ? open(paths[1], O_RDWR) : -1;
+        if (argc > 2)
+            other = open(argv[2], O_RDWR);
         if (sigsetjmp(before_close, 1) == 0) {
-            close_store(fd);
+            close_stores();
         } else {
             puts("left");
             fflush(stdout);
