@@ -1,7 +1,7 @@
-/* children WAY ACT PATH: opens the store twice and says "open"; then it takes these steps, one for
- * each line on its input, and says each step's word and result:
+/* children WAY ACT PATH: opens the store twice and says "open"; then it takes the steps that its
+ * input names, one a line, and says each step's word and result:
  *   child    makes a child process by WAY, which does ACT; its wait status
- *   first    closes one of the handles
+ *   first    closes one of the handles; 0 or errno
  *   second   closes the other
  * `children heir ACT PATH FD FD` is what a child becomes by exec. */
 #include <errno.h>
@@ -26,11 +26,6 @@ static int fds[2];
 static int (*act)(void);
 
 /* --- what a child does: 0 if it went well --- */
-
-static int nothing(void)
-{
-    return 0;
-}
 
 static int close_both(void)
 {
@@ -62,6 +57,11 @@ static int replace(void)
     return dup2(1, fds[0]) == fds[0] && dup2(1, fds[1]) == fds[1] ? 0 : 1;
 }
 
+static int open_only(void)
+{
+    return open(path, O_RDWR) < 0;
+}
+
 static int open_and_close(void)
 {
     int fd = open(path, O_RDWR);
@@ -83,7 +83,7 @@ static const struct {
     const char *name;
     int (*act)(void);
 } acts[] = {
-    {"nothing", nothing},           {"close", close_both},
+    {"close", close_both},          {"open", open_only},
     {"close-all", close_all},       {"close-range", close_by_range},
     {"closefrom", close_from},      {"dup2", replace},
     {"open-close", open_and_close}, {"vfork-open-close", open_and_close_after_a_vfork_child}};
@@ -238,17 +238,11 @@ static const struct {
 
 /* --- */
 
-static void say(const char *word, int result)
+static int take_step(const char *word, int (*make)(void))
 {
-    printf("%s %d\n", word, result);
-    fflush(stdout);
-}
-
-static void await_input(void)
-{
-    char line[16];
-    if (fgets(line, sizeof line, stdin) == NULL)
-        exit(3);
+    if (strcmp(word, "child") == 0)
+        return make();
+    return close(fds[strcmp(word, "first") == 0 ? 0 : 1]) == 0 ? 0 : errno;
 }
 
 int main(int argc, char **argv)
@@ -274,12 +268,12 @@ int main(int argc, char **argv)
 
     fds[0] = open(path, O_RDWR);
     fds[1] = open(path, O_RDWR);
-    say("open", 0);
-    await_input();
-    say("child", make());
-    await_input();
-    say("first", close(fds[0]) == 0 ? 0 : errno);
-    await_input();
-    say("second", close(fds[1]) == 0 ? 0 : errno);
+    puts("open");
+    fflush(stdout);
+    char word[16];
+    while (scanf("%15s", word) == 1) {
+        printf("%s %d\n", word, take_step(word, make));
+        fflush(stdout);
+    }
     return 0;
 }

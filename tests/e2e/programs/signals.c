@@ -1,6 +1,6 @@
 /* signals ACTION [OTHER]: each line on its input names one or two stores. Opens them, closes them
  * (two by close_range), and says "closed" with the result, errno, and the number of signals that
- * were handled so far. The handler says "handled" and does ACTION:
+ * were handled so far. The handler says "handled", does ACTION, and says "done":
  *   count       nothing more
  *   interrupt   nothing more, and is installed without SA_RESTART
  *   default     there is no handler
@@ -45,14 +45,19 @@ static int open_and_close(void)
     return fd < 0 ? -1 : close(fd);
 }
 
+static void say(const char *line)
+{
+    if (write(1, line, strlen(line)) < 0)
+        _exit(9);
+}
+
 static void handle(int signal)
 {
     const struct timespec long_time = {.tv_nsec = 400000000};
     int saved = errno;
     (void)signal;
     handled++;
-    if (write(1, "handled\n", 8) < 0)
-        _exit(9);
+    say("handled\n");
     if (acts("linger"))
         nanosleep(&long_time, NULL);
     else if (acts("close"))
@@ -67,6 +72,7 @@ static void handle(int signal)
         siglongjmp(before_close, 1);
     else if (acts("fork"))
         child = fork();
+    say("done\n");
     errno = saved;
 }
 
@@ -91,6 +97,7 @@ static void go_on_as_child(void)
 {
     open_and_close();
     puts("child again");
+    fflush(stdout);
     exit(7);
 }
 
