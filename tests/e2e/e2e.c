@@ -204,13 +204,18 @@ struct step say(struct process *p, const char *command, const char *path)
     return step(p, line);
 }
 
-void await_threads(const struct process *p, unsigned count)
+unsigned threads_of(const struct process *p)
 {
     char tasks[32];
     struct stat st;
     snprintf(tasks, sizeof tasks, "/proc/%d/task", (int)p->pid);
+    return stat(tasks, &st) == 0 ? (unsigned)st.st_nlink - 2 : 0; /* a directory for each */
+}
+
+void await_threads(const struct process *p, unsigned count)
+{
     for (int waited = 0; waited < 5000; waited++) {
-        if (stat(tasks, &st) == 0 && st.st_nlink >= 2 + count) /* a directory for each thread */
+        if (threads_of(p) >= count)
             return;
         sleep_ms(1);
     }

@@ -78,8 +78,11 @@ struct step say(struct process *p, const char *command, const char *path);
  * from now on for a time. */
 struct process hold(const char *kind, const char *path, unsigned ms);
 
-/* Until the process has so many threads. A close that waits has one of its own: so this tells when
- * it has begun to. */
+/* How many threads a process has. */
+unsigned threads_of(const struct process *p);
+
+/* Until the process has at least so many threads. A close that waits has one of its own: so this
+ * tells when it has begun to. */
 void await_threads(const struct process *p, unsigned count);
 
 /* The moment just before it let go. */

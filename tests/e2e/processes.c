@@ -182,6 +182,7 @@ Test(processes, made_by_another_thread_do_not_wait_with_it)
     cr_expect_geq(closed, released);
     send_line(&p, "again");
     await_line(&p, "again 0");
+    send_line(&p, "end");
     cr_expect_eq(finish(&p), 0);
     cr_expect_eq(log_count("File unlocked after polling"), 1);
 }
@@ -197,31 +198,36 @@ Test(processes, made_by_another_thread_track_their_own_store)
     cr_expect_geq(ended, released);
     cr_expect_lt(ended, released + soon);
     send_line(&p, "again");
+    await_line(&p, "again 0");
+    send_line(&p, "end");
     cr_expect_eq(finish(&p), 0);
     cr_expect_eq(log_count("File unlocked after polling"), 2, "the child's and the parent's");
 }
 
 Test(processes, that_replace_themselves_during_a_wait_begin_anew)
 {
-    struct process holder;
-    struct process p = start_wait("exec", &holder);
-    send_line(&p, "exec");
-    uint64_t began = await_line(&p, "again");
-    uint64_t closed = await_line(&p, "closed 0");
-    uint64_t released = released_at(&holder);
-    cr_expect_lt(began, released, "exec does not wait");
-    cr_expect_geq(closed, released, "the new program's own close does");
-    cr_expect_eq(finish(&p), 0);
-    cr_expect_eq(log_count("File unlocked after polling"), 1);
+    static const char *const events[] = {"exec", "exec-aside"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct process holder;
+        struct process p = start_wait(events[i], &holder);
+        send_line(&p, "exec");
+        uint64_t began = await_line(&p, "again");
+        uint64_t closed = await_line(&p, "closed 0");
+        uint64_t released = released_at(&holder);
+        cr_expect_lt(began, released, "%s does not wait", events[i]);
+        cr_expect_geq(closed, released, "%s: the new program's own close does", events[i]);
+        cr_expect_eq(finish(&p), 0);
+        cr_expect_eq(log_count("File unlocked after polling"), i + 1, "%s", events[i]);
+    }
 }
 
 /* The signal comes at any moment of the close, a microsecond later each time. */
-Test(processes, made_by_a_signal_handler_in_a_close_never_wait)
+Test(processes, made_by_a_signal_handler_in_a_close_do_not_wait_in_it)
 {
     struct process holder = hold("posix", world.primary, 20000);
     struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "5ms", "--log", "off"),
                                     "build/programs/forker", world.primary, "250");
-    cr_expect_eq(await_number(&p, "slow"), 0);
+    await_line(&p, "fine in round 250");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     kill(holder.pid, SIGKILL);
     finish(&holder);

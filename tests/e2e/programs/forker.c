@@ -1,7 +1,7 @@
 /* forker PATH ROUNDS: opens the store and closes it, again and again; each time a signal handler
  * makes a child, a microsecond later after the beginning of the close than the time before. Stops
- * at the first child in which that close lasts longer than half a second, and says "slow" with the
- * round, or 0. */
+ * at the first child that goes wrong, and says the round and what went wrong: "slow" if the close
+ * lasted longer than half a second in the child, "killed" if a signal ended it, else "fine". */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static double now(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* Whether the close lasted too long in the child. */
+/* How the child ended, as a shell has it; 1 for a close that lasted too long in it. */
 static int close_and_fork(int fd, suseconds_t us)
 {
     const struct itimerval timer = {.it_value = {.tv_usec = us}};
@@ -35,22 +35,28 @@ static int close_and_fork(int fd, suseconds_t us)
     child = -1;
     setitimer(ITIMER_REAL, &timer, NULL);
     close(fd);
-    if (child == 0)
-        _exit(now() - began > 0.5);
+    double took = now() - began;
     while (child == -1)
         usleep(100);
+    if (child == 0)
+        _exit(took > 0.5);
     waitpid(child, &status, 0);
-    return status != 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 int main(int argc, char **argv)
 {
-    int slow = 0;
+    int status = 0;
+    int round = 0;
     if (argc < 3)
         return 2;
     signal(SIGALRM, make_child);
-    for (int round = 1; slow == 0 && round <= atoi(argv[2]); round++)
-        slow = close_and_fork(open(argv[1], O_RDWR), round) ? round : 0;
-    printf("slow %d\n", slow);
+    while (status == 0 && round < atoi(argv[2]))
+        status = close_and_fork(open(argv[1], O_RDWR), ++round);
+    printf("%s in round %d (%d)\n",
+           status == 0   ? "fine"
+           : status == 1 ? "slow"
+                         : "killed",
+           round, status);
     return 0;
 }

@@ -85,7 +85,7 @@ int main(int argc, char **argv)
         close(fd);
         alarm_in(0);
     }
-    usleep(100000); /* more than the waits may take */
+    usleep(300000); /* more than the waits and their ends take */
     close(open(argv[1], O_RDWR));
     await_threads();
     printf("left %ld\nthreads %ld\nchildren %ld\ngrown %ld\n", left, count_threads(),

@@ -3,11 +3,12 @@
  *   fork          makes a child that ends at once
  *   fork-open     makes a child that opens and closes the store
  *   exec          becomes a program that says "again", and opens and closes the store
+ *   exec-aside    the same on a third thread
  *   lowest        opens a file
  *   cancel        cancels the thread, which then comes to a cancellation point
  *   cancel-async  cancels the thread, which may be cancelled anywhere
  * It says "event RESULT", and when the thread has ended "closed RESULT" and how it ended. At a
- * third line it opens and closes the store once more, and says "again RESULT". */
+ * third line it opens and closes the store once more, and says "again RESULT"; a fourth ends it. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -61,12 +62,28 @@ static int child_of_fork(void)
     return status;
 }
 
+static void *become_another(void *unused)
+{
+    execl("/proc/self/exe", "meanwhile", "again", path, NULL);
+    return unused;
+}
+
+static int become_another_on_a_thread(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, become_another, NULL);
+    pthread_join(thread, NULL);
+    return -1;
+}
+
 static int do_event(void)
 {
     if (strncmp(event, "cancel", 6) == 0)
         return pthread_cancel(closer);
     if (strcmp(event, "exec") == 0)
-        return execl("/proc/self/exe", "meanwhile", "again", path, NULL);
+        become_another(NULL);
+    if (strcmp(event, "exec-aside") == 0)
+        return become_another_on_a_thread();
     if (strcmp(event, "lowest") == 0) /* the number that the close has freed */
         return open("/dev/null", O_RDONLY) - fd;
     return child_of_fork();
@@ -97,5 +114,6 @@ int main(int argc, char **argv)
     fflush(stdout);
     await_input();
     say("again", open_and_close(path));
+    await_input();
     return 0;
 }
