@@ -41,7 +41,7 @@ TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
-.PHONY: package torture torture-short torture-race
+.PHONY: package torture torture-short torture-race abi
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -112,6 +112,9 @@ $(B)/obj/%.o: shim/%.S
 	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<
 
 # --- tests ---
+
+abi: $(B)/libsettle.so
+	$(Q)CC="$(CC)" sh tests/abi/check $< "$$($(CC) -dumpmachine | sed 's/-.*//')"
 
 $(B)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
 	$(say) TEST $@
@@ -293,6 +296,7 @@ sanitize:
 check:
 	$(Q)sh scripts/setup check
 	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory abi
 	$(Q)$(MAKE) --no-print-directory unit
 	$(Q)$(MAKE) --no-print-directory sanitize
 	$(Q)$(MAKE) --no-print-directory e2e
@@ -320,6 +324,7 @@ SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/
 SH_FILES += tests/portable/run
 SH_FILES += tests/torture/races
 SH_FILES += scripts/debian/build tests/package/run
+SH_FILES += tests/abi/check
 
 lint:
 	$(Q)sh scripts/setup lint check

@@ -4,7 +4,7 @@
  * SQLITE(name): resolved for each caller (sqlite.c).
  * ASKED(name): resolved in the same way and not exported.
  * API(name): the library's own (settle.h).
- * A test holds the exported symbols of the built library against this table.
+ * tests/abi/check holds the exported symbols of the built library against this table.
  */
 #define SETTLE_LIBC_SYMBOLS(LIBC)                                                                  \
     LIBC(open)                                                                                     \

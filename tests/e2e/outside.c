@@ -1,4 +1,4 @@
-/* settle-wait, and what the built library exports. */
+/* settle-wait. */
 #include "e2e.h"
 
 #include <criterion/criterion.h>
@@ -93,17 +93,4 @@ Test(outside, help_and_version_go_to_standard_output)
     p = PLAIN(WAIT, "--help");
     await_line(&p, "Usage: settle-wait");
     cr_expect_eq(finish(&p), 0);
-}
-
-/* The table is shim/symbols.h; nm says what the built library has. */
-Test(outside, the_library_exports_what_its_table_names_and_nothing_else)
-{
-    struct process p =
-        PLAIN("sh", "-c",
-              "grep -oE '(LIBC|SQLITE|API)\\([a-z_0-9]+\\)' shim/symbols.h | sed 's/.*(//; s/)//' "
-              "| grep -v '^name$' | sort > \"$1/table\"; "
-              "nm -D --defined-only build/libsettle.so | awk '{print $3}' | sort > \"$1/built\"; "
-              "[ $(wc -l < \"$1/table\") -gt 25 ] && diff \"$1/table\" \"$1/built\" >&2",
-              "sh", world.dir);
-    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
