@@ -100,10 +100,15 @@ bool store_publish(void *_Atomic *pointer, size_t size)
 
 /* --- stores --- */
 
+/* The upper bits are the good ones. */
+static uint64_t mix(struct identity id)
+{
+    return (id.ino + 0x9e3779b97f4a7c15u * (id.dev + 1)) * 0xff51afd7ed558ccdu;
+}
+
 static uint32_t hash(struct identity id)
 {
-    uint64_t h = (id.ino + 0x9e3779b97f4a7c15u * (id.dev + 1)) * 0xff51afd7ed558ccdu;
-    return (uint32_t)(h >> 40) & (STORES - 1);
+    return (uint32_t)(mix(id) >> 40) & (STORES - 1);
 }
 
 static bool is(struct store *s, struct identity id)
@@ -257,15 +262,58 @@ static struct handle_entry *entry_of(int fd, bool make_chunk)
     return entries == NULL ? NULL : &entries[(unsigned)fd % HANDLE_CHUNK];
 }
 
+static uint32_t word_of(struct handle h)
+{
+    uint32_t number = h.role == ROLE_CANDIDATE ? (uint32_t)(mix(h.identity) >> (32 + ROLE_BITS))
+                                               : (uint32_t)(h.store - atomic_load(&root.stores));
+    return number << ROLE_BITS | (uint32_t)h.role;
+}
+
+static enum role role_of(uint32_t word)
+{
+    return (enum role)(word & ((1u << ROLE_BITS) - 1));
+}
+
+static struct identity identity_in(const struct handle_entry *entry)
+{
+    return (struct identity){atomic_load_explicit(&entry->dev, memory_order_relaxed),
+                             atomic_load_explicit(&entry->ino, memory_order_relaxed)};
+}
+
 static struct handle unpack(uint32_t word, const struct handle_entry *entry)
 {
-    struct handle h = {.role = (enum role)(word & ((1u << ROLE_BITS) - 1)), .store = NULL};
+    struct handle h = {.role = role_of(word), .store = NULL};
     if (h.role == ROLE_NONE)
         return h;
     if (h.role != ROLE_CANDIDATE)
         h.store = atomic_load(&root.stores) + (word >> ROLE_BITS);
-    h.identity = (struct identity){entry->dev, entry->ino};
+    h.identity = identity_in(entry);
     return h;
+}
+
+static void count_in(struct store *store, enum role role)
+{
+    uint32_t flag = role == ROLE_PRIMARY ? STORE_OPENED : 0;
+    uint32_t handles = atomic_load(&store->handles);
+    atomic_fetch_add(&root.handles, 1);
+    while (!atomic_compare_exchange_weak(&store->handles, &handles, (handles + 1) | flag))
+        ;
+}
+
+/* True if that was the last handle, as handle_take means it. */
+static bool count_out(struct store *store)
+{
+    uint32_t handles = atomic_load(&store->handles);
+    uint32_t left;
+    bool last;
+    atomic_fetch_sub(&root.handles, 1);
+    do {
+        left = handles - 1;
+        last = left == STORE_OPENED;
+        if (last)
+            left = 0;
+    } while (!atomic_compare_exchange_weak(&store->handles, &handles, left));
+    return last;
 }
 
 struct handle handle_get(int fd)
@@ -281,21 +329,13 @@ bool handle_put(int fd, struct handle h)
     struct handle_entry *entry = entry_of(fd, true);
     if (entry == NULL)
         return false;
-    uint32_t word = (uint32_t)h.role;
-    if (h.role != ROLE_CANDIDATE) {
-        struct store *stores = atomic_load(&root.stores);
-        if (stores == NULL) /* a signal handler has forked, and this is the child */
-            return false;
-        word |= (uint32_t)(h.store - stores) << ROLE_BITS;
-        atomic_fetch_add(&root.handles, 1);
-        uint32_t flag = h.role == ROLE_PRIMARY ? STORE_OPENED : 0;
-        uint32_t handles = atomic_load(&h.store->handles);
-        while (!atomic_compare_exchange_weak(&h.store->handles, &handles, (handles + 1) | flag))
-            ;
-    }
-    entry->dev = h.identity.dev;
-    entry->ino = h.identity.ino;
-    atomic_store(&entry->word, word);
+    if (h.role != ROLE_CANDIDATE && atomic_load(&root.stores) == NULL)
+        return false; /* a signal handler has forked, and this is the child */
+    if (h.role != ROLE_CANDIDATE)
+        count_in(h.store, h.role);
+    atomic_store_explicit(&entry->dev, h.identity.dev, memory_order_relaxed);
+    atomic_store_explicit(&entry->ino, h.identity.ino, memory_order_relaxed);
+    atomic_store(&entry->word, word_of(h));
     return true;
 }
 
@@ -306,18 +346,29 @@ struct handle handle_take(int fd, bool *last)
     if (entry == NULL)
         return (struct handle){.role = ROLE_NONE};
     struct handle h = unpack(atomic_exchange(&entry->word, 0), entry);
-    if (h.store != NULL) {
-        atomic_fetch_sub(&root.handles, 1);
-        uint32_t handles = atomic_load(&h.store->handles);
-        uint32_t left;
-        do {
-            left = handles - 1;
-            *last = left == STORE_OPENED;
-            if (*last)
-                left = 0;
-        } while (!atomic_compare_exchange_weak(&h.store->handles, &handles, left));
-    }
+    if (h.store != NULL)
+        *last = count_out(h.store);
     return h;
+}
+
+bool handle_promote(int fd, struct store *store, struct identity primary)
+{
+    struct handle_entry *entry = entry_of(fd, false);
+    if (entry == NULL)
+        return false;
+    uint32_t word = atomic_load(&entry->word);
+    struct identity id = identity_in(entry);
+    if (role_of(word) != ROLE_CANDIDATE || id.ino != primary.ino || id.dev != primary.dev)
+        return false;
+    /* Counted before it can be taken out by another thread. */
+    store_retain(store);
+    count_in(store, ROLE_PRIMARY);
+    if (atomic_compare_exchange_strong(&entry->word, &word,
+                                       word_of((struct handle){ROLE_PRIMARY, store, primary})))
+        return true;
+    count_out(store);
+    store_release(store);
+    return false;
 }
 
 int handle_next(unsigned first, unsigned last)

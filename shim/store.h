@@ -92,6 +92,11 @@ bool handle_put(int fd, struct handle handle);
  * primary was open at some time since there were none. */
 struct handle handle_take(int fd, bool *last);
 
+/* Turns a candidate for `primary` into a handle on the store, which takes a pin of its own. False
+ * where the descriptor is no such candidate, or no more: of this and a handle_take at the same
+ * time, one finds the candidate. */
+bool handle_promote(int fd, struct store *store, struct identity primary);
+
 /* The first tracked descriptor in first..last; -1 if there is none. */
 int handle_next(unsigned first, unsigned last);
 
@@ -105,9 +110,13 @@ enum {
 }; /* descriptors 0 to 1048575, Linux's default nr_open */
 
 struct handle_entry {
-    _Atomic uint32_t word; /* role, and the store's number in the registry; 0: untracked */
-    uint64_t dev;
-    uint64_t ino;
+    /* Role; and the store's number in the registry or, of a candidate, a part of its identity, so
+     * that no two files have the same word. 0: untracked */
+    _Atomic uint32_t word;
+    /* Another thread may read them while the number is used again: whoever needs them to belong to
+     * the word changes the word only from what it was before they were read. */
+    _Atomic uint64_t dev;
+    _Atomic uint64_t ino;
 };
 
 struct store_root {

@@ -95,20 +95,23 @@ static struct handle take(int fd, bool seen, bool *last)
     return h;
 }
 
-/* Empty files that were noted as candidates are handles of the store that they turned out to be. */
+static void promote(int fd, struct store *store, struct identity identity)
+{
+    if (!handle_promote(fd, store, identity))
+        return;
+    atomic_fetch_sub(&candidates, 1);
+    history_opened(fd, &(struct handle){ROLE_PRIMARY, store, identity});
+}
+
+/* Empty files that were noted as candidates are handles of the store that they turned out to be.
+ * The caller's own handle must be one already, or a thread that closes one of them meanwhile could
+ * take it for the last. */
 static void promote_candidates(struct store *store, struct identity identity)
 {
     if (atomic_load(&candidates) == 0)
         return;
-    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
-        struct handle h = handle_get(fd);
-        bool last;
-        if (h.role != ROLE_CANDIDATE || !identity_same(h.identity, identity) ||
-            take(fd, true, &last).role != ROLE_CANDIDATE)
-            continue;
-        store_retain(store);
-        enter(fd, (struct handle){ROLE_PRIMARY, store, identity});
-    }
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u))
+        promote(fd, store, identity);
 }
 
 static void log_opened(const char *path, enum role role)
@@ -258,6 +261,7 @@ static void settle_candidate(int fd, const struct stat *st)
     struct store *store = store_acquire(identity_of(st), profile_of_content(), path);
     if (store == NULL)
         return;
+    promote(fd, store, identity_of(st));
     promote_candidates(store, identity_of(st));
     store_release(store);
 }

@@ -210,6 +210,36 @@ Test(store, a_candidate_is_no_handle_yet)
     cr_expect_not(last);
 }
 
+Test(store, a_candidate_that_is_promoted_is_a_handle_on_the_primary)
+{
+    struct store *s = acquire(5);
+    cr_expect(handle_put(3, (struct handle){ROLE_CANDIDATE, NULL, id(5)}));
+    cr_expect(handle_promote(3, s, id(5)));
+    cr_expect_eq(handle_get(3).role, ROLE_PRIMARY);
+    cr_expect_eq(handle_get(3).store, s);
+    cr_expect_eq(handle_get(3).identity.ino, 5u);
+    cr_expect_eq(store_handles_open(), 1u);
+    cr_expect_eq(atomic_load(&s->pins), 2u, "it has a pin of its own");
+    cr_expect(take(3));
+}
+
+Test(store, what_is_no_candidate_for_the_store_is_not_promoted)
+{
+    struct store *s = acquire(5);
+    cr_expect(handle_put(3, (struct handle){ROLE_CANDIDATE, NULL, id(6)}));
+    put(4, ROLE_SIDECAR, s);
+    cr_expect_not(handle_promote(3, s, id(5)));
+    cr_expect_not(handle_promote(3, s, (struct identity){8, 6}));
+    cr_expect_not(handle_promote(4, s, id(1004)));
+    cr_expect_not(handle_promote(5, s, id(5)));
+    cr_expect_not(handle_promote(-1, s, id(5)));
+    cr_expect_eq(handle_get(3).role, ROLE_CANDIDATE);
+    cr_expect_eq(handle_get(4).role, ROLE_SIDECAR);
+    cr_expect_not(handle_possible(5));
+    cr_expect_eq(store_handles_open(), 1u);
+    cr_expect_eq(atomic_load(&s->pins), 1u);
+}
+
 Test(store, numbers_outside_of_the_table_are_untracked)
 {
     static const int outside[] = {-1, INT_MIN, HANDLE_CHUNK * HANDLE_CHUNKS, INT_MAX};
