@@ -189,19 +189,35 @@ bool store_reserve(void)
 }
 
 /* Records are made by one thread at a time, or two threads that open a new store at the same moment
- * would make one each, and neither would know its last handle. No lock: whoever has its turn may be
- * the thread that this signal handler interrupted, so patience ends, and then two records are the
- * lesser evil. */
-static bool take_turn(void)
+ * would make one each, and neither would know its last handle. No lock: a signal handler that
+ * interrupted the thread whose turn it is must not wait for it, and a thread that left its turn by
+ * longjmp never ends it. So the one goes on without a turn, and the other's is taken from it after
+ * a time in which a thread that merely was not given the processor has long been done. */
+static bool take_turn(int self)
 {
-    const uint64_t patience = 10000000;
-    uint64_t began = sys_now();
-    while (atomic_exchange(&root.making, true)) {
-        if (sys_now() - began > patience)
+    const uint64_t patience = 100000000;
+    uint64_t since = 0;
+    int seen = 0;
+    for (;;) {
+        int maker = 0;
+        if (atomic_compare_exchange_strong(&root.maker, &maker, self))
+            return true;
+        if (maker == self)
             return false;
+        uint64_t now = sys_now();
+        if (maker != seen) {
+            seen = maker;
+            since = now;
+        } else if (now - since > patience) {
+            return atomic_compare_exchange_strong(&root.maker, &maker, self);
+        }
         sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     }
-    return true;
+}
+
+static void end_turn(int self)
+{
+    atomic_compare_exchange_strong(&root.maker, &self, 0);
 }
 
 struct store *store_acquire(struct identity id, const struct profile *profile, const char *path)
@@ -212,12 +228,13 @@ struct store *store_acquire(struct identity id, const struct profile *profile, c
     struct store *s = find(stores, id);
     if (s != NULL)
         return s;
-    bool turn = take_turn();
+    int self = sys_gettid();
+    bool turn = take_turn(self);
     s = find(stores, id);
     if (s == NULL)
         s = make(stores, id, profile, path);
     if (turn)
-        atomic_store(&root.making, false);
+        end_turn(self);
     return s;
 }
 

@@ -124,8 +124,8 @@ struct store_root {
     struct store *_Atomic stores;
     char *_Atomic names;
     _Atomic uint32_t names_used;
-    _Atomic bool making; /* a thread has its turn to make a record */
-    _Atomic int home;    /* pid; 0 after a fork */
+    _Atomic int maker; /* the thread whose turn it is to make a record; 0: nobody's */
+    _Atomic int home;  /* pid; 0 after a fork */
     _Atomic uint32_t handles;
     _Atomic uint32_t candidates; /* track.c: entries of ROLE_CANDIDATE */
     _Atomic uint32_t unfinished; /* track.c: closes between their two halves */

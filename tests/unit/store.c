@@ -133,6 +133,51 @@ Test(store, a_full_registry_refuses_and_goes_on_once_there_is_room)
     cr_expect_eq(acquire(0)->pins, 2u, "those that are there are found");
 }
 
+static uint64_t time_to_acquire(uint64_t ino)
+{
+    uint64_t began = sys_now();
+    acquire(ino);
+    return sys_now() - began;
+}
+
+static _Atomic enum { BEFORE, MAKING, MADE } stage;
+
+static void *make_slowly(void *unused)
+{
+    atomic_store(&store_memory.root.maker, gettid());
+    atomic_store(&stage, MAKING);
+    usleep(30000);
+    atomic_store(&stage, MADE);
+    atomic_store(&store_memory.root.maker, 0);
+    return unused;
+}
+
+Test(store, a_thread_that_is_slow_to_make_a_record_is_waited_for)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, make_slowly, NULL);
+    while (atomic_load(&stage) == BEFORE)
+        sched_yield();
+    acquire(1);
+    cr_expect_eq(atomic_load(&stage), MADE);
+    pthread_join(thread, NULL);
+}
+
+Test(store, a_turn_that_is_never_ended_costs_one_wait)
+{
+    atomic_store(&store_memory.root.maker, 1); /* no thread of this process */
+    cr_expect_lt(time_to_acquire(1), 5000 * (uint64_t)MS);
+    cr_expect_lt(time_to_acquire(2), 50 * (uint64_t)MS);
+    cr_expect_eq(atomic_load(&store_memory.root.maker), 0);
+}
+
+Test(store, a_signal_handler_does_not_wait_for_the_thread_that_it_interrupted)
+{
+    atomic_store(&store_memory.root.maker, gettid());
+    cr_expect_lt(time_to_acquire(1), 50 * (uint64_t)MS);
+    cr_expect_eq(atomic_load(&store_memory.root.maker), gettid(), "the turn is not its own to end");
+}
+
 /* --- handles --- */
 
 Test(store, a_descriptor_is_what_was_put_until_it_is_taken)
