@@ -8,7 +8,6 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
 
 static const char *const symbol_names[] = {
 #define NAME(name) #name,
@@ -17,13 +16,14 @@ static const char *const symbol_names[] = {
 };
 
 /* What was found for the callers of one object. Entries are written once per generation and
- * published by `ready`; a full cache costs a search for each call and nothing else. */
+ * published by `ready`; a full cache costs a search for each call and nothing else. All of an entry
+ * is atomic, since it may be given away while it is read. */
 enum { REMEMBERED = 64 };
 static struct remembered {
     _Atomic unsigned
         ready; /* generation + 1 in which it is valid; 0: free; CLAIMED: being written */
-    uintptr_t low, high;
-    void *functions[SQLITE_SYMBOL_COUNT];
+    _Atomic uintptr_t low, high;
+    void *_Atomic functions[SQLITE_SYMBOL_COUNT];
 } remembered[REMEMBERED];
 static const unsigned claimed = ~0u;
 static _Atomic unsigned generation = 1;
@@ -39,10 +39,11 @@ static void *recall(enum sqlite_symbol symbol, uintptr_t caller)
 {
     unsigned now = atomic_load(&generation);
     for (int i = 0; i < REMEMBERED; i++) {
-        const struct remembered *r = &remembered[i];
-        if (atomic_load(&r->ready) != now || caller < r->low || caller >= r->high)
+        struct remembered *r = &remembered[i];
+        if (atomic_load(&r->ready) != now || caller < atomic_load(&r->low) ||
+            caller >= atomic_load(&r->high))
             continue;
-        void *function = r->functions[symbol];
+        void *function = atomic_load(&r->functions[symbol]);
         if (atomic_load(&r->ready) == now)
             return function;
     }
@@ -57,9 +58,10 @@ static void remember(uintptr_t low, uintptr_t high, void *const *functions, unsi
         if (ready == now || ready == claimed ||
             !atomic_compare_exchange_strong(&r->ready, &ready, claimed))
             continue;
-        r->low = low;
-        r->high = high;
-        memcpy(r->functions, functions, sizeof r->functions);
+        atomic_store(&r->low, low);
+        atomic_store(&r->high, high);
+        for (int s = 0; s < SQLITE_SYMBOL_COUNT; s++)
+            atomic_store(&r->functions[s], functions[s]);
         atomic_store(&r->ready, now);
         return;
     }
