@@ -38,10 +38,13 @@ UNIT_SOURCES := $(wildcard tests/unit/*.c)
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
 TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
+# In the race programs a thread that ThreadSanitizer knows stands in for the helper.
+RACE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(filter-out helper,$(MODULES)) real sqlite)
+RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcard tests/race/*.c)))
 
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
-.PHONY: package torture torture-short torture-race abi
+.PHONY: package torture torture-short torture-race abi race race-programs
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -286,6 +289,20 @@ package:
 	$(Q)$(MAKE) --no-print-directory all $(B)/programs/holder
 	$(Q)BUILD=$(B) sh tests/package/run
 
+$(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/race.h $(RACE_OBJECTS)
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/race/helper.c $(RACE_OBJECTS) $(LDFLAGS) -lpthread -lsqlite3
+
+# ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.
+race-programs: $(RACES)
+	$(Q)fixed=; setarch -R true 2>/dev/null && fixed='setarch -R'; \
+		for program in $(RACES); do $$fixed $$program || exit 1; done
+
+race:
+	$(Q)TSAN_OPTIONS=halt_on_error=1 $(MAKE) --no-print-directory B=$(B)/race \
+		CFLAGS="-O1 -g -fsanitize=thread" LDFLAGS=-fsanitize=thread race-programs
+
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
@@ -299,6 +316,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory abi
 	$(Q)$(MAKE) --no-print-directory unit
 	$(Q)$(MAKE) --no-print-directory sanitize
+	$(Q)$(MAKE) --no-print-directory race
 	$(Q)$(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory launcher
 	$(Q)$(MAKE) --no-print-directory chroma
