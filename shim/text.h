@@ -25,7 +25,8 @@ long text_number(const char *digits);
 /* Seconds with three decimals (0.312 s); microseconds (41 us) where that would read 0.000 s. */
 void text_seconds(struct text *t, uint64_t ns);
 
-/* A path with control characters shown as ?, so that one message stays one line. */
+/* A path as UTF-8 that stays on one line: each byte of a control character, and each that is no
+ * UTF-8, is shown as ?. What does not fit is dropped by whole characters. */
 void text_path(struct text *t, const char *path);
 
 /* A system error by its name (EACCES); a number where the name is not known here. error > 0. */

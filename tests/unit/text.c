@@ -77,6 +77,37 @@ Test(text, a_path_stays_on_one_line_and_keeps_its_letters)
     cr_expect_str_eq(buffer, "/a?b?c\?\?/\303\274");
 }
 
+Test(text, what_is_no_character_of_a_path_is_shown_as_question_marks)
+{
+    static const struct {
+        const char *path, *shown;
+    } cases[] = {
+        {"\302\233m", "??m"},                     /* U+009B: begins a terminal's sequence */
+        {"\302\240", "\302\240"},                 /* U+00A0: the first that can be shown again */
+        {"\374.db", "?.db"},                      /* Latin-1 */
+        {"a\303", "a?"},                          /* cut off */
+        {"\300\257", "??"},                       /* a slash in two bytes */
+        {"\340\237\277", "???"},                  /* in three where two would do */
+        {"\355\240\200", "???"},                  /* a surrogate */
+        {"\360\237\230\200", "\360\237\230\200"}, /* U+1F600 */
+        {"\364\220\200\200", "????"},             /* above U+10FFFF */
+        {"\370\220\200\200", "????"},             /* no beginning of a character */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct text t = empty();
+        text_path(&t, cases[i].path);
+        cr_expect_str_eq(buffer, cases[i].shown);
+    }
+}
+
+Test(text, a_path_that_does_not_fit_ends_with_a_whole_character)
+{
+    char small[5];
+    struct text t = text_in(small, sizeof small);
+    text_path(&t, "abc\303\274d");
+    cr_expect_str_eq(small, "abc");
+}
+
 Test(text, an_error_has_its_name_and_an_unknown_one_its_number)
 {
     struct text t = empty();
