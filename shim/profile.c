@@ -80,13 +80,16 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-/* The length of name without the ending of a sidecar; its whole length if it has none. */
+/* The length of name without the ending of a sidecar; its whole length if it has none, or nothing
+ * before it. */
 static size_t stem_length(const char *name)
 {
     size_t length = strlen(name);
-    for (int i = 0; sidecar_endings[i] != NULL; i++)
-        if (str_ends_with(name, sidecar_endings[i]))
-            return length - strlen(sidecar_endings[i]);
+    for (int i = 0; sidecar_endings[i] != NULL; i++) {
+        size_t ending = strlen(sidecar_endings[i]);
+        if (length > ending && str_ends_with(name, sidecar_endings[i]))
+            return length - ending;
+    }
     return length;
 }
 
@@ -105,7 +108,7 @@ bool profile_may_match(profile_set set, const char *path)
     size_t length = strlen(path);
     if (length < 2)
         return false;
-#define PAIR(a, b) ((a) << 8 | (b))
+#define PAIR(a, b) ((unsigned char)(a) << 8 | (unsigned char)(b))
     switch (PAIR(path[length - 2], path[length - 1])) {
     case PAIR('e', '3'): /* chroma.sqlite3 */
     case PAIR('a', 'l'): /* -wal, -journal */
@@ -172,7 +175,7 @@ struct named profile_name(profile_set set, const char *dirs, const char *path)
         return n;
     size_t directory = (size_t)(name - path) - 1; /* without the slash */
     size_t stem = stem_length(name);
-    bool sidecar = name[stem] != '\0' && stem > 0;
+    bool sidecar = name[stem] != '\0';
 
     for (int i = 0; i < profile_count; i++) {
         if (!in_set(set, i))

@@ -124,6 +124,7 @@ Test(profile, by_content_every_file_is_a_candidate_and_a_sidecar_has_its_databas
     cr_expect_eq(n.role, ROLE_SIDECAR);
     cr_expect_str_eq(n.primary, "/d/notes.db");
     cr_expect_eq(profile_name(set, "", "/d/-wal").role, ROLE_CANDIDATE, "no sidecar of nothing");
+    cr_expect_str_eq(profile_name(set, "", "/d/-wal").primary, "/d/-wal");
 }
 
 Test(profile, a_name_decides_before_the_content)
@@ -193,4 +194,10 @@ Test(profile, the_names_of_the_list_are_known)
     for (int i = 0; i < profile_count; i++)
         cr_expect_eq(profile_list_known(profiles[i].name), strstr(names, profiles[i].name) != NULL,
                      "%s", profiles[i].name);
+}
+
+Test(profile, a_quick_look_reads_any_byte)
+{
+    profile_set set = profile_select("chroma:sqlite", "");
+    cr_expect_not(profile_may_match(set, "/d/\303\274")); /* UBSan watches */
 }
