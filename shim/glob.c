@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The end of a set that begins behind a [; NULL if no ] closes it before the next slash, and then
  * the [ is itself. A ] in the first place is one of the set. */
@@ -115,6 +116,36 @@ static size_t fixed_length(const char *glob)
     return length;
 }
 
+/* A name as a glob that matches it alone. */
+static void text_as_glob(struct text *t, const char *name)
+{
+    for (; *name != '\0'; name++) {
+        if (strchr("*?[\\", *name) != NULL)
+            text_str(t, "\\");
+        text_bytes(t, name, 1);
+    }
+}
+
+static void text_below(struct text *t, const char *directory, const char *rest)
+{
+    rest += strspn(rest, "/");
+    text_as_glob(t, directory);
+    text_str(t, rest[0] == '\0' || str_equal(directory, "/") ? "" : "/");
+    text_str(t, rest);
+}
+
+static void make_absolute(char *glob, size_t size)
+{
+    char directory[PATH_MAX];
+    char whole[2 * PATH_MAX];
+    struct text t = text_in(whole, sizeof whole);
+    if (glob[0] == '/' || getcwd(directory, sizeof directory) == NULL)
+        return;
+    text_below(&t, directory, glob);
+    if (t.length < size)
+        str_copy(glob, size, whole);
+}
+
 bool glob_resolve(char *glob, size_t size)
 {
     char head[PATH_MAX];
@@ -127,16 +158,13 @@ bool glob_resolve(char *glob, size_t size)
         text_bytes(&h, glob, length);
         if (realpath(head, resolved) == NULL)
             continue;
-        const char *rest = glob + length;
         char whole[2 * PATH_MAX];
         struct text t = text_in(whole, sizeof whole);
-        rest += strspn(rest, "/");
-        text_str(&t, resolved);
-        text_str(&t, rest[0] == '\0' || str_equal(resolved, "/") ? "" : "/");
-        text_str(&t, rest);
+        text_below(&t, resolved, glob + length);
         if (t.length < size)
             str_copy(glob, size, whole);
         return length == fixed;
     }
+    make_absolute(glob, size);
     return fixed == 0;
 }

@@ -17,8 +17,8 @@ bool glob_matches(const char *glob, const char *path);
  * path. */
 bool glob_covers(const char *glob, const char *path);
 
-/* Resolves the symbolic links of what is no glob, as far as it exists, in place. False if some of
- * it does not exist yet. At start only: calls realpath(3). */
+/* Makes the glob absolute and resolves the symbolic links of what is no glob, as far as it exists,
+ * in place. False if some of that does not exist yet. At start only: calls realpath(3). */
 bool glob_resolve(char *glob, size_t size);
 
 #endif

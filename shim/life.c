@@ -26,8 +26,8 @@ static void complain(const char *message)
     log_say(LOG_WARN, message);
 }
 
-/* Files are known by names without symbolic links, so the directories of SETTLE_DIRS must be, too.
- */
+/* Files are known by absolute names without symbolic links, so the directories of SETTLE_DIRS must
+ * be, too. */
 static void resolve_dirs(char *dirs, size_t size)
 {
     char out[DIRS_SIZE];
@@ -45,6 +45,8 @@ static void resolve_dirs(char *dirs, size_t size)
     }
     if (t.length + 1 < t.size)
         str_copy(dirs, size, out);
+    else
+        log_say(LOG_WARN, "SETTLE_DIRS is too long with its links resolved, so they are not");
 }
 
 /* The program may change its directory. */

@@ -283,6 +283,47 @@ Test(handles, directories_by_glob_track_every_file_in_them)
     end(&p);
 }
 
+/* Started in the directory around the store, with SETTLE_DIRS as it is given. */
+static struct process stepper_tracking(const char *dirs)
+{
+    return PLAIN("sh", "-c",
+                 "root=$PWD; cd \"$1/..\" && SETTLE_DIRS=$2 SETTLE_LOG=debug SETTLE_LOG_FILE=$3 "
+                 "LD_PRELOAD=$root/build/libsettle.so exec \"$root/build/programs/stepper\"",
+                 "sh", world.dir, dirs, world.log);
+}
+
+static void expect_tracked(struct process *p, const char *path)
+{
+    say(p, "open a -", path);
+    step(p, "close a");
+    cr_expect_eq(log_waits(), 1, "%s", path);
+    end(p);
+}
+
+Test(handles, relative_directories_are_those_of_where_the_program_started)
+{
+    cr_assert_eq(mkdir(in_dir("../delta-1"), 0755), 0);
+    struct process p = stepper_tracking("omega:delta-*");
+    step(&p, "chdir - - /");
+    expect_tracked(&p, in_dir("../delta-1/index"));
+}
+
+Test(handles, a_directory_may_come_later)
+{
+    struct process p = stepper_tracking("delta");
+    step(&p, "lowest"); /* it has started */
+    cr_assert_eq(mkdir(in_dir("../delta"), 0755), 0);
+    expect_tracked(&p, in_dir("../delta/index"));
+}
+
+Test(handles, a_directory_that_is_no_glob_may_look_like_one)
+{
+    cr_assert_eq(mkdir(in_dir("../[a]*\\"), 0755), 0);
+    cr_assert_eq(symlink("[a]*\\", in_dir("../plain")), 0);
+    struct process p = stepper_tracking("plain");
+    expect_tracked(&p, in_dir("../plain/index"));
+}
+
 Test(handles, with_trigger_every_each_close_of_a_primary_waits)
 {
     struct process p = SHIMMED_WITH(OPTIONS("--trigger", "every"), "build/programs/stepper");

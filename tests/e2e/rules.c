@@ -43,13 +43,6 @@ static const char *rule_for(const char *glob, const char *options)
     return rule;
 }
 
-static struct step say(struct process *p, const char *command, const char *path)
-{
-    char line[PATH_MAX + 32];
-    snprintf(line, sizeof line, "%s %s", command, path);
-    return step(p, line);
-}
-
 static struct step open_and_close(struct process *p, const char *path)
 {
     cr_assert_geq(say(p, "open a -", path).result, 0);

@@ -91,8 +91,16 @@ Test(glob, links_are_resolved_as_far_as_there_is_something_and_no_glob, .init = 
     cr_expect_str_eq(resolved("/"), "/");
     cr_expect_str_eq(resolved("/*"), "/*");
     cr_expect_str_eq(resolved("/no-such-directory/x"), "/no-such-directory/x");
-    cr_expect_str_eq(resolved("*"), "*");
-    cr_expect_str_eq(resolved(""), "");
+}
+
+Test(glob, a_relative_one_is_made_absolute, .init = dir_begin, .fini = dir_end)
+{
+    cr_assert_eq(mkdir(in_dir("[a]*\\"), 0755), 0);
+    cr_assert_eq(chdir(in_dir("[a]*\\")), 0);
+    cr_expect_str_eq(resolved("*"), in_dir("\\[a]\\*\\\\/*"));
+    cr_expect_str_eq(resolved("later"), in_dir("\\[a]\\*\\\\/later"));
+    cr_expect_str_eq(resolved("."), in_dir("\\[a]\\*\\\\"));
+    cr_expect(glob_matches(resolved("."), in_dir("[a]*\\")));
 }
 
 Test(glob, what_does_not_exist_yet_is_told, .init = dir_begin, .fini = dir_end)
