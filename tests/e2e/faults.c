@@ -240,6 +240,11 @@ Test(faults, after_a_filter_of_its_own_a_hosts_close_passes_through)
     expect_passes_filtered_by("prctl", "clone", "eperm");
 }
 
+Test(faults, a_second_filter_that_is_refused_leaves_the_first_in_force)
+{
+    expect_passes_filtered_by("again", "clone", "kill");
+}
+
 Test(faults, after_a_filter_by_libseccomp_a_hosts_close_passes_through)
 {
     static const char program[] = "import seccomp, sqlite3, sys\n"

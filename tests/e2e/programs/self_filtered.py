@@ -1,5 +1,6 @@
 """self_filtered.py WAY SYSCALL ACTION STORE: a host that puts a seccomp filter on itself before it
-closes its store. WAY: prctl, seccomp or syscall-prctl. ACTION: eperm or kill."""
+closes its store. WAY: prctl, seccomp, syscall-prctl, or again (a second one is refused). ACTION: eperm
+or kill."""
 import ctypes
 import errno
 import os
@@ -39,7 +40,7 @@ def install():
     null = ctypes.c_void_p(0)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, null, null, null) != 0:
         return -1
-    if way == "prctl":
+    if way in ("prctl", "again"):
         return libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, description, null, null)
     if way == "syscall-prctl":
         return libc.syscall(numbers["prctl"], PR_SET_SECCOMP, SECCOMP_MODE_FILTER, description, null, null)
@@ -53,5 +54,7 @@ print("open", flush=True)
 sys.stdin.readline()
 if install() != 0:
     sys.exit(os.strerror(ctypes.get_errno()))
+if way == "again":
+    print("again", libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None, None, None))
 connection.close()
 print("closed", flush=True)
