@@ -23,8 +23,8 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text glob json profile settings rules filter helper append log record
-KERNEL := probe watch descriptor locate
+GROUND := text glob json profile settings rules descriptor filter helper append log record
+KERNEL := probe watch locate
 WAITING := wait store history budget block connection track
 HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)

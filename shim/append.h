@@ -7,6 +7,7 @@
 #ifndef SETTLE_APPEND_H
 #define SETTLE_APPEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct append;
@@ -16,10 +17,14 @@ struct append *append_new(size_t size);
 
 char *append_buffer(struct append *a);
 
+/* Whether lines must not be written there: a database, or what has the name of a store's file. fd:
+ * -1 before the file is opened. Absolute paths. */
+bool append_would_harm(int fd, const char *path);
+
 /* Appends the first `length` bytes of the buffer to the file and frees it. Returns 0 or an errno
  * value; ESRCH in a fork child that a signal handler made meanwhile, where there is nothing to say.
- * Refuses a symbolic link (ELOOP), never waits for the reader of a FIFO, keeps errno, and may be
- * called in a signal handler. */
+ * Refuses a symbolic link (ELOOP) and a store (EINVAL), never waits for the reader of a FIFO, keeps
+ * errno, and may be called in a signal handler. */
 int append_line(struct append *a, const char *path, size_t length);
 
 #endif

@@ -167,12 +167,20 @@ void block_tell(struct log_line *line, const struct wait_request *wait, const st
     }
 }
 
+/* What is in the way of one wait is in that of the next: one warning will do. */
+static enum log_level level_of_failure(int error)
+{
+    static _Atomic int said;
+    return atomic_exchange(&said, error) == error ? LOG_INFO : LOG_WARN;
+}
+
 static void tell_failure(const char *path, const struct rule *rule, int error)
 {
-    if (!log_wants(LOG_WARN))
+    enum log_level level = level_of_failure(error);
+    if (!log_wants(level))
         return;
     struct log_line line;
-    log_begin(&line, LOG_WARN);
+    log_begin(&line, level);
     text_path(&line.text, path);
     switch (error) {
     case ETIMEDOUT:

@@ -3,11 +3,16 @@
 #ifndef SETTLE_DESCRIPTOR_H
 #define SETTLE_DESCRIPTOR_H
 
-#include "probe.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
+
+/* Which file is meant: by device and inode, or any (ino 0). */
+struct identity {
+    uint64_t dev;
+    uint64_t ino;
+};
 
 /* The kernel's name for the open file: absolute, without symbolic links. "" without /proc. */
 void descriptor_path(int fd, char *out, size_t size);

@@ -315,24 +315,23 @@ EXPORT int prctl(int option, ...)
     va_end(list);
     if (option != PR_SET_SECCOMP)
         return real.prctl(option, a[0], a[1], a[2], a[3]);
-    track_stop();
+    bool stopped = track_stop();
     int result = real.prctl(option, a[0], a[1], a[2], a[3]);
     if (result < 0)
-        track_go_on();
+        track_go_on(stopped);
     return result;
 }
 
-/* SECCOMP_GET_ACTION_AVAIL and its like ask only, and a filter at NULL is how libraries ask what
- * the kernel can do. */
+/* SECCOMP_GET_ACTION_AVAIL and its like ask only. Flags for the strict mode, and a filter at NULL,
+ * are how libraries ask what the kernel can do. */
 static long seccomp(long operation, long flags, long argument)
 {
-    bool installs = operation == SECCOMP_SET_MODE_STRICT ||
+    bool installs = (operation == SECCOMP_SET_MODE_STRICT && flags == 0) ||
                     (operation == SECCOMP_SET_MODE_FILTER && argument != 0);
-    if (installs)
-        track_stop();
+    bool stopped = installs && track_stop();
     long result = real.syscall(SYS_seccomp, operation, flags, argument);
-    if (installs && result < 0)
-        track_go_on();
+    if (result < 0)
+        track_go_on(stopped);
     return result;
 }
 

@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include "append.h"
+#include "descriptor.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -14,11 +15,21 @@ static struct stat stderr_at_start;
 static bool stderr_was_open;
 static atomic_bool log_path_broken;
 
+/* Someone may have meant well with 2<>database. */
+static bool stderr_is_store(void)
+{
+    char path[PATH_MAX];
+    if (!S_ISREG(stderr_at_start.st_mode))
+        return false;
+    descriptor_path(2, path, sizeof path);
+    return append_would_harm(2, path);
+}
+
 void log_start(enum log_level level, const char *file)
 {
     wanted = level;
     str_copy(log_path, sizeof log_path, file);
-    stderr_was_open = sys_fstat(2, &stderr_at_start) == 0;
+    stderr_was_open = sys_fstat(2, &stderr_at_start) == 0 && !stderr_is_store();
 }
 
 bool log_wants(enum log_level level)
@@ -39,28 +50,47 @@ void log_begin(struct log_line *line, enum log_level level)
 
 /* The program may have closed descriptor 2 and got the number again for a database: a message
  * written there would destroy it. So 2 is used only while it is the file that it was at start. */
-static bool stderr_is_ours(void)
+static bool stderr_is_ours(struct stat *now)
 {
-    struct stat now;
-    return stderr_was_open && sys_fstat(2, &now) == 0 && now.st_dev == stderr_at_start.st_dev &&
-           now.st_ino == stderr_at_start.st_ino && now.st_rdev == stderr_at_start.st_rdev;
+    return stderr_was_open && sys_fstat(2, now) == 0 && now->st_dev == stderr_at_start.st_dev &&
+           now->st_ino == stderr_at_start.st_ino && now->st_rdev == stderr_at_start.st_rdev;
 }
 
-/* A reader that went away must not kill the program: SIGPIPE is held back for this one write, and
- * taken away if the write raised it. */
+/* Whether a line can be written without blocking. A regular file always takes it, and is not asked,
+ * since ppoll needs a descriptor limit above 0. */
+static bool stderr_is_ready(void)
+{
+    struct stat now;
+    return stderr_is_ours(&now) && (S_ISREG(now.st_mode) || sys_poll(2, POLLOUT, 0) > 0);
+}
+
+static sys_sigset signal_set(int signal)
+{
+    return 1ull << (signal - 1);
+}
+
+/* The signal that a failed write has raised (write(2)). */
+static sys_sigset raised_by(long result)
+{
+    return result == -EPIPE ? signal_set(SIGPIPE) : result == -EFBIG ? signal_set(SIGXFSZ) : 0;
+}
+
+/* A reader that went away, a limit of file sizes, or a terminal that stops background output must
+ * not do to the program what the program did not ask for: their signals are held back for this one
+ * write, and taken away if the write raised them. */
 static void write_stderr(const char *data, size_t length)
 {
-    if (!stderr_is_ours() || sys_poll(2, POLLOUT, 0) <= 0)
+    if (!stderr_is_ready())
         return;
-    const sys_sigset pipe_signal = 1ull << (SIGPIPE - 1);
+    const sys_sigset held = signal_set(SIGPIPE) | signal_set(SIGXFSZ) | signal_set(SIGTTOU);
     sys_sigset old;
     sys_sigset pending = 0;
-    sys_sigmask(SIG_BLOCK, &pipe_signal, &old);
+    sys_sigmask(SIG_BLOCK, &held, &old);
     sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
-    if (sys_write(2, data, length) == -EPIPE && (pending & pipe_signal) == 0) {
+    sys_sigset raised = raised_by(sys_write(2, data, length)) & ~pending;
+    if (raised != 0) {
         struct timespec at_once = {0, 0};
-        sys_call(SYS_rt_sigtimedwait, (long)&pipe_signal, 0, (long)&at_once, sizeof(sys_sigset), 0,
-                 0);
+        sys_call(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&at_once, sizeof(sys_sigset), 0, 0);
     }
     sys_sigmask(SIG_SETMASK, &old, NULL);
 }
@@ -101,7 +131,7 @@ void log_end(struct log_line *line)
         text_str(&complaint.text, "': cannot be written (");
         text_error(&complaint.text, error);
         text_str(&complaint.text,
-                 "); expected a file in a directory that exists, no symbolic link; "
+                 "); expected a file in a directory that exists, no symbolic link and no database; "
                  "warnings go to standard error");
         write_stderr(complaint.text.data, end_line(&complaint.text));
     }

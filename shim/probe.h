@@ -7,6 +7,7 @@
 #ifndef SETTLE_PROBE_H
 #define SETTLE_PROBE_H
 
+#include "descriptor.h"
 #include "text.h"
 
 #include <limits.h>
@@ -28,12 +29,6 @@ struct holder {
     enum hold hold;
     int pid;          /* 0: unknown, or in another pid namespace */
     char command[32]; /* "" if unknown */
-};
-
-/* Which file is meant: by device and inode, or any (ino 0). */
-struct identity {
-    uint64_t dev;
-    uint64_t ino;
 };
 
 struct probe {

@@ -216,6 +216,12 @@ struct named profile_name(profile_set set, const char *dirs, const char *path)
     return n;
 }
 
+bool profile_names_store(const char *path)
+{
+    struct named named = profile_name(profile_select("chroma", ""), "", path);
+    return named.role == ROLE_PRIMARY || named.role == ROLE_SIDECAR;
+}
+
 bool profile_by_content(profile_set set)
 {
     for (int i = 0; i < profile_count; i++)

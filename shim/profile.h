@@ -63,6 +63,10 @@ bool profile_may_match(profile_set set, const char *path);
  * dirs: SETTLE_DIRS with symbolic links resolved. */
 struct named profile_name(profile_set set, const char *dirs, const char *path);
 
+/* True if an absolute path has the name of a store's primary or sidecar, whatever profiles are on.
+ */
+bool profile_names_store(const char *path);
+
 /* True if the directory matches one of the colon-separated globs; a * does not match a slash. */
 bool profile_directory_matches(const char *dirs, const char *directory);
 

@@ -52,7 +52,7 @@ static void complain(const char *variable, const char *path, int error)
     text_str(&line.text, "': cannot be written (");
     text_error(&line.text, error);
     text_str(&line.text, "), the record is incomplete; expected a file in a directory that exists, "
-                         "no symbolic link");
+                         "no symbolic link and no database");
     log_end(&line);
 }
 

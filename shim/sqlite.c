@@ -8,6 +8,7 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 static const char *const symbol_names[] = {
 #define NAME(name) #name,
@@ -104,25 +105,80 @@ static void *look_in(void *scope, enum sqlite_symbol symbol)
     return found == NULL || is_ours(found) ? NULL : found;
 }
 
-/* RTLD_NEXT finds nothing where libsqlite3 came in through a module that was loaded RTLD_LOCAL
- * (CPython, Perl, Tcl), and RTLD_DEFAULT finds the shim itself. The scope of the caller's own
- * object has what the caller was linked with. The last resort serves callers whose return address
- * belongs to somebody else, since they made a tail call. */
+static bool same_object(void *a, void *b)
+{
+    Dl_info in_a, in_b;
+    return a != NULL && b != NULL && dladdr(a, &in_a) != 0 && dladdr(b, &in_b) != 0 &&
+           in_a.dli_fbase == in_b.dli_fbase;
+}
+
+/* Fills in what is still missing. What is asked of a connection must come from where its close
+ * does. */
+static void find_in(void *scope, void **functions)
+{
+    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
+        void *found = functions[s] == NULL ? look_in(scope, s) : NULL;
+        if (s < SQLITE_HOOKED_COUNT || same_object(found, functions[SYMBOL_sqlite3_close]))
+            functions[s] = found == NULL ? functions[s] : found;
+    }
+}
+
+static void find_in_object(const char *path, void **functions)
+{
+    void *object = real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+    if (object == NULL)
+        return;
+    find_in(object, functions);
+    real.dlclose(object);
+}
+
+static bool is_complete(void *const *functions)
+{
+    for (enum sqlite_symbol s = 0; s < SQLITE_HOOKED_COUNT; s++)
+        if (functions[s] == NULL)
+            return false;
+    return true;
+}
+
+struct numbered {
+    unsigned number; /* counts down to the object that is wanted */
+    char path[PATH_MAX];
+};
+
+static int find_numbered(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    struct numbered *wanted = argument;
+    (void)size;
+    if (wanted->number-- > 0)
+        return 0;
+    str_copy(wanted->path, sizeof wanted->path, info->dlpi_name == NULL ? "" : info->dlpi_name);
+    return 1;
+}
+
+/* The path of a loaded object by its number; false behind the last. */
+static bool loaded_object(unsigned number, struct numbered *object)
+{
+    object->number = number;
+    return dl_iterate_phdr(find_numbered, object) != 0;
+}
+
+/* As the dynamic linker looks things up: what is loaded for all, behind the shim; then the caller's
+ * own object with what it was linked with, since libsqlite3 may have come in through a module that
+ * was loaded RTLD_LOCAL (CPython, Perl, Tcl). RTLD_DEFAULT would find the shim itself. The rest
+ * serves callers whose return address belongs to somebody else, since they made a tail call: any
+ * SQLite that is loaded, the one of the usual name first. */
 static void find(struct object *object, void **functions)
 {
-    void *own = object->path[0] == '\0' ? NULL : real.dlopen(object->path, RTLD_LAZY | RTLD_NOLOAD);
-    void *common = real.dlopen("libsqlite3.so.0", RTLD_LAZY | RTLD_NOLOAD);
-    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
-        functions[s] = look_in(own, s);
-        if (functions[s] == NULL)
-            functions[s] = look_in(RTLD_NEXT, s);
-        if (functions[s] == NULL)
-            functions[s] = look_in(common, s);
-    }
-    if (own != NULL)
-        real.dlclose(own);
-    if (common != NULL)
-        real.dlclose(common);
+    memset(functions, 0, SQLITE_SYMBOL_COUNT * sizeof *functions);
+    find_in(RTLD_NEXT, functions);
+    if (object->path[0] != '\0')
+        find_in_object(object->path, functions);
+    if (!is_complete(functions))
+        find_in_object("libsqlite3.so.0", functions);
+    struct numbered loaded;
+    for (unsigned i = 1; !is_complete(functions) && loaded_object(i, &loaded); i++)
+        if (loaded.path[0] != '\0')
+            find_in_object(loaded.path, functions);
     dlerror();
 }
 

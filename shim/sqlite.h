@@ -4,16 +4,19 @@
 
 #include "symbols.h"
 
-enum sqlite_symbol {
+/* Those that are hooked come first. */
+#define ONE(name)    +1
 #define NUMBER(name) SYMBOL_##name,
-    SETTLE_SQLITE_SYMBOLS(NUMBER) SETTLE_SQLITE_ASKED(NUMBER)
-#undef NUMBER
-        SQLITE_SYMBOL_COUNT
+enum sqlite_symbol {
+    SETTLE_SQLITE_SYMBOLS(NUMBER) SETTLE_SQLITE_ASKED(NUMBER) SQLITE_SYMBOL_COUNT,
+    SQLITE_HOOKED_COUNT = 0 SETTLE_SQLITE_SYMBOLS(ONE)
 };
+#undef ONE
+#undef NUMBER
 
-/* The real function for a call that returns to `caller`; NULL if there is none anywhere. Looks in
- * the object that holds the caller and what it depends on, then behind the shim, then in a
- * libsqlite3 that is loaded anyhow. Found once, it is remembered by the caller's object, so that a
+/* The real function for a call that returns to `caller`; NULL if there is none anywhere. Looks
+ * behind the shim, then in the object that holds the caller and what it depends on, then in
+ * whatever is loaded. Found once, it is remembered by the caller's object, so that a
  * close after an open in the same object asks the loader nothing. */
 void *sqlite_real(enum sqlite_symbol symbol, const void *caller);
 

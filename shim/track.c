@@ -46,17 +46,18 @@ void track_start(const struct settings *s)
     atomic_store(&tracking, true);
 }
 
-void track_stop(void)
+bool track_stop(void)
 {
     if (!is_on() || !at_home())
-        return;
+        return false;
     log_say(LOG_INFO, "the program filters its own system calls: no close waits from here on");
-    atomic_store(&tracking, false);
+    return atomic_exchange(&tracking, false);
 }
 
-void track_go_on(void)
+void track_go_on(bool stopped)
 {
-    atomic_store(&tracking, settings != NULL);
+    if (stopped)
+        atomic_store(&tracking, true);
 }
 
 bool track_shares_table(void)

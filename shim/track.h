@@ -23,11 +23,12 @@ struct closing {
 void track_start(const struct settings *settings);
 
 /* The program is about to filter its own system calls (seccomp(2)): nobody can know which of ours
- * it would be killed for, so everything passes through from here on. */
-void track_stop(void);
+ * it would be killed for, so everything passes through from here on. True if until now it did not.
+ */
+bool track_stop(void);
 
-/* The filter was refused. */
-void track_go_on(void);
+/* The filter was refused. stopped: what track_stop returned for it. */
+void track_go_on(bool stopped);
 
 /* Whether other threads share this thread's descriptor table. */
 bool track_shares_table(void);
