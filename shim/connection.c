@@ -10,67 +10,81 @@
 
 #include <string.h>
 
-/* A connection that finds no place is not known, and no zombie of it is waited for. */
+/* A connection that finds no place is not known: no zombie of it is waited for. */
 enum { CONNECTIONS = 4096, WINDOW = 64 };
 
 static struct place {
-    void *_Atomic db; /* NULL: free */
-    struct store *_Atomic store;
+    void *_Atomic db; /* NULL: free; &being_changed */
+    struct store *store;
+    struct sqlite_calls calls;
 } * _Atomic places;
+
+static char being_changed;
 
 static struct place *place_at(void *db, unsigned i)
 {
     return &atomic_load(&places)[((uintptr_t)db / 64 + i) % CONNECTIONS];
 }
 
-static void put(void *db, struct store *store)
+/* Takes the pin on the store over. */
+static void put(void *db, struct store *store, const struct sqlite_calls *calls)
 {
     for (unsigned i = 0; i < WINDOW; i++) {
         struct place *place = place_at(db, i);
-        struct store *none = NULL;
-        if (!atomic_compare_exchange_strong(&place->store, &none, store))
+        void *none = NULL;
+        if (!atomic_compare_exchange_strong(&place->db, &none, &being_changed))
             continue;
+        place->store = store;
+        place->calls = *calls;
+        if (store != NULL)
+            atomic_fetch_add(&store->connections, 1);
         atomic_store(&place->db, db);
-        atomic_fetch_add(&store->connections, 1);
         return;
     }
-    store_release(store);
+    if (store != NULL)
+        store_release(store);
 }
 
-static struct store *take(void *db)
+static bool take(void *db, struct leaving *l)
 {
     for (unsigned i = 0; atomic_load(&places) != NULL && i < WINDOW; i++) {
         struct place *place = place_at(db, i);
         void *expected = db;
-        if (!atomic_compare_exchange_strong(&place->db, &expected, NULL))
+        if (!atomic_compare_exchange_strong(&place->db, &expected, &being_changed))
             continue;
-        struct store *store = atomic_exchange(&place->store, NULL);
-        atomic_fetch_sub(&store->connections, 1);
-        return store;
+        l->store = place->store;
+        l->calls = place->calls;
+        if (l->store != NULL)
+            atomic_fetch_sub(&l->store->connections, 1);
+        atomic_store(&place->db, NULL);
+        return true;
     }
-    return NULL;
+    return false;
 }
 
-void connection_opened(void *db, const char *file)
+static struct store *store_of(const char *file)
 {
     struct stat st;
-    if (store_handles_open() == 0 || file == NULL || file[0] == '\0' || !store_at_home() ||
-        sys_stat(file, &st) < 0)
-        return;
-    struct store *store = store_find(identity_of(&st));
-    if (store == NULL)
-        return;
-    if (store_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
-        put(db, store);
-    else
-        store_release(store);
+    if (store_handles_open() == 0 || file == NULL || file[0] == '\0' || sys_stat(file, &st) < 0)
+        return NULL;
+    return store_find(identity_of(&st));
+}
+
+void connection_opened(void *db, const char *file, const struct sqlite_calls *calls)
+{
+    if (store_at_home() &&
+        store_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
+        put(db, store_of(file), calls);
 }
 
 struct leaving connection_closing(void *db)
 {
-    if (db == NULL || !store_at_home())
-        return (struct leaving){.store = NULL};
-    return (struct leaving){.store = take(db), .home = store_home()};
+    struct leaving l = {.known = false, .store = NULL};
+    if (db != NULL && store_at_home()) {
+        l.known = take(db, &l);
+        l.home = store_home();
+    }
+    return l;
 }
 
 /* --- zombies --- */
@@ -119,12 +133,14 @@ static void wait_for_zombie(struct store *store)
 
 void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie)
 {
-    if (l->store == NULL || l->home != store_home())
+    if (!l->known || l->home != store_home())
         return;
     if (!closed) {
-        put(db, l->store);
+        put(db, l->store, &l->calls);
         return;
     }
+    if (l->store == NULL)
+        return;
     if (zombie && atomic_load(&l->store->connections) == 0 && has_handles(l->store))
         wait_for_zombie(l->store);
     if (l->home == store_home())

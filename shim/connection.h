@@ -14,12 +14,22 @@
 
 #include "store.h"
 
-/* sqlite3_open has made a connection. file: its main database (sqlite3_db_filename). */
-void connection_opened(void *db, const char *file);
+/* Functions of the SQLite that made a connection; NULL where it lacks one. */
+struct sqlite_calls {
+    int (*close)(void *db);
+    int (*close_v2)(void *db);
+    void *(*next_stmt)(void *db, void *statement);
+};
+
+/* sqlite3_open has made a connection. file: its main database (sqlite3_db_filename); NULL if that
+ * cannot be asked. */
+void connection_opened(void *db, const char *file, const struct sqlite_calls *calls);
 
 /* A close between its two halves. */
 struct leaving {
-    struct store *store; /* NULL: not a connection on a store */
+    bool known;
+    struct sqlite_calls calls; /* of a known one */
+    struct store *store;       /* NULL: not a connection on a store */
     int home;
 };
 

@@ -358,16 +358,24 @@ enum { SQLITE_OK = 0, SQLITE_MISUSE = 21 }; /* https://www.sqlite.org/rescode.ht
 #define SQLITE_REAL(name)                                                                          \
     ((__typeof__(&name))sqlite_real(SYMBOL_##name, __builtin_return_address(0)))
 
-/* A connection that was opened, for the closes to know it. */
-static int connected(int result, void *const *db, const void *caller)
+/* A connection that was opened, for its close to know it. */
+static int connected(int result, void *const *db, const void *open_function)
 {
-    const char *(*name_of)(void *, const char *) =
-        (const char *(*)(void *, const char *))sqlite_real(SYMBOL_sqlite3_db_filename, caller);
+#define BESIDE(name) sqlite_beside(SYMBOL_sqlite3_##name, open_function)
+    if (result != SQLITE_OK)
+        return result;
     int saved = errno;
-    if (result == SQLITE_OK && name_of != NULL)
-        connection_opened(*db, name_of(*db, "main"));
+    const char *(*name_of)(void *, const char *) =
+        (const char *(*)(void *, const char *))BESIDE(db_filename);
+    const struct sqlite_calls calls = {
+        .close = (int (*)(void *))BESIDE(close),
+        .close_v2 = (int (*)(void *))BESIDE(close_v2),
+        .next_stmt = (void *(*)(void *, void *))BESIDE(next_stmt),
+    };
+    connection_opened(*db, name_of == NULL ? NULL : name_of(*db, "main"), &calls);
     errno = saved;
     return result;
+#undef BESIDE
 }
 
 #define SQLITE_OPEN(name, parameters, arguments)                                                   \
@@ -377,7 +385,7 @@ static int connected(int result, void *const *db, const void *caller)
         __typeof__(&name) function = SQLITE_REAL(name);                                            \
         if (function == NULL)                                                                      \
             return SQLITE_MISUSE;                                                                  \
-        return connected(function arguments, db, __builtin_return_address(0));                     \
+        return connected(function arguments, db, (const void *)function);                          \
     }
 SQLITE_OPEN(sqlite3_open, (const char *path, void **db), (path, db))
 SQLITE_OPEN(sqlite3_open16, (const void *path, void **db), (path, db))
@@ -385,38 +393,42 @@ SQLITE_OPEN(sqlite3_open_v2, (const char *path, void **db, int flags, const char
             (path, db, flags, vfs))
 
 /* Asked of live connections only: a bad pointer is for the real close to refuse. */
-static bool has_statements(void *db, const void *caller)
+static bool has_statements(void *db, const struct leaving *leaving)
 {
-    void *(*next)(void *, void *) =
-        (void *(*)(void *, void *))sqlite_real(SYMBOL_sqlite3_next_stmt, caller);
-    return next != NULL && next(db, NULL) != NULL;
+    return leaving->store != NULL && leaving->calls.next_stmt != NULL &&
+           leaving->calls.next_stmt(db, NULL) != NULL;
 }
 
 /* The wait comes after the real function has returned: SQLite closes files with a process-wide
  * mutex held. */
-static int close_connection(int (*function)(void *), void *db, const void *caller)
+static int close_connection(int (*function)(void *), void *db, const struct leaving *leaving)
 {
-    if (function == NULL)
-        return SQLITE_MISUSE;
-    struct leaving leaving = connection_closing(db);
-    bool zombie = leaving.store != NULL && has_statements(db, caller);
+    bool zombie = has_statements(db, leaving);
     track_defer();
     int result = function(db);
     int saved = errno;
     track_resume();
-    connection_closed(db, &leaving, result == SQLITE_OK, zombie);
+    connection_closed(db, leaving, result == SQLITE_OK, zombie);
     errno = saved;
     return result;
 }
 
-#define SQLITE_CLOSE(name)                                                                         \
+/* A connection is closed by the SQLite that made it: where the caller makes a tail call, the return
+ * address may be that of a user of another one. */
+#define SQLITE_CLOSE(name, member)                                                                 \
     EXPORT int name(void *db);                                                                     \
     EXPORT int name(void *db)                                                                      \
     {                                                                                              \
-        return close_connection(SQLITE_REAL(name), db, __builtin_return_address(0));               \
+        struct leaving leaving = connection_closing(db);                                           \
+        int (*function)(void *) = leaving.calls.member;                                            \
+        if (function == NULL)                                                                      \
+            function = SQLITE_REAL(name);                                                          \
+        if (function == NULL)                                                                      \
+            return SQLITE_MISUSE;                                                                  \
+        return close_connection(function, db, &leaving);                                           \
     }
-SQLITE_CLOSE(sqlite3_close)
-SQLITE_CLOSE(sqlite3_close_v2)
+SQLITE_CLOSE(sqlite3_close, close)
+SQLITE_CLOSE(sqlite3_close_v2, close_v2)
 
 /* An unloaded SQLite must not be called from memory. dlopen is in tail.S. */
 EXPORT int dlclose(void *handle)

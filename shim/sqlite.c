@@ -16,7 +16,7 @@ static const char *const symbol_names[] = {
 #undef NAME
 };
 
-/* What was found for the callers of one object. Entries are written once per generation and
+/* What was found for the addresses of one object. Entries are written once per generation and
  * published by `ready`; a full cache costs a search for each call and nothing else. All of an entry
  * is atomic, since it may be given away while it is read. */
 enum { REMEMBERED = 64 };
@@ -25,7 +25,7 @@ static struct remembered {
         ready; /* generation + 1 in which it is valid; 0: free; CLAIMED: being written */
     _Atomic uintptr_t low, high;
     void *_Atomic functions[SQLITE_SYMBOL_COUNT];
-} remembered[REMEMBERED];
+} by_caller[REMEMBERED], by_object[REMEMBERED];
 static const unsigned claimed = ~0u;
 static _Atomic unsigned generation = 1;
 
@@ -36,13 +36,13 @@ void sqlite_forget(void)
 
 /* The function, if it is remembered; an entry that was given away while it was read is no answer.
  */
-static void *recall(enum sqlite_symbol symbol, uintptr_t caller)
+static void *recall(struct remembered *cache, enum sqlite_symbol symbol, uintptr_t address)
 {
     unsigned now = atomic_load(&generation);
     for (int i = 0; i < REMEMBERED; i++) {
-        struct remembered *r = &remembered[i];
-        if (atomic_load(&r->ready) != now || caller < atomic_load(&r->low) ||
-            caller >= atomic_load(&r->high))
+        struct remembered *r = &cache[i];
+        if (atomic_load(&r->ready) != now || address < atomic_load(&r->low) ||
+            address >= atomic_load(&r->high))
             continue;
         void *function = atomic_load(&r->functions[symbol]);
         if (atomic_load(&r->ready) == now)
@@ -51,10 +51,11 @@ static void *recall(enum sqlite_symbol symbol, uintptr_t caller)
     return NULL;
 }
 
-static void remember(uintptr_t low, uintptr_t high, void *const *functions, unsigned now)
+static void remember(struct remembered *cache, uintptr_t low, uintptr_t high,
+                     void *const *functions, unsigned now)
 {
     for (int i = 0; i < REMEMBERED; i++) {
-        struct remembered *r = &remembered[i];
+        struct remembered *r = &cache[i];
         unsigned ready = atomic_load(&r->ready);
         if (ready == now || ready == claimed ||
             !atomic_compare_exchange_strong(&r->ready, &ready, claimed))
@@ -105,22 +106,12 @@ static void *look_in(void *scope, enum sqlite_symbol symbol)
     return found == NULL || is_ours(found) ? NULL : found;
 }
 
-static bool same_object(void *a, void *b)
-{
-    Dl_info in_a, in_b;
-    return a != NULL && b != NULL && dladdr(a, &in_a) != 0 && dladdr(b, &in_b) != 0 &&
-           in_a.dli_fbase == in_b.dli_fbase;
-}
-
-/* Fills in what is still missing. What is asked of a connection must come from where its close
- * does. */
+/* Fills in what is still missing. */
 static void find_in(void *scope, void **functions)
 {
-    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
-        void *found = functions[s] == NULL ? look_in(scope, s) : NULL;
-        if (s < SQLITE_HOOKED_COUNT || same_object(found, functions[SYMBOL_sqlite3_close]))
-            functions[s] = found == NULL ? functions[s] : found;
-    }
+    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++)
+        if (functions[s] == NULL)
+            functions[s] = look_in(scope, s);
 }
 
 static void find_in_object(const char *path, void **functions)
@@ -134,7 +125,7 @@ static void find_in_object(const char *path, void **functions)
 
 static bool is_complete(void *const *functions)
 {
-    for (enum sqlite_symbol s = 0; s < SQLITE_HOOKED_COUNT; s++)
+    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++)
         if (functions[s] == NULL)
             return false;
     return true;
@@ -167,7 +158,7 @@ static bool loaded_object(unsigned number, struct numbered *object)
  * was loaded RTLD_LOCAL (CPython, Perl, Tcl). RTLD_DEFAULT would find the shim itself. The rest
  * serves callers whose return address belongs to somebody else, since they made a tail call: any
  * SQLite that is loaded, the one of the usual name first. */
-static void find(struct object *object, void **functions)
+static void find_for_caller(const struct object *object, void **functions)
 {
     memset(functions, 0, SQLITE_SYMBOL_COUNT * sizeof *functions);
     find_in(RTLD_NEXT, functions);
@@ -179,6 +170,21 @@ static void find(struct object *object, void **functions)
     for (unsigned i = 1; !is_complete(functions) && loaded_object(i, &loaded); i++)
         if (loaded.path[0] != '\0')
             find_in_object(loaded.path, functions);
+    dlerror();
+}
+
+/* The object's own functions and no others. */
+static void find_in_itself(const struct object *object, void **functions)
+{
+    const char *path = object->path[0] == '\0' ? NULL : object->path;
+    void *scope = real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
+        uintptr_t found = scope == NULL ? 0 : (uintptr_t)dlsym(scope, symbol_names[s]);
+        bool own = found >= object->low && found < object->high;
+        functions[s] = own ? (void *)found : NULL;
+    }
+    if (scope != NULL)
+        real.dlclose(scope);
     dlerror();
 }
 
@@ -198,22 +204,36 @@ static void tell(const struct object *object, enum sqlite_symbol symbol, void *f
     log_end(&line);
 }
 
-void *sqlite_real(enum sqlite_symbol symbol, const void *caller)
+typedef void finder(const struct object *object, void **functions);
+
+/* errno stays. */
+static void *look_up(struct remembered *cache, finder *find, enum sqlite_symbol symbol,
+                     const void *address)
 {
-    void *function = recall(symbol, (uintptr_t)caller);
+    void *function = recall(cache, symbol, (uintptr_t)address);
     if (function != NULL)
         return function;
 
     int saved = errno;
     unsigned now = atomic_load(&generation);
-    struct object object = {.address = (uintptr_t)caller};
+    struct object object = {.address = (uintptr_t)address};
     void *functions[SQLITE_SYMBOL_COUNT];
     dl_iterate_phdr(find_object, &object);
     find(&object, functions);
     for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++)
         tell(&object, s, functions[s]);
     if (functions[symbol] != NULL && object.high != 0)
-        remember(object.low, object.high, functions, now);
+        remember(cache, object.low, object.high, functions, now);
     errno = saved;
     return functions[symbol];
+}
+
+void *sqlite_real(enum sqlite_symbol symbol, const void *caller)
+{
+    return look_up(by_caller, find_for_caller, symbol, caller);
+}
+
+void *sqlite_beside(enum sqlite_symbol symbol, const void *function)
+{
+    return look_up(by_object, find_in_itself, symbol, function);
 }

@@ -4,14 +4,10 @@
 
 #include "symbols.h"
 
-/* Those that are hooked come first. */
-#define ONE(name)    +1
 #define NUMBER(name) SYMBOL_##name,
 enum sqlite_symbol {
-    SETTLE_SQLITE_SYMBOLS(NUMBER) SETTLE_SQLITE_ASKED(NUMBER) SQLITE_SYMBOL_COUNT,
-    SQLITE_HOOKED_COUNT = 0 SETTLE_SQLITE_SYMBOLS(ONE)
+    SETTLE_SQLITE_SYMBOLS(NUMBER) SETTLE_SQLITE_ASKED(NUMBER) SQLITE_SYMBOL_COUNT
 };
-#undef ONE
 #undef NUMBER
 
 /* The real function for a call that returns to `caller`; NULL if there is none anywhere. Looks
@@ -19,6 +15,10 @@ enum sqlite_symbol {
  * whatever is loaded. Found once, it is remembered by the caller's object, so that a
  * close after an open in the same object asks the loader nothing. */
 void *sqlite_real(enum sqlite_symbol symbol, const void *caller);
+
+/* The function of the same SQLite that another one, such as a sqlite3_open, belongs to; NULL if it
+ * has none. */
+void *sqlite_beside(enum sqlite_symbol symbol, const void *function);
 
 /* An object was unloaded: what was remembered may be wrong. */
 void sqlite_forget(void);
