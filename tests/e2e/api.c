@@ -28,7 +28,7 @@ static struct answer read_answer(struct process *p)
 {
     char line[128];
     struct answer a = {.saved_errno = 0};
-    cr_assert_not_null(fgets(line, sizeof line, p->out), "%s", errors_of(p));
+    cr_assert(read_line(p, line, sizeof line), "%s", errors_of(p));
     cr_assert_geq(sscanf(line, "%d %d %lf %d", &a.settled, &a.error, &a.elapsed, &a.saved_errno), 3,
                   "%s", line);
     return a;

@@ -86,7 +86,7 @@ static struct closed read_closed(struct process *p)
     char line[128];
     unsigned long long took = 0;
     unsigned long long at = 0;
-    cr_assert_not_null(fgets(line, sizeof line, p->out), "%s", errors_of(p));
+    cr_assert(read_line(p, line, sizeof line), "%s", errors_of(p));
     cr_assert_eq(sscanf(line, "closed %llu %llu", &took, &at), 2, "%s", line);
     return (struct closed){took, at};
 }
@@ -285,7 +285,7 @@ static int wait_for_zombie(const char *const *options, const char *primary)
         options, (const char *const[]){"build/programs/zombie", "never", primary, "0", NULL});
     await_line(&p, "open");
     send_line(&p, "close");
-    cr_assert_not_null(fgets(line, sizeof line, p.out), "%s", errors_of(&p));
+    cr_assert(read_line(&p, line, sizeof line), "%s", errors_of(&p));
     cr_assert_eq(sscanf(line, "closed 0 %d", &ms), 1, "%s", line);
     send_line(&p, "end");
     cr_expect_eq(finish(&p), 0);
