@@ -1,27 +1,24 @@
-/* settle_clone(flags, stack_top, id, entry, argument): a thread by a raw clone.
+/* settle_spawn(number, a, b, c, d, e): clone or clone3 as a raw system call.
  *
  * libc's clone() would do on glibc, but musl refuses CLONE_THREAD there, and a thread on a new stack
- * cannot return through a C function: the child leaves this function only by ending.
- * The child gets the caller's thread pointer, which its code must not write through.
+ * cannot return through a C function: the child leaves this function only by ending. It finds the
+ * function to call, and its argument, on top of its stack. It gets the caller's thread pointer, which
+ * its code must not write through.
  */
 #if defined(__x86_64__)
     .text
-    .globl settle_clone
-    .hidden settle_clone
-    .type settle_clone, @function
-settle_clone:
+    .globl settle_spawn
+    .hidden settle_spawn
+    .type settle_spawn, @function
+settle_spawn:
     .cfi_startproc
     endbr64
-    /* clone(flags, stack, parent_tid = id, child_tid = id, tls) */
-    mov %rcx, %r9
-    mov %r8, %r11
-    and $-16, %rsi
-    sub $16, %rsi
-    mov %r9, (%rsi)
-    mov %r11, 8(%rsi)
-    mov %rdx, %r10
-    xor %r8d, %r8d
-    mov $56, %eax
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    mov %rdx, %rsi
+    mov %rcx, %rdx
+    mov %r8, %r10
+    mov %r9, %r8
     syscall
     test %rax, %rax
     jz 1f
@@ -36,21 +33,21 @@ settle_clone:
     syscall
     hlt
     .cfi_endproc
-    .size settle_clone, . - settle_clone
+    .size settle_spawn, . - settle_spawn
 #elif defined(__aarch64__)
     .text
-    .globl settle_clone
-    .hidden settle_clone
-    .type settle_clone, %function
-settle_clone:
+    .globl settle_spawn
+    .hidden settle_spawn
+    .type settle_spawn, %function
+settle_spawn:
     .cfi_startproc
     hint #34 /* bti c */
-    and x1, x1, #-16
-    stp x3, x4, [x1, #-16]!
-    /* clone(flags, stack, parent_tid = id, tls, child_tid = id) */
-    mov x4, x2
-    mov x3, xzr
-    mov x8, #220
+    mov x8, x0
+    mov x0, x1
+    mov x1, x2
+    mov x2, x3
+    mov x3, x4
+    mov x4, x5
     svc #0
     cbz x0, 1f
     ret
@@ -63,6 +60,6 @@ settle_clone:
     svc #0
     brk #0
     .cfi_endproc
-    .size settle_clone, . - settle_clone
+    .size settle_spawn, . - settle_spawn
 #endif
     .section .note.GNU-stack, "", %progbits

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-enum state { STATE_UNKNOWN, STATE_NONE, STATE_CLONE_PASSES, STATE_IN_DOUBT };
+/* Absent in other libcs. */
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
+
+enum state { STATE_UNKNOWN, STATE_NONE, STATE_OF_CONTAINER, STATE_ON };
 static _Atomic int state;     /* enum state */
 static _Atomic int looked_in; /* the pid */
 
@@ -40,15 +43,10 @@ static bool read_status(const char *path, char *out, size_t size)
     return length > 0;
 }
 
-static bool parent_has_as_many(long parent, long filters)
+static bool first_process_has_as_many(long filters)
 {
-    char path[40];
     char status[4096];
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, "/proc/");
-    text_int(&t, parent);
-    text_str(&t, "/status");
-    return filters > 0 && read_status(path, status, sizeof status) &&
+    return filters > 0 && read_status("/proc/1/status", status, sizeof status) &&
            field(status, "Seccomp_filters:") == filters;
 }
 
@@ -64,10 +62,8 @@ static enum state look(void)
         mode = sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0);
     if (mode <= 0)
         return STATE_NONE;
-    long parent = field(status, "PPid:");
-    bool passes = field(status, "Threads:") > 1 || parent == 0 ||
-                  parent_has_as_many(parent, field(status, "Seccomp_filters:"));
-    return passes ? STATE_CLONE_PASSES : STATE_IN_DOUBT;
+    return first_process_has_as_many(field(status, "Seccomp_filters:")) ? STATE_OF_CONTAINER
+                                                                        : STATE_ON;
 }
 
 bool filter_is_on(void)
@@ -79,8 +75,19 @@ bool filter_is_on(void)
     return atomic_load(&state) != STATE_NONE;
 }
 
-bool filter_allows_clone(void)
+/* Since 2.34 glibc makes threads by clone3, and by clone where that is answered with ENOSYS. */
+static bool libc_uses_clone3(void)
 {
-    return atomic_load(&state) != STATE_IN_DOUBT || sys_getpid() != atomic_load(&looked_in) ||
-           sys_has_threads();
+    const char *version = gnu_get_libc_version == NULL ? "" : gnu_get_libc_version();
+    return strncmp(version, "2.", 2) == 0 && text_number(version + 2) >= 34;
+}
+
+enum filter_clone filter_clone(void)
+{
+    bool forked = sys_getpid() != atomic_load(&looked_in);
+    if (atomic_load(&state) == STATE_OF_CONTAINER || (forked && gnu_get_libc_version != NULL))
+        return FILTER_CLONE_PASSES;
+    if (!sys_has_threads())
+        return FILTER_CLONE_IN_DOUBT;
+    return libc_uses_clone3() ? FILTER_CLONE_AS_LIBC : FILTER_CLONE_PASSES;
 }

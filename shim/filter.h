@@ -18,9 +18,17 @@
  * first store is opened. Later calls cost a load. */
 bool filter_is_on(void);
 
-/* Whether clone is known to pass the filter: the process has forked or has threads; its parent has
- * as many filters as it has, so it made this process under them; or the parent is out of sight, as
- * that of a container's first process, made by a runtime whose filters answer with errors. */
-bool filter_allows_clone(void);
+/* How the helper can be made under the filter. */
+enum filter_clone {
+    FILTER_CLONE_IN_DOUBT, /* it may kill the program */
+    FILTER_CLONE_PASSES,   /* by clone */
+    FILTER_CLONE_AS_LIBC,  /* as libc makes threads: by clone3 where it has that */
+};
+
+/* What shows that the filter lets it pass: the process has other threads; it is the child of one
+ * that was under the filter (glibc forks by clone); or the first process of its pid namespace has
+ * as many filters, so it is a container's runtime that made them, and those answer with errors.
+ * What a parent outside of this library did is no sign: it may have used vfork. */
+enum filter_clone filter_clone(void);
 
 #endif

@@ -15,6 +15,11 @@
 /* Room for the path buffers of wait.c, several times over. Untouched pages cost nothing. */
 enum { STACK_SIZE = 128 * 1024 };
 
+enum { PAGE = 4096 };
+
+/* The first page, which a fork empties: a fork child that a signal handler made has no helper to
+ * wait for. The request behind it stays, since that handler may have interrupted whoever reads it.
+ */
 struct helper {
     size_t mapped;
     _Atomic uint32_t alive; /* the kernel clears it and wakes us when the thread has ended */
@@ -23,13 +28,12 @@ struct helper {
     atomic_bool ended; /* rather than killed */
     int error;
     void (*work)(void *request);
-    _Alignas(16) char request[];
 };
 
-/* clone.S: a thread that runs entry(argument) on the given stack and ends. Returns its id or
- * -errno. */
-long settle_clone(unsigned long flags, void *stack_top, _Atomic uint32_t *id, void (*entry)(void *),
-                  void *argument);
+/* clone.S: clone or clone3 with these arguments, and a stack with the function to call and its
+ * argument on top. Returns the new thread's id or -errno. */
+long settle_spawn(long number, unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+                  unsigned long e);
 
 /* The last one that was given back: its pages are there already, which halves the cost of a close.
  */
@@ -44,23 +48,25 @@ static void give_back(struct helper *h)
 
 struct helper *helper_new(size_t size)
 {
-    size_t mapped = (sizeof(struct helper) + size + STACK_SIZE + 4095) & ~(size_t)4095;
+    size_t mapped = (PAGE + size + STACK_SIZE + PAGE - 1) & ~(size_t)(PAGE - 1);
     struct helper *h = atomic_exchange(&spare, NULL);
     if (h != NULL && h->mapped >= mapped) {
-        memset(h->request, 0, size);
+        memset(helper_request(h), 0, size);
         return h;
     }
-    if (h != NULL)
+    if (h != NULL && h->mapped > 0)
         sys_munmap(h, h->mapped);
     h = sys_mmap(mapped);
-    if (h != NULL)
+    if (h != NULL) {
         h->mapped = mapped;
+        sys_madvise(h, PAGE, MADV_WIPEONFORK);
+    }
     return h;
 }
 
 void *helper_request(struct helper *h)
 {
-    return h->request;
+    return (char *)h + PAGE;
 }
 
 /* A filter that kills with SIGSYS would have the shared memory written to a core file. 1 is the
@@ -83,42 +89,85 @@ static void helper_main(void *argument)
     if (result < 0)
         h->error = -result;
     else
-        h->work(h->request);
+        h->work(helper_request(h));
     atomic_store(&h->ended, true);
 }
 
-/* The helper inherits the mask: a signal for the process is then never handled on its small stack.
- */
-static long start(struct helper *h)
+/* What the new thread takes from the top of its stack. */
+struct entry {
+    void (*function)(void *argument);
+    void *argument;
+};
+
+static struct entry *stack_of(struct helper *h)
+{
+    struct entry *top = (struct entry *)((char *)h + h->mapped) - 1;
+    *top = (struct entry){helper_main, h};
+    return top;
+}
+
+static long clone_helper(struct helper *h, unsigned long flags)
+{
+    unsigned long id = (unsigned long)&h->alive;
+    unsigned long stack = (unsigned long)stack_of(h);
+#if defined(__x86_64__)
+    return settle_spawn(SYS_clone, flags, stack, id, id, 0);
+#else /* the last two the other way round (clone(2), "C library/kernel differences") */
+    return settle_spawn(SYS_clone, flags, stack, id, 0, id);
+#endif
+}
+
+static long clone3_helper(struct helper *h, unsigned long flags)
+{
+    const struct { /* struct clone_args of clone(2), its first version */
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } arguments = {
+        .flags = flags,
+        .child_tid = (uint64_t)&h->alive,
+        .parent_tid = (uint64_t)&h->alive,
+        .stack = (uint64_t)((char *)h + h->mapped - STACK_SIZE),
+        .stack_size = STACK_SIZE - sizeof(struct entry),
+    };
+    stack_of(h);
+    return settle_spawn(SYS_clone3, (unsigned long)&arguments, sizeof arguments, 0, 0, 0);
+}
+
+static long spawn(struct helper *h, enum filter_clone clone)
 {
     const unsigned long common =
         CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID;
     const unsigned long thread = CLONE_THREAD | CLONE_SIGHAND | CLONE_SYSVSEM;
+    if (!h->filtered)
+        return clone_helper(h, common | thread);
+    long id = clone == FILTER_CLONE_AS_LIBC ? clone3_helper(h, common) : -ENOSYS;
+    return id == -ENOSYS ? clone_helper(h, common) : id;
+}
+
+/* The helper inherits the mask: a signal for the process is then never handled on its small stack.
+ */
+static long start(struct helper *h, enum filter_clone clone)
+{
     const sys_sigset all = ~0ull;
     sys_sigset old;
     sys_sigmask(SIG_SETMASK, &all, &old);
-    long id = settle_clone(h->filtered ? common : common | thread, (char *)h + h->mapped, &h->alive,
-                           helper_main, h);
+    long id = spawn(h, clone);
     sys_sigmask(SIG_SETMASK, &old, NULL);
     return id;
 }
 
-/* Waits until the kernel has cleared `alive` at the helper's end. 0, ETIMEDOUT or ESRCH. */
-static int join(struct helper *h, uint64_t deadline)
+/* Waits until the kernel has cleared `alive` at the helper's end. False if the deadline is past. */
+static bool join(struct helper *h, uint64_t deadline)
 {
-    const int caller = sys_getpid();
     const struct timespec until = sys_timespec(deadline);
     for (uint32_t alive; (alive = atomic_load(&h->alive)) != 0;) {
         /* FUTEX_WAIT_BITSET takes an absolute monotonic time; not private, as the kernel's wake-up
          * at a thread's end is not */
         long result = sys_call(SYS_futex, (long)&h->alive, FUTEX_WAIT_BITSET, alive, (long)&until,
                                0, (long)FUTEX_BITSET_MATCH_ANY);
-        if (result == -EINTR && sys_getpid() != caller)
-            return ESRCH;
         if (result == -ETIMEDOUT && atomic_load(&h->alive) != 0)
-            return ETIMEDOUT;
+            return false;
     }
-    return 0;
+    return true;
 }
 
 /* A process without an exit signal is no child for the program's own waits (wait(2), __WCLONE). */
@@ -130,20 +179,24 @@ static void reap(long id)
 
 int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
 {
-    h->filtered = filter_is_on();
-    if (h->filtered && !filter_allows_clone())
+    const int caller = sys_getpid();
+    const enum filter_clone clone = filter_is_on() ? filter_clone() : FILTER_CLONE_PASSES;
+    if (clone == FILTER_CLONE_IN_DOUBT)
         return ENOTSUP;
+    h->filtered = filter_is_on();
     h->work = work;
     h->error = 0;
     atomic_store(&h->ended, false);
     atomic_store(&h->alive, 1);
-    long id = start(h);
+    long id = start(h, clone);
     if (id < 0)
         return (int)-id;
-    int error = join(h, deadline);
-    if (error != 0) {
-        h->abandoned = error == ETIMEDOUT;
-        return error;
+    bool joined = join(h, deadline);
+    if (sys_getpid() != caller)
+        return ESRCH;
+    if (!joined) {
+        h->abandoned = true;
+        return ETIMEDOUT;
     }
     if (h->filtered)
         reap(id);
@@ -152,6 +205,6 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
 
 void helper_free(struct helper *h)
 {
-    if (!h->abandoned)
+    if (!h->abandoned && h->mapped > 0)
         give_back(h);
 }
