@@ -75,6 +75,11 @@ bool filter_is_on(void)
     return atomic_load(&state) != STATE_NONE;
 }
 
+bool filter_may_kill(void)
+{
+    return filter_is_on() && atomic_load(&state) != STATE_OF_CONTAINER;
+}
+
 /* Since 2.34 glibc makes threads by clone3, and by clone where that is answered with ENOSYS. */
 static bool libc_uses_clone3(void)
 {

@@ -18,6 +18,10 @@
  * first store is opened. Later calls cost a load. */
 bool filter_is_on(void);
 
+/* Whether the filter may kill for a system call: one that a container's runtime made answers with
+ * errors. */
+bool filter_may_kill(void);
+
 /* How the helper can be made under the filter. */
 enum filter_clone {
     FILTER_CLONE_IN_DOUBT, /* it may kill the program */

@@ -67,7 +67,8 @@ static bool has_robust_list(void)
  * whoever comes first moves in. */
 static bool may_move_in(void)
 {
-    return gnu_get_libc_version == NULL || filter_is_on() || has_tid_address() || has_robust_list();
+    return gnu_get_libc_version == NULL || filter_may_kill() || has_tid_address() ||
+           has_robust_list();
 }
 
 bool store_at_home(void)

@@ -6,6 +6,10 @@
 #include <errno.h>
 #include <signal.h>
 
+/* Under a filter, as all processes of a container are. */
+#define PERMISSIVE                                                                                 \
+    "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "build/programs/permissive"
+
 TestSuite(processes, .init = world_begin, .fini = world_end, .timeout = 120);
 
 static const uint64_t soon = 250 * (uint64_t)MS;
@@ -86,8 +90,8 @@ Test(processes, of_fork_are_tracked_after_a_child_of_vfork_used_the_store)
 
 Test(processes, of_fork_are_tracked_under_a_filter_too)
 {
-    struct process p = SHIMMED("build/programs/permissive", "build/programs/children", "fork",
-                               "vfork-open-close", world.primary);
+    struct process p =
+        SHIMMED(PERMISSIVE, "build/programs/children", "fork", "vfork-open-close", world.primary);
     await_line(&p, "open");
     expect_step(&p, "child", 0, 2);
     expect_step(&p, "first", 0, 0);

@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+/* Under a filter, as all processes of a container are. */
+#define PERMISSIVE                                                                                 \
+    "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "build/programs/permissive"
+
 TestSuite(threads, .init = world_begin, .fini = world_end, .timeout = 120);
 
 static const uint64_t soon = 250 * (uint64_t)MS;
@@ -310,9 +314,8 @@ Test(threads, that_leave_closes_leave_no_others_behind)
 Test(threads, that_leave_closes_under_a_filter_leave_no_children_behind)
 {
     struct process holder = hold("posix", world.primary, 20000);
-    expect_nothing_behind(SHIMMED_WITH(OPTIONS("--max-wait", "20ms", "--log", "off"),
-                                       "build/programs/permissive", "build/programs/leaver",
-                                       world.primary, "1000"));
+    expect_nothing_behind(SHIMMED_WITH(OPTIONS("--max-wait", "20ms", "--log", "off"), PERMISSIVE,
+                                       "build/programs/leaver", world.primary, "1000"));
     dismiss(&holder);
 }
 
@@ -443,10 +446,8 @@ Test(threads, see_nothing_of_a_wait_under_a_filter)
 {
     char expected[4096];
     char seen[4096];
-    observe(PLAIN("build/programs/permissive", "build/programs/observer", world.primary), expected,
-            sizeof expected);
-    observe(SHIMMED("build/programs/permissive", "build/programs/observer", world.primary), seen,
-            sizeof seen);
+    observe(PLAIN(PERMISSIVE, "build/programs/observer", world.primary), expected, sizeof expected);
+    observe(SHIMMED(PERMISSIVE, "build/programs/observer", world.primary), seen, sizeof seen);
     cut_line(expected, "children in the handler");
     cut_line(seen, "children in the handler");
     cr_expect_str_eq(seen, expected);
