@@ -217,7 +217,7 @@ void block_tell_end_of_budget(void)
 
 /* Waits as the rule says, for as long as it says or as the budget is. */
 static void wait_by_rule(struct store *store, const char *path, const struct rule *rule,
-                         uint64_t began)
+                         uint64_t began, int home)
 {
     if (path[0] == '\0') {
         log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
@@ -228,6 +228,10 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     if (helper == NULL) {
         tell_failure(path, rule, ENOMEM);
         fixed_delay(rule);
+        return;
+    }
+    if (store_home() != home) {
+        helper_free(helper);
         return;
     }
     struct block_request *request = helper_request(helper);
@@ -275,10 +279,10 @@ bool block_may_wait(const char *path)
     return false;
 }
 
-void block_until_settled(struct store *store, const char *path, uint64_t began)
+void block_until_settled(struct store *store, const char *path, uint64_t began, int home)
 {
     if (path == NULL || !block_may_wait(path))
         return;
-    wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), began);
+    wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), began, home);
     block_tell_end_of_budget();
 }

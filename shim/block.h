@@ -26,7 +26,7 @@ void block_tell_end_of_budget(void);
  * fork child that a signal handler made, whose tables are empty. The caller holds a
  * pin on the store. Keeps errno; signal handlers run; in a fork child that one of them made it
  * returns at once. */
-void block_until_settled(struct store *store, const char *path, uint64_t began);
+void block_until_settled(struct store *store, const char *path, uint64_t began, int home);
 
 /* Writes what came of a wait to the log. line: where to build it. */
 void block_tell(struct log_line *line, const struct wait_request *wait,

@@ -3,6 +3,7 @@
 #include "block.h"
 #include "budget.h"
 #include "descriptor.h"
+#include "helper.h"
 #include "log.h"
 #include "rules.h"
 #include "sys.h"
@@ -101,9 +102,9 @@ static void say(enum log_level level, const struct store *store, const char *mes
 
 /* The handles go away when another thread finalises the last statement; that thread's close leaves
  * the wait to this one. */
-static void wait_for_zombie(struct store *store)
+static void wait_for_zombie(struct store *store, int home)
 {
-    if (!sys_has_threads()) {
+    if (!helper_other_threads()) {
         say(LOG_WARN, store,
             "closed with statements that are not finalised, so SQLite keeps it open, and no other "
             "thread could finalise them: not waited for");
@@ -118,6 +119,8 @@ static void wait_for_zombie(struct store *store)
     while (has_handles(store) && atomic_load(&store->connections) == 0 &&
            sys_now() < began + claim.ns)
         block_for(wait_backoff(sys_now() - began, rule->check_interval));
+    if (store_home() != home)
+        return;
     atomic_fetch_sub(&store->awaited, 1);
     budget_settle(claim, sys_now() - began);
     block_tell_end_of_budget();
@@ -128,7 +131,7 @@ static void wait_for_zombie(struct store *store)
             "still open in this process at the end of the wait: closed with statements that were "
             "not finalised");
     else
-        block_until_settled(store, atomic_load(&store->path), began);
+        block_until_settled(store, atomic_load(&store->path), began, home);
 }
 
 void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie)
@@ -142,7 +145,7 @@ void connection_closed(void *db, const struct leaving *l, bool closed, bool zomb
     if (l->store == NULL)
         return;
     if (zombie && atomic_load(&l->store->connections) == 0 && has_handles(l->store))
-        wait_for_zombie(l->store);
+        wait_for_zombie(l->store, l->home);
     if (l->home == store_home())
         store_release(l->store);
 }

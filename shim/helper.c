@@ -22,6 +22,7 @@ enum { PAGE = 4096 };
  */
 struct helper {
     size_t mapped;
+    int owner;              /* the process that has it */
     _Atomic uint32_t alive; /* the kernel clears it and wakes us when the thread has ended */
     bool abandoned;
     bool filtered;     /* a process of its own */
@@ -52,14 +53,16 @@ struct helper *helper_new(size_t size)
     struct helper *h = atomic_exchange(&spare, NULL);
     if (h != NULL && h->mapped >= mapped) {
         memset(helper_request(h), 0, size);
+        h->owner = sys_getpid();
         return h;
     }
     if (h != NULL && h->mapped > 0)
         sys_munmap(h, h->mapped);
     h = sys_mmap(mapped);
     if (h != NULL) {
-        h->mapped = mapped;
         sys_madvise(h, PAGE, MADV_WIPEONFORK);
+        h->mapped = mapped;
+        h->owner = sys_getpid();
     }
     return h;
 }
@@ -143,14 +146,57 @@ static long spawn(struct helper *h, enum filter_clone clone)
     return id == -ENOSYS ? clone_helper(h, common) : id;
 }
 
+/* Helpers that are processes of their own. Each is entered when it is made and taken out when it is
+ * reaped: by whoever waited for it, or, where that was left by longjmp, by a later one. */
+enum { PROCESSES = 64 };
+static _Atomic int processes[PROCESSES];
+
+static void enter_process(int id)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        int none = 0;
+        if (atomic_compare_exchange_strong(&processes[i], &none, id))
+            return;
+    }
+}
+
+/* A process without an exit signal is no child for the program's own waits (wait(2), __WCLONE). */
+static void reap(int id, int options)
+{
+    long result;
+    while ((result = sys_call(SYS_wait4, id, 0, (long)__WCLONE | options, 0, 0, 0)) == -EINTR)
+        ;
+    for (int i = 0; result != 0 && i < PROCESSES; i++) {
+        int expected = id;
+        atomic_compare_exchange_strong(&processes[i], &expected, 0);
+    }
+}
+
+static void reap_left_ones(void)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        int id = atomic_load(&processes[i]);
+        if (id != 0)
+            reap(id, WNOHANG);
+    }
+}
+
 /* The helper inherits the mask: a signal for the process is then never handled on its small stack.
- */
+ * Nor can a handler fork any more between the look at the owner and the new thread. */
 static long start(struct helper *h, enum filter_clone clone)
 {
     const sys_sigset all = ~0ull;
     sys_sigset old;
     sys_sigmask(SIG_SETMASK, &all, &old);
-    long id = spawn(h, clone);
+    long id = -ESRCH;
+    if (h->mapped > 0 && h->owner == sys_getpid()) {
+        h->error = 0;
+        atomic_store(&h->ended, false);
+        atomic_store(&h->alive, 1);
+        id = spawn(h, clone);
+        if (h->filtered && id > 0)
+            enter_process((int)id);
+    }
     sys_sigmask(SIG_SETMASK, &old, NULL);
     return id;
 }
@@ -170,36 +216,44 @@ static bool join(struct helper *h, uint64_t deadline)
     return true;
 }
 
-/* A process without an exit signal is no child for the program's own waits (wait(2), __WCLONE). */
-static void reap(long id)
+/* The kernel shows a thread among those of the process for a moment after it has said that the
+ * thread ended. */
+static _Atomic int ended;
+
+bool helper_other_threads(void)
 {
-    while (sys_call(SYS_wait4, id, 0, (long)__WCLONE, 0, 0, 0) == -EINTR)
-        ;
+    const uint64_t patience = 10000000;
+    uint64_t began = sys_now();
+    int last = atomic_exchange(&ended, 0);
+    while (last != 0 && sys_call(SYS_tgkill, sys_getpid(), last, 0, 0, 0, 0) == 0 &&
+           sys_now() - began < patience)
+        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    return sys_has_threads();
 }
 
 int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
 {
-    const int caller = sys_getpid();
     const enum filter_clone clone = filter_is_on() ? filter_clone() : FILTER_CLONE_PASSES;
     if (clone == FILTER_CLONE_IN_DOUBT)
         return ENOTSUP;
     h->filtered = filter_is_on();
     h->work = work;
-    h->error = 0;
-    atomic_store(&h->ended, false);
-    atomic_store(&h->alive, 1);
+    if (h->filtered)
+        reap_left_ones();
     long id = start(h, clone);
     if (id < 0)
         return (int)-id;
     bool joined = join(h, deadline);
-    if (sys_getpid() != caller)
+    if (h->owner != sys_getpid())
         return ESRCH;
     if (!joined) {
         h->abandoned = true;
         return ETIMEDOUT;
     }
     if (h->filtered)
-        reap(id);
+        reap((int)id, 0);
+    else
+        atomic_store(&ended, (int)id);
     return atomic_load(&h->ended) ? h->error : ECANCELED;
 }
 

@@ -15,6 +15,7 @@
 #ifndef SETTLE_HELPER_H
 #define SETTLE_HELPER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,10 @@ void *helper_request(struct helper *h);
  *   ECANCELED        a filter killed the helper;
  *   ESRCH            this is a fork child of the caller, made in a signal handler. */
 int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline);
+
+/* Whether this process has threads besides the caller; helpers that have ended are none. False
+ * without /proc. */
+bool helper_other_threads(void);
 
 /* Gives the memory back, unless a helper that overran its deadline still uses it: that memory is
  * left to it. */

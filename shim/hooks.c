@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
+#define FRAME  __builtin_frame_address(0)
 
 #define TAKE_MODE(flags)                                                                           \
     mode_t mode = 0;                                                                               \
@@ -213,10 +214,9 @@ EXPORT int close(int fd)
     return __builtin_expect(!handle_possible(fd), 1) ? real.close(fd) : close_tracked(fd);
 }
 
-/* Takes all tracked descriptors of a range out; their waits come with track_resume. */
+/* Takes all tracked descriptors of a range out. */
 static void closing_range(unsigned first, unsigned last)
 {
-    track_defer();
     for (int fd = handle_next(first, last); fd >= 0; fd = handle_next((unsigned)fd + 1, last)) {
         struct closing closing;
         track_closing(fd, &closing);
@@ -246,17 +246,19 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
      * A range without descriptors tells. */
     if (real.close_range(~0u, ~0u, flags) < 0)
         return -1;
+    track_defer(FRAME);
     closing_range(first, last);
     int result = real.close_range(first, last, flags);
-    track_resume();
+    track_resume(FRAME);
     return result;
 }
 
 EXPORT void closefrom(int first)
 {
+    track_defer(FRAME);
     closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
     real.closefrom(first);
-    track_resume();
+    track_resume(FRAME);
 }
 
 /* --- descriptors from elsewhere --- */
@@ -404,10 +406,10 @@ static bool has_statements(void *db, const struct leaving *leaving)
 static int close_connection(int (*function)(void *), void *db, const struct leaving *leaving)
 {
     bool zombie = has_statements(db, leaving);
-    track_defer();
+    track_defer(FRAME);
     int result = function(db);
     int saved = errno;
-    track_resume();
+    track_resume(FRAME);
     connection_closed(db, leaving, result == SQLITE_OK, zombie);
     errno = saved;
     return result;

@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "descriptor.h"
 #include "filter.h"
+#include "helper.h"
 #include "history.h"
 #include "log.h"
 #include "rules.h"
@@ -62,7 +63,7 @@ void track_go_on(bool stopped)
 
 bool track_shares_table(void)
 {
-    return is_on() && at_home() && sys_has_threads();
+    return is_on() && at_home() && helper_other_threads();
 }
 
 void track_left_table(void)
@@ -320,21 +321,55 @@ void track_not_closed(int fd, struct closing *c)
 
 /* Stores whose wait is put off. SQLite attaches 125 databases at most, besides its main and
  * temporary one (https://www.sqlite.org/limits.html). */
-enum { DEFERRED_MOST = 128 };
+enum { DEFERRED_MOST = 128, DEFERRALS = 8 };
 static __thread struct {
     unsigned depth;
     unsigned count;
     int home; /* the process whose stores these are */
+    struct deferral {
+        const void *frame; /* of the hook */
+        unsigned base;     /* its stores begin here */
+        bool resuming;     /* its call has returned, and its waits run */
+    } deferrals[DEFERRALS];
     struct store *stores[DEFERRED_MOST];
 } deferred __attribute__((tls_model("initial-exec")));
 
-/* False in a fork child that a signal handler made during the wait: nothing there is to be put
- * back.
- */
-static bool wait_for(struct store *store, const char *path)
+static struct deferral *innermost(void)
 {
-    int home = store_home();
-    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), sys_now());
+    return deferred.depth == 0 ? NULL : &deferred.deferrals[deferred.depth - 1];
+}
+
+static void drop_innermost(void)
+{
+    for (unsigned base = innermost()->base; deferred.count > base;) {
+        struct store *store = deferred.stores[--deferred.count];
+        if (deferred.home != store_home())
+            continue; /* a fork child, with its parent's list */
+        store_release(store);
+        atomic_fetch_sub(&unfinished, 1);
+    }
+    deferred.depth--;
+}
+
+/* Forgets hooks that were left by longjmp or by cancellation: their frames lie below one that is in
+ * use, since the stack grows down. */
+static void drop_left_below(const void *frame)
+{
+    while (deferred.depth > 0 && innermost()->frame < frame)
+        drop_innermost();
+}
+
+/* Whether a hook that is still in its real function wants the waits put off. */
+static bool is_deferring(void)
+{
+    return deferred.depth > 0 && !innermost()->resuming;
+}
+
+/* False in a fork child that a signal handler made since the process `home` took the handle out:
+ * nothing there is to be put back. */
+static bool wait_for(struct store *store, const char *path, int home)
+{
+    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), sys_now(), home);
     if (store_home() != home)
         return false;
     store_release(store);
@@ -346,7 +381,8 @@ void track_closed(struct closing *c)
     if (!is_begun(c))
         return;
     struct store *store = c->handle.store;
-    if (c->waits && deferred.depth > 0 && deferred.count < DEFERRED_MOST) {
+    drop_left_below(c);
+    if (c->waits && is_deferring() && deferred.count < DEFERRED_MOST) {
         deferred.home = c->home;
         deferred.stores[deferred.count++] = store;
         log_say_path(LOG_DEBUG, atomic_load(&store->path),
@@ -354,7 +390,7 @@ void track_closed(struct closing *c)
         return;
     }
     if (c->waits) {
-        if (!wait_for(store, c->path))
+        if (!wait_for(store, c->path, c->home))
             return;
     } else if (store != NULL) {
         store_release(store);
@@ -362,23 +398,31 @@ void track_closed(struct closing *c)
     atomic_fetch_sub(&unfinished, 1);
 }
 
-void track_defer(void)
+void track_defer(const void *frame)
 {
-    deferred.depth++;
+    drop_left_below((const char *)frame + 1);
+    if (deferred.depth < DEFERRALS)
+        deferred.deferrals[deferred.depth++] = (struct deferral){frame, deferred.count, false};
 }
 
-void track_resume(void)
+void track_resume(const void *frame)
 {
-    if (--deferred.depth > 0)
+    drop_left_below(frame);
+    struct deferral *own = innermost();
+    if (own == NULL || own->frame != frame)
         return;
+    if (deferred.depth > 1 && !own[-1].resuming) {
+        deferred.depth--; /* its stores are now those of the hook around it */
+        return;
+    }
     /* From the end, since a signal handler that runs during a wait may add and remove its own. */
-    while (deferred.count > 0) {
+    own->resuming = true;
+    while (deferred.count > own->base) {
         struct store *store = deferred.stores[--deferred.count];
-        if (deferred.home != store_home())
-            continue; /* a fork child, with its parent's list */
-        if (wait_for(store, ""))
+        if (deferred.home == store_home() && wait_for(store, "", deferred.home))
             atomic_fetch_sub(&unfinished, 1);
     }
+    deferred.depth--;
 }
 
 void track_recheck(void)
@@ -417,7 +461,7 @@ static void wait_at_exit(void)
     uint64_t began = sys_now();
     uint64_t progress = began;
     uint64_t most = longest_exit();
-    bool threads = left > 0 && sys_has_threads();
+    bool threads = left > 0 && helper_other_threads();
 
     for (;;) {
         uint64_t now = sys_now();

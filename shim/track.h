@@ -54,9 +54,12 @@ void track_not_closed(int fd, struct closing *closing);
 void track_closed(struct closing *closing);
 
 /* Between these two, waits of this thread are put off until the outermost second one. SQLite closes
- * its files with a process-wide mutex held; a wait in there would stop every other connection. */
-void track_defer(void);
-void track_resume(void);
+ * its files with a process-wide mutex held; a wait in there would stop every other connection.
+ * frame: of the hook, the same for both; so a hook that was left by longjmp is known by a later
+ * one.
+ */
+void track_defer(const void *frame);
+void track_resume(const void *frame);
 
 /* Drops what is no longer open in the table, without waiting. */
 void track_recheck(void);

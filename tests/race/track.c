@@ -133,10 +133,10 @@ static void *close_at_the_same_time(void *number)
         int fd = open_file(path_of("chroma.sqlite3"), O_RDWR);
         meet();
         if (*(unsigned *)number % 2 == 0)
-            track_defer();
+            track_defer(&fd);
         close_file(fd);
         if (*(unsigned *)number % 2 == 0)
-            track_resume();
+            track_resume(&fd);
         meet();
         CHECK(waits() == round);
         nothing_is_left();
