@@ -92,7 +92,7 @@ enum filter_clone filter_clone(void)
     bool forked = sys_getpid() != atomic_load(&looked_in);
     if (atomic_load(&state) == STATE_OF_CONTAINER || (forked && gnu_get_libc_version != NULL))
         return FILTER_CLONE_PASSES;
-    if (!sys_has_threads())
+    if (sys_threads() == 1)
         return FILTER_CLONE_IN_DOUBT;
     return libc_uses_clone3() ? FILTER_CLONE_AS_LIBC : FILTER_CLONE_PASSES;
 }

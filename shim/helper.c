@@ -216,19 +216,47 @@ static bool join(struct helper *h, uint64_t deadline)
     return true;
 }
 
-/* The kernel shows a thread among those of the process for a moment after it has said that the
- * thread ended. */
-static _Atomic int ended;
+/* Threads that have done their work and are still among those of the process: the kernel says that
+ * a thread has ended before it closes its files, and to close a watch takes it milliseconds. */
+enum { ENDED = 32 };
+static _Atomic int ended[ENDED];
 
+static bool is_there(int id)
+{
+    return sys_call(SYS_tgkill, sys_getpid(), id, 0, 0, 0, 0) == 0;
+}
+
+static void enter_ended(int id)
+{
+    for (int i = 0; i < ENDED; i++) {
+        int old = atomic_load(&ended[i]);
+        if ((old == 0 || !is_there(old)) && atomic_compare_exchange_strong(&ended[i], &old, id))
+            return;
+    }
+}
+
+static unsigned count_ended(void)
+{
+    unsigned count = 0;
+    for (int i = 0; i < ENDED; i++) {
+        int id = atomic_load(&ended[i]);
+        count += id != 0 && is_there(id);
+    }
+    return count;
+}
+
+/* Looked at until it stays the same, since one may go between the two counts. */
 bool helper_other_threads(void)
 {
-    const uint64_t patience = 10000000;
-    uint64_t began = sys_now();
-    int last = atomic_exchange(&ended, 0);
-    while (last != 0 && sys_call(SYS_tgkill, sys_getpid(), last, 0, 0, 0, 0) == 0 &&
-           sys_now() - began < patience)
-        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-    return sys_has_threads();
+    unsigned gone = count_ended();
+    for (int i = 0; i < 10; i++) {
+        unsigned threads = sys_threads();
+        unsigned now = count_ended();
+        if (now == gone)
+            return threads > 1 + gone;
+        gone = now;
+    }
+    return true;
 }
 
 int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
@@ -253,7 +281,7 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
     if (h->filtered)
         reap((int)id, 0);
     else
-        atomic_store(&ended, (int)id);
+        enter_ended((int)id);
     return atomic_load(&h->ended) ? h->error : ECANCELED;
 }
 

@@ -301,10 +301,11 @@ static struct identity identity_in(const struct handle_entry *entry)
 static struct handle unpack(uint32_t word, const struct handle_entry *entry)
 {
     struct handle h = {.role = role_of(word), .store = NULL};
-    if (h.role == ROLE_NONE)
-        return h;
+    struct store *stores = atomic_load(&root.stores);
+    if (h.role == ROLE_NONE || stores == NULL) /* a signal handler has forked, this is the child */
+        return (struct handle){.role = ROLE_NONE};
     if (h.role != ROLE_CANDIDATE)
-        h.store = atomic_load(&root.stores) + (word >> ROLE_BITS);
+        h.store = stores + (word >> ROLE_BITS);
     h.identity = identity_in(entry);
     return h;
 }

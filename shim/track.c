@@ -177,6 +177,8 @@ static void examine(int fd, const struct stat *st, const char *given)
             log_say_path(LOG_WARN, path, "is not a regular file, so it is not tracked as a store");
         return;
     }
+    if (st->st_nlink == 0) /* nobody else can find it: O_TMPFILE, or removed */
+        return;
     if (path[0] != '/') {
         if (named.role != ROLE_PRIMARY)
             return;
