@@ -204,14 +204,31 @@ static void forget(int fd)
         store_release(h.store);
 }
 
+/* A signal handler may fork, or leave by longjmp, and a thread may be cancelled: not in the middle
+ * of the books. */
+static sys_sigset hold_signals(void)
+{
+    const sys_sigset all = ~0ull;
+    sys_sigset old;
+    sys_sigmask(SIG_SETMASK, &all, &old);
+    return old;
+}
+
+static void let_signals(sys_sigset old)
+{
+    sys_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 /* Two halves that need much stack, which the many opens of other files must not. */
 static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st, const char *path)
 {
-    if (!at_home())
-        return;
-    if (handle_possible(fd))
-        forget(fd); /* the number is used again: its close went by unseen */
-    examine(fd, st, path);
+    sys_sigset old = hold_signals();
+    if (at_home()) {
+        if (handle_possible(fd))
+            forget(fd); /* the number is used again: its close went by unseen */
+        examine(fd, st, path);
+    }
+    let_signals(old);
 }
 
 static __attribute__((noinline)) bool is_link_to_store(int fd)
@@ -238,10 +255,9 @@ void track_opened(int fd, const char *path)
     enter_opened(fd, &st, path);
 }
 
-void track_duplicated(int from, int to)
+static void copy_handle(int from, int to)
 {
-    if (!is_on() || to < 0 || to == from || (!handle_possible(from) && !handle_possible(to)) ||
-        !at_home())
+    if (!at_home())
         return;
     if (handle_possible(to))
         forget(to);
@@ -251,6 +267,15 @@ void track_duplicated(int from, int to)
     if (h.store != NULL)
         store_retain(h.store);
     enter(to, h);
+}
+
+void track_duplicated(int from, int to)
+{
+    if (!is_on() || to < 0 || to == from || (!handle_possible(from) && !handle_possible(to)))
+        return;
+    sys_sigset old = hold_signals();
+    copy_handle(from, to);
+    let_signals(old);
 }
 
 /* --- closing --- */
@@ -275,12 +300,9 @@ static bool waits_at_every_close(struct store *store)
     return rules_get(atomic_load(&store->rule))->trigger == TRIGGER_EVERY;
 }
 
-void track_closing(int fd, struct closing *c)
+static void begin_closing(int fd, struct closing *c)
 {
-    c->handle = (struct handle){.role = ROLE_NONE};
-    c->waits = false;
-    c->path[0] = '\0';
-    if (!is_on() || !handle_possible(fd) || !at_home())
+    if (!at_home())
         return;
     c->home = store_home();
 
@@ -306,6 +328,18 @@ void track_closing(int fd, struct closing *c)
                         sizeof c->path); /* it may have been renamed since it was opened */
 }
 
+void track_closing(int fd, struct closing *c)
+{
+    c->handle = (struct handle){.role = ROLE_NONE};
+    c->waits = false;
+    c->path[0] = '\0';
+    if (!is_on() || !handle_possible(fd))
+        return;
+    sys_sigset old = hold_signals();
+    begin_closing(fd, c);
+    let_signals(old);
+}
+
 /* Whether the second half of a close has something to finish. A signal handler between the two may
  * have forked: the child comes back here, too, and its tables know nothing of the first half. */
 static bool is_begun(const struct closing *c)
@@ -315,10 +349,25 @@ static bool is_begun(const struct closing *c)
 
 void track_not_closed(int fd, struct closing *c)
 {
-    if (!is_begun(c))
-        return;
-    enter(fd, c->handle);
-    atomic_fetch_sub(&unfinished, 1);
+    sys_sigset old = hold_signals();
+    if (is_begun(c)) {
+        enter(fd, c->handle);
+        atomic_fetch_sub(&unfinished, 1);
+    }
+    let_signals(old);
+}
+
+/* In a fork child that a signal handler made since the process `home` took the handle out, there is
+ * nothing to be put back. */
+static void end_closing(struct store *store, int home)
+{
+    sys_sigset old = hold_signals();
+    if (store_home() == home) {
+        if (store != NULL)
+            store_release(store);
+        atomic_fetch_sub(&unfinished, 1);
+    }
+    let_signals(old);
 }
 
 /* Stores whose wait is put off. SQLite attaches 125 databases at most, besides its main and
@@ -345,10 +394,7 @@ static void drop_innermost(void)
 {
     for (unsigned base = innermost()->base; deferred.count > base;) {
         struct store *store = deferred.stores[--deferred.count];
-        if (deferred.home != store_home())
-            continue; /* a fork child, with its parent's list */
-        store_release(store);
-        atomic_fetch_sub(&unfinished, 1);
+        end_closing(store, deferred.home);
     }
     deferred.depth--;
 }
@@ -367,15 +413,10 @@ static bool is_deferring(void)
     return deferred.depth > 0 && !innermost()->resuming;
 }
 
-/* False in a fork child that a signal handler made since the process `home` took the handle out:
- * nothing there is to be put back. */
-static bool wait_for(struct store *store, const char *path, int home)
+static void wait_for(struct store *store, const char *path, int home)
 {
     block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), sys_now(), home);
-    if (store_home() != home)
-        return false;
-    store_release(store);
-    return true;
+    end_closing(store, home);
 }
 
 void track_closed(struct closing *c)
@@ -391,13 +432,10 @@ void track_closed(struct closing *c)
                      "its wait is put off until the call that closes it has returned");
         return;
     }
-    if (c->waits) {
-        if (!wait_for(store, c->path, c->home))
-            return;
-    } else if (store != NULL) {
-        store_release(store);
-    }
-    atomic_fetch_sub(&unfinished, 1);
+    if (c->waits)
+        wait_for(store, c->path, c->home);
+    else
+        end_closing(store, c->home);
 }
 
 void track_defer(const void *frame)
@@ -421,8 +459,8 @@ void track_resume(const void *frame)
     own->resuming = true;
     while (deferred.count > own->base) {
         struct store *store = deferred.stores[--deferred.count];
-        if (deferred.home == store_home() && wait_for(store, "", deferred.home))
-            atomic_fetch_sub(&unfinished, 1);
+        if (deferred.home == store_home()) /* or a fork child, with its parent's list */
+            wait_for(store, "", deferred.home);
     }
     deferred.depth--;
 }
