@@ -237,7 +237,7 @@ $(B)/torture/%: tests/torture/%.c tests/torture/shared.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lpthread -lsqlite3
 
-$(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS)
+$(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS) $(B)/export.map
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -Wl,-z,now \

@@ -1,9 +1,11 @@
-/* worker MODE DATABASE SHARED REPORT SLOT SEED THREADS: one process that opens, uses and closes a
- * database all the time. threads  in threads with a connection each; now and then one of them forks
- * a child that closes everything it inherited, or spawns a command parent   in children, which it
- * kills and replaces; it leaves SQLite alone itself, since a connection must not be carried across
- * a fork (https://www.sqlite.org/howtocorrupt.html) child    as such a child, when it is a program
- * of its own
+/* worker MODE DATABASE SHARED REPORT SLOT SEED THREADS: a process that opens, uses and closes a
+ * database all the time.
+ *   threads  in threads with a connection each; now and then one of them forks a child that
+ *            closes everything it inherited, or spawns a command
+ *   parent   in children, which it kills and replaces; it leaves SQLite alone itself, since a
+ *            connection must not be carried across a fork
+ *            (https://www.sqlite.org/howtocorrupt.html)
+ *   child    as such a child, when it is a program of its own
  *
  * threads and parent say "ready", begin at a line on their input, say "quiet" when all that they
  * started has ended, and end with their input. */
