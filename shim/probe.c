@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 
 struct probe probe_of(const char *path, struct identity expected)
 {
@@ -188,6 +189,19 @@ static char *next_field(char **line)
     return at;
 }
 
+/* 0 for what is no pid. */
+static int pid_of(const char *digits)
+{
+    const int most = 1 << 22; /* proc(5), /proc/sys/kernel/pid_max */
+    int pid = 0;
+    for (; *digits >= '0' && *digits <= '9'; digits++) {
+        pid = pid * 10 + (*digits - '0');
+        if (pid > most)
+            return 0;
+    }
+    return pid;
+}
+
 /* A line of /proc/locks (proc(5)): "1: FLOCK ADVISORY WRITE 1234 fd:01:5678 0 EOF"; a "->" after
  * the number marks one who waits, not one who holds. Device numbers are hexadecimal, the inode
  * decimal. */
@@ -201,8 +215,8 @@ static void match_lock_line(struct probe *p, char *line, const char *file, const
     char *where = next_field(&line);
     if (index == NULL || where == NULL || !str_equal(type, kind) || !str_equal(where, file))
         return;
-    if (pid[0] != '-' && p->holder.pid == 0)
-        p->holder.pid = (int)text_number(pid);
+    if (p->holder.pid == 0)
+        p->holder.pid = pid_of(pid);
 }
 
 static void text_hex2(struct text *t, unsigned value)
@@ -224,9 +238,9 @@ static void search_proc_locks(struct probe *p, const char *kind)
 {
     char file[64];
     struct text t = text_in(file, sizeof file);
-    text_hex2(&t, sys_major(p->expected.dev));
+    text_hex2(&t, major((dev_t)p->expected.dev));
     text_str(&t, ":");
-    text_hex2(&t, sys_minor(p->expected.dev));
+    text_hex2(&t, minor((dev_t)p->expected.dev));
     text_str(&t, ":");
     text_int(&t, (long)p->expected.ino);
 
