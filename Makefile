@@ -41,10 +41,11 @@ TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 # In the race programs a thread that ThreadSanitizer knows stands in for the helper.
 RACE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(filter-out helper,$(MODULES)) real sqlite)
 RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcard tests/race/*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wildcard tests/fuzz/*.c)))
 
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
-.PHONY: package torture torture-short torture-race abi race race-programs
+.PHONY: package torture torture-short torture-race abi race race-programs fuzz fuzz-short fuzz-programs
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -303,6 +304,37 @@ race:
 	$(Q)TSAN_OPTIONS=halt_on_error=1 $(MAKE) --no-print-directory B=$(B)/race \
 		CFLAGS="-O1 -g -fsanitize=thread" LDFLAGS=-fsanitize=thread race-programs
 
+# An archive, of which a target takes what it does not bring itself.
+$(B)/modules.a: $(UNIT_OBJECTS)
+	$(say) AR $@
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(B)/modules.a
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/modules.a $(LDFLAGS)
+
+$(B)/launched: tests/fuzz/launched.c $(WAIT_OBJECTS)
+	$(say) TEST $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(filter-out %/settle_wait.o,$(WAIT_OBJECTS)) $(LDFLAGS)
+
+# Inputs for each target, and for the launcher, which is a thousand times slower.
+FUZZ_RUNS ?= 150000
+LAUNCHER_RUNS ?= 3000
+FUZZ_SECONDS ?= 0
+fuzz: all $(B)/launched
+	$(Q)sh scripts/setup fuzz
+	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang \
+		CFLAGS="-O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link" LDFLAGS="$(SANITIZE)" fuzz-programs
+	$(Q)/usr/bin/python3 tests/fuzz/launcher.py $(B)/launched $(LAUNCHER_RUNS)
+
+fuzz-programs: $(FUZZERS)
+	$(Q)/usr/bin/python3 tests/fuzz/run.py $(FUZZ_RUNS) $(FUZZ_SECONDS) $(FUZZERS)
+
+fuzz-short:
+	$(Q)$(MAKE) --no-print-directory FUZZ_SECONDS=1 LAUNCHER_RUNS=300 fuzz
+
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
@@ -317,6 +349,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory unit
 	$(Q)$(MAKE) --no-print-directory sanitize
 	$(Q)$(MAKE) --no-print-directory race
+	$(Q)$(MAKE) --no-print-directory fuzz-short
 	$(Q)$(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory launcher
 	$(Q)$(MAKE) --no-print-directory chroma

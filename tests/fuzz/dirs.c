@@ -1,0 +1,146 @@
+/* SETTLE_DIRS with its symbolic links resolved, and relative paths made absolute. */
+#include "settings.h"
+
+#include "fuzz.h"
+#include "log.h"
+#include "profile.h"
+#include "real.h"
+#include "track.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static char *where; /* the current directory; NULL: it is gone */
+
+/* A file system in which what has an n in its path is not there, and /l is a link to /real/l. */
+static char *resolve(const char *path, char *resolved)
+{
+    char whole[3 * PATH_MAX];
+    if (*path == '\0' || strlen(path) >= PATH_MAX || strchr(path, 'n') != NULL ||
+        (*path != '/' && where == NULL)) {
+        errno = ENOENT;
+        return NULL;
+    }
+    const char *directory = *path == '/' ? "" : where;
+    snprintf(whole, sizeof whole, "%s%s/%s", begins_with(path, "/l") ? "/real" : "", directory,
+             path);
+    char *to = resolved;
+    *to = '\0';
+    for (char *rest = whole, *name; (name = strsep(&rest, "/")) != NULL;) {
+        if (*name == '\0' || str_equal(name, "."))
+            continue;
+        if (to + strlen(name) + 2 > resolved + PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return NULL;
+        }
+        to += sprintf(to, "/%s", name);
+    }
+    if (to == resolved)
+        strcpy(resolved, "/");
+    return resolved;
+}
+
+static char *say_where(char *buffer, size_t size)
+{
+    if (where == NULL || strlen(where) >= size)
+        return NULL;
+    return strcpy(buffer, where);
+}
+
+#define realpath    resolve
+#define getcwd      say_where
+#define constructor unused
+#define destructor  unused
+#include "../../shim/life.c"
+
+/* --- the modules that the library's beginning calls, which it does not here --- */
+
+struct real real;
+
+void real_resolve(void)
+{
+}
+
+bool store_start(void)
+{
+    return true;
+}
+
+void track_start(const struct settings *s)
+{
+    (void)s;
+}
+
+void track_exit(void)
+{
+}
+
+/* A directory that is named without a glob, and is there, is matched by its real name; so is what
+ * lies below one that is named up to a glob. */
+static void is_matched(const char *part, const char *dirs)
+{
+    char path[PATH_MAX];
+    char real_name[PATH_MAX];
+    if (strlen(part) >= sizeof path - 2)
+        return;
+    size_t length = strlen(part);
+    bool below = str_equal(part, "*") || str_ends_with(part, "/*");
+    snprintf(path, sizeof path, "%.*s%s", (int)(below ? length - 1 : length), part,
+             str_equal(part, "*") ? "." : "");
+    if (strpbrk(path, "*?[\\") != NULL || resolve(path, real_name) == NULL ||
+        strchr(real_name, ':') != NULL)
+        return;
+    if (below && strlen(real_name) < PATH_MAX - 3)
+        strcat(real_name, str_equal(real_name, "/") ? "x" : "/x");
+    CHECK(profile_directory_matches(dirs, real_name));
+}
+
+static void take_dirs(const char *line)
+{
+    static char dirs[DIRS_SIZE];
+    if (strlen(line) >= sizeof dirs)
+        return;
+    strcpy(dirs, line);
+    resolve_dirs(dirs, sizeof dirs);
+    CHECK(memchr(dirs, '\0', sizeof dirs) != NULL);
+    /* Each part may become longer by the current directory, each of its characters by another. */
+    size_t longest = 0;
+    for (const char *at = line; *at != '\0'; at++)
+        longest += *at == ':' || at == line ? 2 * (where == NULL ? 0 : strlen(where)) + 10 : 2;
+    bool resolved = longest < sizeof dirs;
+    char *copy = strdup(line);
+    char *rest = copy;
+    for (char *part; resolved && (part = strsep(&rest, ":")) != NULL;)
+        is_matched(part, dirs);
+    free(copy);
+}
+
+static void take_path(const char *line)
+{
+    char expected[3 * PATH_MAX];
+    char *path = malloc(PATH_MAX);
+    snprintf(path, PATH_MAX, "%s", line);
+    snprintf(expected, sizeof expected, "%s/%s", where == NULL ? "" : where, path);
+    bool fits = strlen(expected) < PATH_MAX;
+    bool stays = path[0] == '\0' || path[0] == '/' || where == NULL || !fits;
+    if (stays)
+        strcpy(expected, path);
+    make_absolute(path, PATH_MAX);
+    CHECK(str_equal(path, expected));
+    free(path);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, data + size};
+    char *line = take_line(&in);
+    where = *line == '/' && strlen(line) < PATH_MAX ? line : NULL;
+    char *dirs = take_line(&in);
+    char *path = take_line(&in);
+    take_dirs(dirs);
+    take_path(path);
+    free(path);
+    free(dirs);
+    free(line);
+    return 0;
+}

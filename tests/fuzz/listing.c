@@ -1,0 +1,246 @@
+/* The search for a store's index files: whatever the kernel's listing of its directories holds. */
+#include "sys.h"
+
+#include "fuzz.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+enum { DIRECTORIES = 6, FILES = 12, OPEN_MOST = 2 };
+
+/* The directory of the store, and those in it: [0] is the store's own. */
+static struct directory {
+    char *name;
+    unsigned type; /* as the listing says: DT_DIR, DT_REG, DT_UNKNOWN or another */
+    char *files[FILES];
+    unsigned count;
+} directories[DIRECTORIES];
+static unsigned directory_count;
+static char *store; /* the path of the store's directory */
+static bool listing_fails;
+
+/* Open listings: a directory and how far it has been read. Descriptors are their indices. */
+static struct {
+    struct directory *directory;
+    unsigned at;
+} open_listings[OPEN_MOST];
+
+static struct directory *directory_at(const char *path)
+{
+    size_t length = strlen(store);
+    if (str_equal(path, length == 0 ? "/" : store))
+        return &directories[0];
+    CHECK(strncmp(path, store, length) == 0 && path[length] == '/');
+    for (unsigned i = 1; i < directory_count; i++)
+        if (str_equal(directories[i].name, path + length + 1))
+            return &directories[i];
+    return NULL;
+}
+
+static int open_directory(int dir, const char *path, int flags, unsigned mode)
+{
+    (void)dir, (void)mode;
+    CHECK((flags & O_DIRECTORY) != 0);
+    struct directory *directory = directory_at(path);
+    CHECK(directory != NULL);
+    if (directory != &directories[0] && directory->type == DT_UNKNOWN && directory->count == 0)
+        return -ENOTDIR;
+    for (int fd = 0; fd < OPEN_MOST; fd++) {
+        if (open_listings[fd].directory != NULL)
+            continue;
+        open_listings[fd].directory = directory;
+        open_listings[fd].at = 0;
+        return fd;
+    }
+    CHECK(false);
+    return -EMFILE;
+}
+
+static int close_directory(int fd)
+{
+    CHECK(fd >= 0 && fd < OPEN_MOST && open_listings[fd].directory != NULL);
+    open_listings[fd].directory = NULL;
+    return 0;
+}
+
+/* As many entries as fit, each a whole number of 8 bytes long (getdents64(2)). */
+static long list_directory(int fd, void *buffer, size_t size)
+{
+    CHECK(fd >= 0 && fd < OPEN_MOST && open_listings[fd].directory != NULL);
+    struct directory *directory = open_listings[fd].directory;
+    bool top = directory == &directories[0];
+    unsigned count = top ? directory_count - 1 : directory->count;
+    size_t filled = 0;
+    if (listing_fails)
+        return -EIO;
+    for (; open_listings[fd].at < count; open_listings[fd].at++) {
+        unsigned i = open_listings[fd].at;
+        const char *name = top ? directories[i + 1].name : directory->files[i];
+        size_t head = offsetof(struct dirent64, d_name);
+        uint16_t length = (uint16_t)((head + strlen(name) + 1 + 7) & ~(size_t)7);
+        if (filled + length > size)
+            break;
+        struct dirent64 *entry = (void *)((char *)buffer + filled);
+        memset(entry, 0, length);
+        entry->d_reclen = length;
+        entry->d_type = (unsigned char)(top ? directories[i + 1].type : DT_REG);
+        strcpy((char *)entry + head, name);
+        filled += length;
+    }
+    return (long)filled;
+}
+
+#define sys_openat   open_directory
+#define sys_close    close_directory
+#define sys_getdents list_directory
+#include "../../shim/wait.c"
+
+/* --- what is looked at, instead of the kernel's answers about it --- */
+
+static char *asked[DIRECTORIES * FILES];
+static unsigned asked_count;
+
+struct probe probe_of(const char *path, struct identity expected)
+{
+    return (struct probe){.path = path, .expected = expected, .fd = -1};
+}
+
+enum verdict probe_ask(struct probe *p)
+{
+    CHECK(asked_count < DIRECTORIES * FILES);
+    asked[asked_count++] = strdup(p->path);
+    return VERDICT_SETTLED;
+}
+
+void probe_end(struct probe *p)
+{
+    p->fd = -1;
+}
+
+void probe_name_holder(struct probe *p)
+{
+    (void)p;
+}
+
+/* --- what should have been --- */
+
+static bool is_index_file(const char *name)
+{
+    return str_ends_with(name, ".bin") || str_ends_with(name, ".pickle");
+}
+
+static void look_slowly(const struct wait_request *request)
+{
+    unsigned collections = 0;
+    unsigned at = 0;
+    for (unsigned i = 1; i < directory_count && !listing_fails; i++) {
+        const struct directory *d = &directories[i];
+        size_t length = strlen(store) + 1 + strlen(d->name);
+        unsigned files = 0;
+        if ((d->type != DT_DIR && d->type != DT_UNKNOWN) || d->name[0] == '.' ||
+            length >= PATH_MAX - 1)
+            continue;
+        if (request->max_collections != 0 && collections == request->max_collections)
+            break;
+        for (unsigned k = 0; k < d->count; k++) {
+            char path[3 * PATH_MAX];
+            if (!is_index_file(d->files[k]) || length + 1 + strlen(d->files[k]) >= PATH_MAX - 1)
+                continue;
+            if (request->max_files != 0 && files == request->max_files)
+                break;
+            snprintf(path, sizeof path, "%s/%s/%s", store, d->name, d->files[k]);
+            CHECK(at < asked_count && str_equal(asked[at], path));
+            at++;
+            files++;
+        }
+        collections += files > 0;
+    }
+    CHECK(at == asked_count);
+}
+
+/* A name as a directory can hold it; NULL where the line is none, or there already. */
+static char *take_name(struct input *in, unsigned taken, char *const *(*name_at)(unsigned))
+{
+    char *line = take_line(in);
+    bool good = line[0] != '\0' && strlen(line) <= NAME_MAX && strchr(line, '/') == NULL;
+    for (unsigned i = 0; i < taken && good; i++)
+        good = !str_equal(*name_at(i), line);
+    if (good)
+        return line;
+    free(line);
+    return NULL;
+}
+
+static char *const *directory_name(unsigned i)
+{
+    return &directories[i + 1].name;
+}
+
+static struct directory *current;
+static char *const *file_name(unsigned i)
+{
+    return &current->files[i];
+}
+
+/* Lines of a kind each: a directory (0 to 3: its type), or else a file in the last directory. */
+static void take_directories(struct input *in)
+{
+    static const unsigned types[] = {DT_DIR, DT_UNKNOWN, DT_LNK, DT_REG};
+    directory_count = 1;
+    while (has_more(in)) {
+        unsigned kind = take_byte(in) - '0';
+        current = &directories[directory_count - 1];
+        if (kind < 4 && directory_count < DIRECTORIES) {
+            char *name = take_name(in, directory_count - 1, directory_name);
+            if (name != NULL)
+                directories[directory_count++] =
+                    (struct directory){.name = name, .type = types[kind]};
+        } else if (directory_count > 1 && current->count < FILES) {
+            char *name = take_name(in, current->count, file_name);
+            if (name != NULL)
+                current->files[current->count++] = name;
+        } else {
+            free(take_line(in));
+        }
+    }
+}
+
+static void free_all(void)
+{
+    while (asked_count > 0)
+        free(asked[--asked_count]);
+    while (--directory_count > 0) {
+        struct directory *d = &directories[directory_count];
+        while (d->count > 0)
+            free(d->files[--d->count]);
+        free(d->name);
+    }
+    free(store);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct wait_request request;
+    static struct wait_result result;
+    struct input in = {data, data + size};
+    request.profile = &profiles[0];
+    request.max_collections = take_byte(&in) % 5;
+    request.max_files = take_byte(&in) % 5;
+    listing_fails = take_byte(&in) == 'e';
+    char *line = take_line(&in);
+    line[strnlen(line, PATH_MAX - 20)] = '\0';
+    store = malloc(strlen(line) + 2);
+    sprintf(store, "%s%s", *line == '\0' ? "" : "/", line);
+    free(line);
+    take_directories(&in);
+
+    snprintf(request.path, sizeof request.path, "%s/chroma.sqlite3", store);
+    result = (struct wait_result){.outcome = OUTCOME_SETTLED_AT_ONCE};
+    wait_secondaries(&request, &result);
+    look_slowly(&request);
+    CHECK(result.secondaries == asked_count && result.secondaries_held == 0);
+    for (int fd = 0; fd < OPEN_MOST; fd++)
+        CHECK(open_listings[fd].directory == NULL);
+    free_all();
+    return 0;
+}
