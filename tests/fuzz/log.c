@@ -119,7 +119,8 @@ static void is_line(const char *line, enum log_level level, const char *text)
 static void is_complaint(const char *line)
 {
     CHECK(strstr(line, "warning: SETTLE_LOG_FILE='") != NULL && count_of(line, '\n') == 1);
-    CHECK(strstr(line, "warnings go to standard error") != NULL || strlen(line) == LOG_LINE_SIZE);
+    CHECK(strstr(line, "warnings go to standard error") != NULL ||
+          strlen(line) == LOG_LINE_SIZE - 1);
 }
 
 /* What a message at a level must have led to. */
