@@ -46,6 +46,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wil
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
 .PHONY: package torture torture-short torture-race abi race race-programs fuzz fuzz-short fuzz-programs
+.PHONY: valgrind valgrind-short
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -335,6 +336,15 @@ fuzz-programs: $(FUZZERS)
 fuzz-short:
 	$(Q)$(MAKE) --no-print-directory FUZZ_SECONDS=1 LAUNCHER_RUNS=300 fuzz
 
+VALGRIND_PROGRAMS := all $(B)/programs/holder $(B)/programs/stepper $(B)/programs/threads
+valgrind: $(VALGRIND_PROGRAMS) $(TESTS)
+	$(Q)sh scripts/setup check
+	$(Q)/usr/bin/python3 tests/valgrind/run.py $(TESTS)
+
+# Without the unit tests, which take minutes.
+valgrind-short: $(VALGRIND_PROGRAMS)
+	$(Q)/usr/bin/python3 tests/valgrind/run.py
+
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
@@ -350,6 +360,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory sanitize
 	$(Q)$(MAKE) --no-print-directory race
 	$(Q)$(MAKE) --no-print-directory fuzz-short
+	$(Q)$(MAKE) --no-print-directory valgrind-short
 	$(Q)$(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory launcher
 	$(Q)$(MAKE) --no-print-directory chroma
