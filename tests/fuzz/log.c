@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { LOG_FILE = 7, MOST_WRITES = 2 };
+enum { LOG_FILE = 7, MOST_WRITES = 2, MESSAGES = 4 };
 
 /* What the log wrote in answer to one message. */
 static unsigned writes;
@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(str_equal(log_path, strlen(file) < PATH_MAX ? file : ""));
     bool complained = false;
 
-    while (has_more(&in)) {
+    for (int message_count = 0; message_count < MESSAGES && has_more(&in); message_count++) {
         enum log_level level = 1 + take_byte(&in) % 3;
         stderr_is_the_same = take_byte(&in) % 4 != 0;
         char *path = take_line(&in);
