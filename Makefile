@@ -46,7 +46,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wil
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
 .PHONY: package torture torture-short torture-race abi race race-programs fuzz fuzz-short fuzz-programs
-.PHONY: valgrind valgrind-short
+.PHONY: valgrind valgrind-short sanitize-e2e
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -349,7 +349,20 @@ valgrind-short: $(VALGRIND_PROGRAMS)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
 	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory B=$(B)/sanitize \
-		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" unit
+		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" unit race-programs
+
+# The end-to-end tests with settle-wait under the same sanitizers, and the library trapping undefined
+# behaviour, which needs nothing of the programs it is loaded into. In a tree of links, since the
+# tests name what they run by its place.
+TRAP := -fsanitize=undefined -fsanitize-undefined-trap-on-error
+TREE := $(CURDIR)/$(B)/sanitized
+sanitize-e2e:
+	@mkdir -p $(TREE)
+	$(Q)ln -sfn $(CURDIR)/Makefile $(CURDIR)/shim $(CURDIR)/tests $(CURDIR)/scripts $(TREE)
+	$(Q)$(MAKE) --no-print-directory -C $(TREE) B=build \
+		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" build/settle-wait
+	$(Q)ASAN_OPTIONS=detect_leaks=0 SETTLE_LIBRARY=$(TREE)/build/libsettle.so \
+		$(MAKE) --no-print-directory -C $(TREE) B=build CFLAGS="-O1 -g $(TRAP)" e2e
 
 # The set-up runs first, and once; the rest is a make of its own so that it sees what was installed.
 check:
@@ -362,6 +375,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory fuzz-short
 	$(Q)$(MAKE) --no-print-directory valgrind-short
 	$(Q)$(MAKE) --no-print-directory e2e
+	$(Q)$(MAKE) --no-print-directory sanitize-e2e
 	$(Q)$(MAKE) --no-print-directory launcher
 	$(Q)$(MAKE) --no-print-directory chroma
 	$(Q)$(MAKE) --no-print-directory torture-short
