@@ -345,6 +345,16 @@ valgrind: $(VALGRIND_PROGRAMS) $(TESTS)
 valgrind-short: $(VALGRIND_PROGRAMS)
 	$(Q)/usr/bin/python3 tests/valgrind/run.py
 
+# Other people's tests, with and without the library: tests/suites/run says how they are compared.
+.PHONY: suites suites-short
+suites: SUITES :=
+suites-short: SUITES := --short
+suites suites-short:
+	$(Q)sh scripts/setup suites
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 tests/suites/test_harness.py
+	$(Q)/usr/bin/python3 tests/suites/run $(SUITES)
+
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
@@ -379,6 +389,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory launcher
 	$(Q)$(MAKE) --no-print-directory chroma
 	$(Q)$(MAKE) --no-print-directory torture-short
+	$(Q)$(MAKE) --no-print-directory suites-short
 
 demo:
 	$(Q)sh scripts/setup demo
@@ -401,6 +412,7 @@ SH_FILES += tests/portable/run
 SH_FILES += tests/torture/races
 SH_FILES += scripts/debian/build tests/package/run
 SH_FILES += tests/abi/check
+SH_FILES += tests/suites/fetch
 
 lint:
 	$(Q)sh scripts/setup lint check
