@@ -23,17 +23,18 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text glob json profile settings rules descriptor filter helper append log record
-KERNEL := probe watch locate
+GROUND := text glob json profile settings rules descriptor filter helper append log record reader
+KERNEL := holders probe watch locate
 WAITING := wait store history budget block connection track
 HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone
-WAIT_MODULES := settle_wait text glob settings profile probe watch wait
+WAIT_ONLY := wal checkpoint target report progress vigil
+WAIT_MODULES := settle_wait $(WAIT_ONLY) text glob json settings profile reader holders probe watch wait
 
 LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
 WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)
-UNIT_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(MODULES) $(ASSEMBLY))
+UNIT_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(MODULES) $(ASSEMBLY) $(WAIT_ONLY))
 UNIT_SOURCES := $(wildcard tests/unit/*.c)
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
@@ -72,7 +73,7 @@ $(STUBS): shim/stub.S shim/imports.h Makefile
 
 $(B)/settle-wait: $(WAIT_OBJECTS)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ldl
 
 $(B)/settle-run: $(B)/obj/settle_run.o
 	$(say) LINK $@
@@ -124,7 +125,7 @@ abi: $(B)/libsettle.so
 $(B)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) -lcriterion -lpthread
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) -lcriterion -lpthread -ldl
 
 $(B)/e2e-tests: $(E2E_SOURCES)
 	$(say) TEST $@

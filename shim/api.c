@@ -32,6 +32,7 @@ struct request {
     int error;
     struct wait_request wait;
     struct wait_result result;
+    struct wait_holders holders;
     struct log_line line;
 };
 
@@ -60,6 +61,7 @@ static void work(void *argument)
     r->rule = rules_get(rules_find(wait->path));
     wait->deadline = wait->began + or_configured(r->limits.max_wait, r->rule->max_wait);
     wait->check_interval = or_configured(r->limits.check_interval, r->rule->check_interval);
+    wait->until = (enum until)r->rule->until;
     wait_store(wait, &r->result);
 }
 
@@ -89,7 +91,8 @@ static struct settle_result answer(struct request *r)
 
 static struct settle_result run(struct helper *helper, struct request *r)
 {
-    r->wait.name_holder = log_wants(LOG_WARN);
+    if (log_wants(LOG_WARN))
+        wait_name_holders(&r->wait, &r->holders);
     r->wait.max_collections = settings->max_collections;
     r->wait.max_files = settings->max_files;
     uint64_t longest = or_configured(r->limits.max_wait, rules_longest_wait());

@@ -4,6 +4,7 @@
 #include "helper.h"
 #include "history.h"
 #include "log.h"
+#include "record.h"
 #include "rules.h"
 #include "sys.h"
 
@@ -16,6 +17,7 @@ static const struct settings *settings;
 struct block_request {
     struct wait_request wait;
     struct wait_result result;
+    struct wait_holders holders;
     struct claim claim;
     struct log_line line; /* here, since the program's stack may be a small one */
 };
@@ -75,8 +77,10 @@ static void say_counts(struct text *t, const struct wait_result *r)
     text_int(t, r->events);
 }
 
-static void say_outcome(struct text *t, const char *path, const struct wait_result *r)
+static void say_outcome(struct text *t, const struct wait_request *wait,
+                        const struct wait_result *r)
 {
+    const char *path = wait->path;
     switch (r->outcome) {
     case OUTCOME_SETTLED_AT_ONCE:
         text_str(t, "unlocked at once: ");
@@ -93,12 +97,15 @@ static void say_outcome(struct text *t, const char *path, const struct wait_resu
         text_str(t, ": still locked after ");
         text_seconds(t, r->elapsed);
         text_str(t, ", held by ");
-        probe_describe_holder(t, &r->holder);
+        holders_describe(t, wait->holders);
         break;
     case OUTCOME_UNEXAMINED:
         text_path(t, r->file);
         text_str(t, ": cannot be examined (");
-        text_error(t, r->error);
+        if (r->reason != NULL)
+            text_str(t, r->reason);
+        else
+            text_error(t, r->error);
         text_str(t, "), a fixed delay instead");
         break;
     case OUTCOME_GONE:
@@ -146,7 +153,7 @@ void block_tell(struct log_line *line, const struct wait_request *wait, const st
     enum log_level level = level_of(r, wait->profile);
     if (log_wants(level)) {
         log_begin(line, level);
-        say_outcome(&line->text, wait->path, r);
+        say_outcome(&line->text, wait, r);
         if (log_wants(LOG_INFO)) {
             text_str(&line->text, " ");
             say_counts(&line->text, r);
@@ -154,6 +161,11 @@ void block_tell(struct log_line *line, const struct wait_request *wait, const st
         say_rule(&line->text, rule);
         log_end(line);
     }
+    static atomic_bool told_of_host;
+    if (r->remote && wait->until != UNTIL_UNLOCKED && log_wants(LOG_WARN) &&
+        !atomic_exchange(&told_of_host, true))
+        log_say_path(LOG_WARN, wait->path,
+                     "on a file system of another host, where only this host's opens are seen");
     if (r->secondaries_held > 0 && log_wants(LOG_INFO)) {
         log_begin(line, LOG_INFO);
         text_path(&line->text, r->secondary);
@@ -243,7 +255,9 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->began = began;
     wait->deadline = began + gone + request->claim.ns;
     wait->check_interval = rule->check_interval;
-    wait->name_holder = log_wants(LOG_WARN);
+    wait->until = (enum until)rule->until;
+    if (log_wants(LOG_WARN) || record_wanted())
+        wait_name_holders(wait, &request->holders);
     wait->profile = atomic_load(&store->profile);
     wait->max_collections = settings->max_collections;
     wait->max_files = settings->max_files;

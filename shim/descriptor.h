@@ -3,16 +3,11 @@
 #ifndef SETTLE_DESCRIPTOR_H
 #define SETTLE_DESCRIPTOR_H
 
+#include "identity.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/stat.h>
-
-/* Which file is meant: by device and inode, or any (ino 0). */
-struct identity {
-    uint64_t dev;
-    uint64_t ino;
-};
 
 /* The kernel's name for the open file: absolute, without symbolic links. "" without /proc. */
 void descriptor_path(int fd, char *out, size_t size);
@@ -22,15 +17,5 @@ void descriptor_path_in_helper(int fd, char *out, size_t size);
 
 /* Whether it begins as a database does. The file position stays where it is. */
 bool descriptor_is_database(int fd, const struct stat *st);
-
-static inline struct identity identity_of(const struct stat *st)
-{
-    return (struct identity){st->st_dev, st->st_ino};
-}
-
-static inline bool identity_same(struct identity a, struct identity b)
-{
-    return a.ino == b.ino && a.dev == b.dev;
-}
 
 #endif

@@ -88,15 +88,6 @@ static const char *outcome_name(const struct wait_result *result, int error)
     return "cannot be examined";
 }
 
-static void add_holder(struct json *j, const struct holder *holder)
-{
-    json_object(j, NULL);
-    json_int(j, "pid", holder->pid);
-    json_str(j, "command", holder->command);
-    json_str(j, "kind", hold_name(holder->hold));
-    json_end(j, '}');
-}
-
 static bool begin_wait(struct record *r, const char *event, const struct store *store,
                        const struct wait_request *request)
 {
@@ -131,8 +122,9 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
     json_int(&r.json, "woken_by_event", result->events);
     json_int(&r.json, "woken_by_backoff", result->sleeps - result->events);
     json_list(&r.json, "holders");
-    if (result->holder.hold != HOLD_NONE)
-        add_holder(&r.json, &result->holder);
+    bool named = error == 0 && result->outcome == OUTCOME_TIMED_OUT;
+    for (unsigned i = 0; named && i < request->holders->count; i++)
+        holder_json(&r.json, &request->holders->list[i], request->path);
     json_end(&r.json, ']');
     json_int(&r.json, "handles", own_handles(store));
     record_end(&r);

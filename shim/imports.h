@@ -19,6 +19,7 @@
     IMPORT(fileno)                                                                                 \
     IMPORT(getauxval)                                                                              \
     IMPORT(getcwd)                                                                                 \
+    IMPORT(memchr)                                                                                 \
     IMPORT(memcmp)                                                                                 \
     IMPORT(memcpy)                                                                                 \
     IMPORT(memmove)                                                                                \

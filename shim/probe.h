@@ -1,14 +1,18 @@
-/* One question to the kernel: would an exclusive lock on the whole file be granted to somebody
- * else?
+/* One question to the kernel: is a file settled, by one of three levels (settings.h, enum until)?
+ *   unlocked   an exclusive lock on the whole file would be granted to somebody else;
+ *   unwritten  and nobody has it open for writing;
+ *   closed     and nobody has it open at all.
  *
  * Everything here opens and closes the store's files, so it must run where that harms nobody: in a
- * helper's descriptor table (helper.h), or in a process that has no locks on them.
+ * helper's descriptor table (helper.h), or in a process that has no locks on them. The thread must
+ * have all its signals blocked: somebody who opens the file within the microsecond that a lease
+ * lasts has the kernel send SIGIO, which ends a process that does not expect it.
  */
 #ifndef SETTLE_PROBE_H
 #define SETTLE_PROBE_H
 
-#include "descriptor.h"
-#include "text.h"
+#include "holders.h"
+#include "identity.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -22,44 +26,31 @@ enum verdict {
     VERDICT_UNEXAMINED, /* the question cannot be asked; see error */
 };
 
-enum hold { HOLD_NONE, HOLD_POSIX_READ, HOLD_POSIX_WRITE, HOLD_OFD, HOLD_FLOCK, HOLD_LEASE };
-
-/* Whoever keeps a file from being settled. */
-struct holder {
-    enum hold hold;
-    int pid;          /* 0: unknown, or in another pid namespace */
-    char command[32]; /* "" if unknown */
-};
-
 struct probe {
     const char *path;
     struct identity expected;
-    int fd;      /* -1 until the file could be opened */
-    bool remote; /* on a file system of another host: flock is not asked */
-    int error;   /* of VERDICT_UNEXAMINED */
+    enum until until;   /* of what is asked; UNTIL_UNLOCKED unless it is set */
+    int fd;             /* -1 until the file could be opened */
+    bool remote;        /* on a file system of another host: flock is not asked */
+    bool foreign;       /* and it has leases of its own, which tell of no holder */
+    int error;          /* of VERDICT_UNEXAMINED: errno's value, */
+    const char *reason; /* and why, where that does not say it; else NULL */
     struct holder holder;
 };
 
 /* Prepares a probe of a path; asks nothing yet. The path must outlive the probe. */
 struct probe probe_of(const char *path, struct identity expected);
 
-/* Asks once. Opens the file if that has not succeeded before, and keeps it open: an open and close
- * for each question would cause inotify events that wake our own watch. Never blocks on a lease or
- * a FIFO. Takes no POSIX or OFD lock; a flock can only be seen by trying for it, which is done only
- * where no other lock is found, and released at once. */
+/* Asks once. Never blocks on a lease or a FIFO, and takes no POSIX or OFD lock. Two things can only
+ * be seen by trying for them, and are released at once: a flock, which is tried for where no other
+ * lock is found; then, beyond UNTIL_UNLOCKED, a lease.
+ *
+ * Keeps the file open from one question to the next, since an open and close for each would cause
+ * inotify events that wake our own watch; but not at UNTIL_CLOSED, where two who ask would keep
+ * each other waiting. */
 enum verdict probe_ask(struct probe *p);
 
 /* Closes what the probe opened. */
 void probe_end(struct probe *p);
-
-/* Finds out who holds p's file, after probe_ask said VERDICT_HELD: fills in what is missing in
- * p->holder. Slow (reads /proc/locks: milliseconds); only for messages. */
-void probe_name_holder(struct probe *p);
-
-/* Describes a holder: "POSIX write lock of pid 4242 (python3)". */
-void probe_describe_holder(struct text *t, const struct holder *holder);
-
-/* The words people search for: "POSIX write lock", "OFD lock", "flock", "lease". */
-const char *hold_name(enum hold hold);
 
 #endif

@@ -17,7 +17,7 @@ enum kind {
     KIND_ELSEWHERE
 };
 
-const char *const until_names[] = {"unlocked", NULL};
+const char *const until_names[] = {"unlocked", "unwritten", "closed", NULL};
 static const char *const trigger_names[] = {"last", "every", NULL};
 static const char *const at_exit_names[] = {"pending", "off", NULL};
 static const char *const deepbind_names[] = {"keep", "strip", NULL};

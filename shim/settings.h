@@ -9,7 +9,7 @@
 
 #define SETTLE_VERSION "0.1.0"
 
-enum until { UNTIL_UNLOCKED };
+enum until { UNTIL_UNLOCKED, UNTIL_UNWRITTEN, UNTIL_CLOSED };
 enum trigger { TRIGGER_LAST, TRIGGER_EVERY };
 enum at_exit { AT_EXIT_PENDING, AT_EXIT_OFF };
 enum deepbind { DEEPBIND_KEEP, DEEPBIND_STRIP };

@@ -1,55 +1,72 @@
 /* settle-wait: waits for stores or files from outside. */
+#include "checkpoint.h"
+#include "report.h"
 #include "settings.h"
 #include "sys.h"
-#include "wait.h"
+#include "target.h"
+#include "vigil.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
-
-enum status { STATUS_SETTLED = 0, STATUS_HELD = 1, STATUS_USAGE = 2, STATUS_UNEXAMINED = 3 };
 
 static const char usage[] =
     "Usage: settle-wait [options] PATH...\n"
-    "Waits until no process holds a lock on a store or file, or until the time is up.\n"
+    "Waits until stores or files are settled, or until the time is up.\n"
     "PATH is a ChromaDB persist directory, an SQLite database, or any file.\n"
     "\n"
-    "  --max-wait S        wait at most S seconds, for all paths together (default 2.0; 500ms "
-    "works)\n"
-    "  --check-interval S  the longest sleep between two probes (default 0.05)\n"
-    "  --until LEVEL       unlocked (default): an exclusive lock would be granted to somebody "
-    "else\n"
+    "  --max-wait S        wait at most S seconds, for all paths together (default 2.0; 500ms\n"
+    "                      works)\n"
+    "  --check-interval S  the longest sleep between two looks (default 0.05)\n"
+    "  --until LEVEL       unlocked (default): an exclusive lock would be granted to somebody\n"
+    "                      else; unwritten: and nobody has it open for writing; closed: and\n"
+    "                      nobody has it open at all\n"
+    "  --list              do not wait, print the holders as a table: who keeps PATH from being\n"
+    "                      closed, or from the LEVEL of --until\n"
+    "  --checkpoint        when it is closed, let SQLite fold what is in the -wal only into the\n"
+    "                      main file (needs libsqlite3)\n"
+    "  --json              print one JSON object on standard output, and no sentences\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 settled; 1 still held (the holders on standard error, one a line);\n"
-    "2 wrong usage; 3 a path cannot be examined.\n"
+    "Exit status: 0 settled, or no holder to list; 1 still held (the holders on standard error,\n"
+    "one a line), or listed; 2 wrong usage; 3 a path cannot be examined.\n"
+    "\n"
+    "JSON: status (settled, held, unexamined), elapsed (s), and for each of paths: path, status,\n"
+    "reason (if unexamined), file (the one that decides), until, elapsed, frames (of the -wal "
+    "that\n"
+    "are not in the database, -1: unknown), folded (now they are), remote (only holders on this\n"
+    "host are seen), complete (all holders are listed), holders: pid (0: unknown), command, kind,\n"
+    "file, and where they apply lock (SQLite's name), exclusive, fd, writes, inner_pid (in its "
+    "own\n"
+    "pid namespace), where (another pid namespace, another host).\n"
     "\n"
     "  settle-wait ./chroma && cp -r ./chroma /backup/\n"
-    "  settle-wait --max-wait 500ms app.db || echo busy\n";
+    "  settle-wait --max-wait 500ms app.db || echo busy\n"
+    "  settle-wait --list ./chroma\n"
+    "  settle-wait --checkpoint app.db && cp app.db /backup/\n";
 
-/* What a long option sets: its value is taken by the variable's row in the table of settings. */
+enum { MAX_WAIT = 256, CHECK_INTERVAL, UNTIL, LIST, CHECKPOINT, JSON, HELP, VERSION };
+
 static const struct option options[] = {
-    {"max-wait", required_argument, NULL, 'w'}, {"check-interval", required_argument, NULL, 'c'},
-    {"until", required_argument, NULL, 'u'},    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0},
+    {"max-wait", required_argument, NULL, MAX_WAIT},
+    {"check-interval", required_argument, NULL, CHECK_INTERVAL},
+    {"until", required_argument, NULL, UNTIL},
+    {"list", no_argument, NULL, LIST},
+    {"checkpoint", no_argument, NULL, CHECKPOINT},
+    {"json", no_argument, NULL, JSON},
+    {"help", no_argument, NULL, HELP},
+    {"version", no_argument, NULL, VERSION},
+    {NULL, 0, NULL, 0},
 };
 
-static const char *variable_of(int option)
-{
-    switch (option) {
-    case 'w':
-        return "SETTLE_MAX_WAIT";
-    case 'c':
-        return "SETTLE_CHECK_INTERVAL";
-    default:
-        return "SETTLE_UNTIL";
-    }
-}
+/* What the options ask for. */
+struct job {
+    struct settings settings;
+    bool level_given;
+    bool list;
+    bool checkpoint;
+    bool json;
+};
 
 static void complain(const char *message)
 {
@@ -66,156 +83,174 @@ static void complain_of_option(const char *message)
     fprintf(stderr, "settle-wait: --%s%.*s\n", option_name, length, rest);
 }
 
-/* The first look at the paths is silent: what there is to say comes with the second. */
-static bool telling;
-
-static void __attribute__((format(printf, 1, 2))) tell(const char *format, ...)
+/* An option's value is taken by its variable's row in the table of settings. */
+static bool take(struct job *job, const char *variable, int index)
 {
-    va_list list;
-    va_start(list, format);
-    if (telling)
-        vfprintf(stderr, format, list);
-    va_end(list);
+    option_name = options[index].name;
+    return settings_take(&job->settings, variable, optarg, complain_of_option);
 }
 
-/* A directory is a store by the primary in it. Returns false, having said why, if there is none. */
-static bool locate(const char *path, struct wait_request *request)
+/* Returns whether to go on; otherwise *status is how to end. */
+static bool read_options(struct job *job, int argc, char **argv, enum status *status)
 {
-    struct stat st;
-    char primary[PATH_MAX];
-    request->profile = NULL;
-    if (stat(path, &st) < 0) {
-        tell("settle-wait: %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    if (!S_ISDIR(st.st_mode)) {
-        if (realpath(path, request->path) == NULL) {
-            tell("settle-wait: %s: %s\n", path, strerror(errno));
+    int option;
+    int index = 0;
+    bool good = true;
+    *status = STATUS_USAGE;
+    while (good && (option = getopt_long(argc, argv, "", options, &index)) != -1) {
+        switch (option) {
+        case MAX_WAIT:
+            good = take(job, "SETTLE_MAX_WAIT", index);
+            break;
+        case CHECK_INTERVAL:
+            good = take(job, "SETTLE_CHECK_INTERVAL", index);
+            break;
+        case UNTIL:
+            job->level_given = true;
+            good = take(job, "SETTLE_UNTIL", index);
+            break;
+        case LIST:
+            job->list = true;
+            break;
+        case CHECKPOINT:
+            job->checkpoint = true;
+            break;
+        case JSON:
+            job->json = true;
+            break;
+        case HELP:
+            fputs(usage, stdout);
+            *status = STATUS_SETTLED;
             return false;
+        case VERSION:
+            puts("settle-wait " SETTLE_VERSION);
+            *status = STATUS_SETTLED;
+            return false;
+        default:
+            complain("see settle-wait --help");
+            good = false;
         }
+    }
+    if (good && optind == argc) {
+        complain("no path given; see settle-wait --help");
+        good = false;
+    }
+    if (good && job->list && job->checkpoint) {
+        complain("--list only looks, and --checkpoint writes: expected one of them");
+        good = false;
+    }
+    if (job->checkpoint || (job->list && !job->level_given))
+        job->settings.until = UNTIL_CLOSED;
+    return good;
+}
+
+static bool load_sqlite(void)
+{
+    char buffer[512];
+    struct text why = text_in(buffer, sizeof buffer);
+    if (checkpoint_load(&why))
         return true;
-    }
-    for (int i = 0; i < profile_count; i++) {
-        if (profiles[i].primary == NULL)
-            continue;
-        int length = snprintf(primary, sizeof primary, "%s/%s", path, profiles[i].primary);
-        if (length < (int)sizeof primary && realpath(primary, request->path) != NULL) {
-            request->profile = &profiles[i];
-            return true;
-        }
-    }
-    tell("settle-wait: %s: no store is recognised in this directory; expected", path);
-    for (int i = 0; i < profile_count; i++)
-        if (profiles[i].primary != NULL)
-            tell(" %s (%s)", profiles[i].primary, profiles[i].name);
-    tell(" in it, or the path of a database file\n");
+    fprintf(stderr, "settle-wait: --checkpoint needs libsqlite3: %s\n", buffer);
     return false;
 }
 
-static void name_holder(const struct wait_result *result)
+/* One look at each; true if that says all. */
+static bool look(const struct job *job, struct target *targets, unsigned n, uint64_t began)
 {
-    char buffer[256];
-    struct text t = text_in(buffer, sizeof buffer);
-    text_str(&t, "still locked after ");
-    text_seconds(&t, result->elapsed);
-    text_str(&t, ", held by ");
-    probe_describe_holder(&t, &result->holder);
-    tell("settle-wait: %s: %s\n", result->file, buffer);
-}
-
-static enum status wait_path(const char *path, struct wait_request *request)
-{
-    static struct wait_result result;
-    if (!locate(path, request))
-        return STATUS_UNEXAMINED;
-    wait_store(request, &result);
-    switch (result.outcome) {
-    case OUTCOME_TIMED_OUT:
-        name_holder(&result);
-        return STATUS_HELD;
-    case OUTCOME_UNEXAMINED:
-        tell("settle-wait: %s: %s\n", result.file,
-             result.error == EINVAL ? "not a regular file" : strerror(result.error));
-        return STATUS_UNEXAMINED;
-    default:
-        return STATUS_SETTLED;
+    bool all = true;
+    for (unsigned i = 0; i < n; i++) {
+        if (!targets[i].located)
+            continue;
+        target_wait(&targets[i], &job->settings, began, began);
+        all &= targets[i].status == STATUS_SETTLED;
     }
+    return all;
 }
 
-static enum status wait_paths(char *const *paths, struct wait_request *request)
+static void list_holders(struct target *t)
+{
+    target_name_holders(t);
+    if (t->holders.count > 0)
+        t->status = STATUS_HELD;
+}
+
+static void finish(const struct job *job, struct target *t)
+{
+    if (!t->located)
+        return;
+    target_count_frames(t);
+    if (job->checkpoint)
+        target_checkpoint(t);
+    if (job->list)
+        list_holders(t);
+    else if (t->status == STATUS_HELD)
+        target_name_holders(t);
+}
+
+static enum status worst_of(const struct target *targets, unsigned n)
 {
     enum status worst = STATUS_SETTLED;
-    for (; *paths != NULL; paths++) {
-        enum status one = wait_path(*paths, request);
-        if (one > worst)
-            worst = one;
-    }
+    for (unsigned i = 0; i < n; i++)
+        if (targets[i].status > worst)
+            worst = targets[i].status;
     return worst;
 }
 
-/* A process that has set an inotify watch takes 5 to 24 ms to end (watch.c). So a child does the
- * waiting and passes its answer on, and ends when it ends, with nothing of ours open any more. */
-static enum status wait_in_child(char *const *paths, struct wait_request *request)
+/* Where the file lies on another host, that is said once. */
+static void say_remote(const struct target *targets, unsigned n)
 {
-    int answer[2];
-    unsigned char status = STATUS_UNEXAMINED;
-    pid_t child = pipe(answer) < 0 ? -1 : fork();
-    if (child < 0)
-        return wait_paths(paths, request);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        status = (unsigned char)wait_paths(paths, request);
-        close(0);
-        close(1);
-        close(2);
-        _exit(write(answer[1], &status, 1) == 1 ? 0 : 1);
+    for (unsigned i = 0; i < n; i++)
+        if (targets[i].result.remote && targets[i].request.until != UNTIL_UNLOCKED) {
+            fprintf(stderr,
+                    "settle-wait: %s: on a file system of another host, where only this host's "
+                    "opens are seen\n",
+                    targets[i].given);
+            return;
+        }
+}
+
+static void report(const struct job *job, const struct target *targets, unsigned n,
+                   enum status status, uint64_t elapsed)
+{
+    if (job->json) {
+        report_json(targets, n, status, elapsed);
+        return;
     }
-    close(answer[1]);
-    ssize_t got;
-    while ((got = read(answer[0], &status, 1)) < 0 && errno == EINTR)
-        ;
-    if (got != 1)
-        complain("the process that did the waiting was ended from outside");
-    return (enum status)status;
+    if (job->list)
+        report_table(targets, n);
+    for (unsigned i = 0; i < n && !job->list; i++)
+        report_sentences(&targets[i]);
+    say_remote(targets, n);
 }
 
 int main(int argc, char **argv)
 {
-    static struct wait_request request;
-    struct settings settings = settings_default();
-    int option;
-    int index;
-    while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-        switch (option) {
-        case 'h':
-            fputs(usage, stdout);
-            return STATUS_SETTLED;
-        case 'V':
-            puts("settle-wait " SETTLE_VERSION);
-            return STATUS_SETTLED;
-        case '?':
-            complain("see settle-wait --help");
-            return STATUS_USAGE;
-        default:
-            option_name = options[index].name;
-            if (!settings_take(&settings, variable_of(option), optarg, complain_of_option))
-                return STATUS_USAGE;
-        }
-    }
-    if (optind == argc) {
-        complain("no path given; see settle-wait --help");
-        return STATUS_USAGE;
-    }
+    struct job job = {.settings = settings_default()};
+    enum status status;
+    if (!read_options(&job, argc, argv, &status))
+        return (int)status;
+    if (job.checkpoint && !load_sqlite())
+        return STATUS_UNEXAMINED;
 
-    request.max_collections = settings.max_collections;
-    request.max_files = settings.max_files;
-    request.check_interval = settings.check_interval;
-    request.began = sys_now();
-    request.deadline = request.began; /* one look at each, without a wait */
-    if (wait_paths(argv + optind, &request) == STATUS_SETTLED)
-        return STATUS_SETTLED;
-    telling = true;
-    request.deadline = request.began + settings.max_wait;
-    request.name_holder = true;
-    return (int)wait_in_child(argv + optind, &request);
+    const uint64_t began = sys_now();
+    const unsigned n = (unsigned)(argc - optind);
+    struct target *targets = targets_new(n);
+    if (targets == NULL) {
+        complain("no memory");
+        return STATUS_UNEXAMINED;
+    }
+    for (unsigned i = 0; i < n; i++)
+        target_locate(&targets[i], argv[optind + (int)i]);
+
+    sigset_t lease_breaks; /* probe.h */
+    sigemptyset(&lease_breaks);
+    sigaddset(&lease_breaks, SIGIO);
+    sigprocmask(SIG_BLOCK, &lease_breaks, NULL);
+    if (!look(&job, targets, n, began) && !job.list)
+        vigil(targets, n, &job.settings, began, began + job.settings.max_wait);
+    for (unsigned i = 0; i < n; i++)
+        finish(&job, &targets[i]);
+    status = worst_of(targets, n);
+    report(&job, targets, n, status, sys_now() - began);
+    return (int)status;
 }

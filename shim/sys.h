@@ -105,6 +105,39 @@ static inline unsigned sys_minor(uint64_t device)
     return (unsigned)((device & 0xff) | ((device >> 12) & 0xfff00));
 }
 
+/* As makedev(3) has it, which is such a call, too. */
+static inline uint64_t sys_device(unsigned major, unsigned minor)
+{
+    return (uint64_t)(minor & 0xff) | (uint64_t)(major & 0xfff) << 8 |
+           (uint64_t)(minor & ~0xffu) << 12;
+}
+
+/* statx(2)'s answer. A struct of our own: not every libc has one, and <linux/stat.h> clashes with
+ * those that do. */
+struct sys_statx {
+    uint32_t mask, blksize;
+    uint64_t attributes;
+    uint32_t nlink, uid, gid;
+    uint16_t mode, unused;
+    uint64_t ino, size, blocks, attributes_mask;
+    struct {
+        int64_t seconds;
+        uint32_t nanoseconds, unused;
+    } times[4];
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t mnt_id;
+    uint64_t more[13];
+};
+_Static_assert(sizeof(struct sys_statx) == 256, "as the kernel has it");
+
+/* What the kernel knows without asking another host, which may never answer. */
+static inline int sys_statx_cached(int dir, const char *path, int flags, struct sys_statx *st)
+{
+    const int dont_sync = 0x4000;                 /* AT_STATX_DONT_SYNC */
+    const long mask = 0x2 | 0x100 | 0x1000 | 0x1; /* STATX_MODE, _INO, _MNT_ID, _TYPE */
+    return (int)sys_call(SYS_statx, dir, (long)path, flags | dont_sync, mask, (long)st, 0);
+}
+
 static inline int sys_fstatfs(int fd, struct statfs *fs)
 {
     return (int)sys_call(SYS_fstatfs, fd, (long)fs, 0, 0, 0, 0);

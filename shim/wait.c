@@ -1,5 +1,6 @@
 #include "wait.h"
 
+#include "reader.h"
 #include "sys.h"
 #include "text.h"
 #include "watch.h"
@@ -11,6 +12,8 @@
  * costs the process milliseconds. */
 static const uint64_t watch_after = 2000000;
 
+const uint64_t wait_naming_limit = 50000000;
+
 uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval)
 {
     const uint64_t shortest = 200000;
@@ -20,34 +23,75 @@ uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval)
     return sleep > shortest ? sleep : shortest;
 }
 
-/* Waits for a file of the store; adds to the counts in *result and sets its outcome. decides:
- * whether the outcome counts, so that its holder is worth a name. */
-static void wait_for(const struct wait_request *request, const char *path, struct identity identity,
-                     bool decides, struct wait_result *result)
+uint64_t wait_deaf(uint64_t last, uint64_t since_last, uint64_t backoff)
 {
-    /* After an event the holder is usually microseconds from being done (watch.h). */
-    const uint64_t after_event = 50000;
+    const uint64_t shortest = 50000;
+    const uint64_t not_long = 8 * last;
+    uint64_t longest = since_last < not_long ? 2 * last : shortest;
+    if (longest > backoff)
+        longest = backoff;
+    return longest / 2 + sys_now() % (longest / 2 + 1);
+}
+
+void wait_name_holders(struct wait_request *request, struct wait_holders *room)
+{
+    room->found =
+        (struct holders){.list = room->list, .room = sizeof room->list / sizeof room->list[0]};
+    request->holders = &room->found;
+}
+
+/* The probe has been ended, or its own descriptor would be found. */
+static void name_holders(const struct wait_request *request, struct wait_result *result)
+{
+    const struct holders_question question = {
+        .path = request->path,
+        .sidecars = true,
+        .locks = true,
+        .remote = result->remote,
+        .until = request->until,
+        .deadline = sys_now() + wait_naming_limit,
+    };
+    holders_find(request->holders, &question, &result->holder);
+    result->holder = request->holders->list[0];
+}
+
+/* Asks once; false if there is nothing more to wait for. */
+static bool ask(struct probe *probe, bool slept, struct wait_result *result)
+{
+    enum verdict verdict = probe_ask(probe);
+    result->probes++;
+    result->error = probe->error;
+    result->reason = probe->reason;
+    result->remote |= probe->remote;
+    if (verdict == VERDICT_SETTLED)
+        result->outcome = slept ? OUTCOME_SETTLED_AFTER_WAITING : OUTCOME_SETTLED_AT_ONCE;
+    else if (verdict == VERDICT_GONE)
+        result->outcome = OUTCOME_GONE;
+    else if (verdict == VERDICT_UNEXAMINED)
+        result->outcome = OUTCOME_UNEXAMINED;
+    return verdict == VERDICT_HELD;
+}
+
+/* Waits for a file of the store; adds to the counts in *result and sets its outcome. ending: of its
+ * name after the request's path; NULL for a file whose outcome does not count, so that its holder
+ * is not worth a name. */
+static void wait_for(const struct wait_request *request, const char *path, struct identity identity,
+                     const char *ending, struct wait_result *result)
+{
     struct probe probe = probe_of(path, identity);
     struct watch watch = watch_none();
     uint64_t began = sys_now();
-    uint64_t since = began;
+    uint64_t since = began;      /* the back-off's beginning */
+    uint64_t last_event = began; /* when the last event woke us, */
+    uint64_t deaf = 0;           /* and how long we were deaf for it */
     bool slept = false;
     bool woken = false;
     bool watched = false;
+    probe.until = request->until;
 
     for (;;) {
-        enum verdict verdict = probe_ask(&probe);
-        result->probes++;
-        result->error = probe.error;
-        if (verdict == VERDICT_SETTLED)
-            result->outcome = slept ? OUTCOME_SETTLED_AFTER_WAITING : OUTCOME_SETTLED_AT_ONCE;
-        else if (verdict == VERDICT_GONE)
-            result->outcome = OUTCOME_GONE;
-        else if (verdict == VERDICT_UNEXAMINED)
-            result->outcome = OUTCOME_UNEXAMINED;
-        if (verdict != VERDICT_HELD)
+        if (!ask(&probe, slept, result))
             break;
-
         if (request->reopened != NULL && request->reopened(request->context)) {
             result->outcome = OUTCOME_REOPENED;
             break;
@@ -55,9 +99,6 @@ static void wait_for(const struct wait_request *request, const char *path, struc
         uint64_t now = sys_now();
         if (now >= request->deadline) {
             result->outcome = OUTCOME_TIMED_OUT;
-            if (decides && request->name_holder)
-                probe_name_holder(&probe);
-            result->holder = probe.holder;
             break;
         }
         if (!watched && now - began >= watch_after) {
@@ -65,25 +106,39 @@ static void wait_for(const struct wait_request *request, const char *path, struc
             watch_start(&watch, path);
             continue; /* what happened before the watch was set causes no event */
         }
-        uint64_t sleep = woken ? after_event : wait_backoff(now - since, request->check_interval);
+        uint64_t sleep = woken ? deaf : wait_backoff(now - since, request->check_interval);
         if (sleep > request->deadline - now)
             sleep = request->deadline - now;
         if (woken) {
-            sys_poll(-1, 0, sleep); /* deaf to events, so that a storm of them costs little */
+            sys_poll(-1, 0, sleep);
             woken = false;
         } else {
-            woken = watch_sleep(&watch, sleep);
+            /* each question at this level is an open and a close, and so an event */
+            woken = request->until == UNTIL_CLOSED && watch_take(&watch) > watch_own_events(&watch);
+            woken = woken || watch_sleep(&watch, sleep);
         }
         result->sleeps++;
         slept = true;
         if (woken) {
             result->events++;
-            since = sys_now();
+            now = sys_now();
+            deaf = wait_deaf(deaf, now - last_event,
+                             wait_backoff(now - began, request->check_interval));
+            last_event = now;
+            if (request->until !=
+                UNTIL_CLOSED) /* there two who wait would wake each other for ever */
+                since = now;
         }
+    }
+    probe_end(&probe);
+    if (result->outcome == OUTCOME_TIMED_OUT) {
+        result->holder = probe.holder;
+        result->holder.ending = ending != NULL ? ending : "";
+        if (ending != NULL && request->holders != NULL)
+            name_holders(request, result);
     }
     if (result->outcome == OUTCOME_TIMED_OUT || result->outcome == OUTCOME_UNEXAMINED)
         str_copy(result->file, sizeof result->file, path);
-    probe_end(&probe);
 }
 
 static const struct identity any = {0, 0};
@@ -91,7 +146,7 @@ static const struct identity any = {0, 0};
 void wait_file(const struct wait_request *request, struct wait_result *result)
 {
     *result = (struct wait_result){.outcome = OUTCOME_SETTLED_AT_ONCE};
-    wait_for(request, request->path, request->identity, true, result);
+    wait_for(request, request->path, request->identity, "", result);
     result->elapsed = sys_now() - request->began;
 }
 
@@ -113,7 +168,7 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
         struct stat st;
         if (sys_stat(path, &st) < 0)
             continue;
-        wait_for(request, path, any, true, result);
+        wait_for(request, path, any, sidecar_endings[i], result);
         if (result->outcome == OUTCOME_GONE) /* SQLite removes them, also under our eyes */
             result->outcome = OUTCOME_SETTLED_AT_ONCE;
         waited |= result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
@@ -126,7 +181,7 @@ static void wait_secondary(const struct wait_request *request, const char *path,
                            struct wait_result *result)
 {
     struct wait_result own = {.outcome = OUTCOME_SETTLED_AT_ONCE};
-    wait_for(request, path, any, false, &own);
+    wait_for(request, path, any, NULL, &own);
     result->probes += own.probes;
     result->sleeps += own.sleeps;
     result->events += own.events;
@@ -135,41 +190,6 @@ static void wait_secondary(const struct wait_request *request, const char *path,
         result->secondaries_held++;
         str_copy(result->secondary, sizeof result->secondary, path);
     }
-}
-
-/* Entries of a directory, one at a time, without opendir's allocation. */
-struct listing {
-    int fd;
-    long at, length;
-    _Alignas(uint64_t) char buffer[2048];
-};
-
-struct entry { /* getdents64(2) */
-    uint64_t ino;
-    int64_t offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-};
-
-static bool listing_open(struct listing *l, const char *path)
-{
-    l->at = l->length = 0;
-    l->fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, 0);
-    return l->fd >= 0;
-}
-
-static const struct entry *listing_next(struct listing *l)
-{
-    if (l->at >= l->length) {
-        l->length = sys_getdents(l->fd, l->buffer, sizeof l->buffer);
-        l->at = 0;
-        if (l->length <= 0)
-            return NULL;
-    }
-    const struct entry *entry = (const void *)(l->buffer + l->at);
-    l->at += entry->length;
-    return entry;
 }
 
 static bool join(char *out, size_t size, const char *directory, const char *name)
@@ -187,7 +207,7 @@ static bool wait_collection(const struct wait_request *request, const char *dire
 {
     struct listing listing;
     unsigned files = 0;
-    if (!listing_open(&listing, directory))
+    if (listing_open(&listing, directory) < 0)
         return false;
     const struct entry *entry;
     while ((entry = listing_next(&listing)) != NULL) {
@@ -202,7 +222,7 @@ static bool wait_collection(const struct wait_request *request, const char *dire
         files++;
         wait_secondary(request, path, result);
     }
-    sys_close(listing.fd);
+    listing_close(&listing);
     return files > 0;
 }
 
@@ -217,7 +237,7 @@ static void wait_secondaries(const struct wait_request *request, struct wait_res
         text_str(&t, ".");
     else
         text_bytes(&t, request->path, (size_t)(slash - request->path));
-    if (!listing_open(&listing, directory[0] == '\0' ? "/" : directory))
+    if (listing_open(&listing, directory[0] == '\0' ? "/" : directory) < 0)
         return;
     const struct entry *entry;
     while ((entry = listing_next(&listing)) != NULL) {
@@ -229,7 +249,7 @@ static void wait_secondaries(const struct wait_request *request, struct wait_res
             break;
         collections += wait_collection(request, path, result);
     }
-    sys_close(listing.fd);
+    listing_close(&listing);
 }
 
 void wait_store(const struct wait_request *request, struct wait_result *result)

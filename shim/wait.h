@@ -28,23 +28,36 @@ struct wait_request {
     uint64_t began;                /* ns of sys_now: what elapsed times count from */
     uint64_t deadline;             /* ns of sys_now */
     uint64_t check_interval;       /* ns */
+    enum until until;              /* the level */
     const struct profile *profile; /* the store's; NULL: a file and its sidecars only */
     unsigned max_collections;      /* 0: all */
     unsigned max_files;            /* 0: all */
-    bool name_holder; /* find out who it is on a time-out, which can take milliseconds */
+    /* where to put the holders on a time-out, which takes milliseconds; NULL: nowhere */
+    struct holders *holders;
     /* asked between two probes; true ends the wait with OUTCOME_REOPENED. NULL: never */
     bool (*reopened)(const void *context);
     const void *context;
 };
 
+/* Room for the holders of one wait: as many as a line of the log or record tells. */
+struct wait_holders {
+    struct holders found;
+    struct holder list[16];
+};
+
+/* Has a wait find out the holders, into that room. */
+void wait_name_holders(struct wait_request *request, struct wait_holders *room);
+
 struct wait_result {
     enum outcome outcome;
-    int error;        /* of OUTCOME_UNEXAMINED: errno's value */
-    uint64_t elapsed; /* ns */
+    int error;          /* of OUTCOME_UNEXAMINED: errno's value, */
+    const char *reason; /* and why, where that does not say it; else NULL */
+    bool remote;        /* the file lies on another host, whose opens are not seen from here */
+    uint64_t elapsed;   /* ns */
     unsigned probes;
     unsigned sleeps;
     unsigned events;      /* wake-ups by an event */
-    struct holder holder; /* of OUTCOME_TIMED_OUT */
+    struct holder holder; /* of OUTCOME_TIMED_OUT: the first of them */
     char file[PATH_MAX];  /* the file that was held or could not be examined */
     unsigned secondaries; /* secondary files looked at */
     unsigned secondaries_held;
@@ -55,6 +68,19 @@ struct wait_result {
  * check_interval, and never less than 0.2 ms. So the overshoot stays below a tenth of the waiting
  * time. */
 uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval);
+
+/* How long to be deaf to events after one that finds the file still held. The holder is usually
+ * microseconds from being done (watch.h), so 25 to 50 us at first; but where the last event was as
+ * fruitless not long before, twice as long as then, up to the back-off. So a storm of events costs
+ * no more than none would, and two who wait and are woken by each other's looks grow quiet. The
+ * half that is left to chance keeps them from asking at the same moment again. last: the result for
+ * the event before, 0 if there was none; since_last: ns since that one; backoff: wait_backoff of
+ * the whole wait. */
+uint64_t wait_deaf(uint64_t last, uint64_t since_last, uint64_t backoff);
+
+/* The longest time for which holders are looked for, but for the process that is being looked into
+ * when it ends. */
+extern const uint64_t wait_naming_limit;
 
 /* Waits for one file. Fills in *result. */
 void wait_file(const struct wait_request *request, struct wait_result *result);

@@ -48,23 +48,31 @@ void watch_start(struct watch *w, const char *path)
     }
 }
 
-/* Empties the queue. True if any event was about the file or one that has its name as a beginning;
- * other files of a busy directory are no reason to wake up. */
-static bool drain(const struct watch *w)
+/* An event is about the file if it is of the file itself or of one in its directory that has its
+ * name as a beginning; other files of a busy directory are no reason to wake up. */
+unsigned watch_take(const struct watch *w)
 {
     _Alignas(struct inotify_event) char buffer[4096];
-    bool relevant = false;
+    unsigned relevant = 0;
     long got;
+    if (w->fd < 0)
+        return 0;
     while ((got = sys_read(w->fd, buffer, sizeof buffer)) > 0) {
         for (long at = 0; at < got;) {
             const struct inotify_event *event = (const void *)(buffer + at);
             bool about = event->wd == w->file || event->wd == -1 || /* -1: the queue overflowed */
                          (event->len > 0 && strncmp(event->name, w->name, strlen(w->name)) == 0);
-            relevant |= about;
+            relevant += about;
             at += (long)(sizeof *event + event->len);
         }
     }
     return relevant;
+}
+
+/* One close, as the watch on the file and that on its directory tell it. */
+unsigned watch_own_events(const struct watch *w)
+{
+    return (w->file >= 0 ? 1u : 0u) + (w->directory >= 0 ? 1u : 0u);
 }
 
 bool watch_sleep(const struct watch *w, uint64_t ns)
@@ -74,7 +82,7 @@ bool watch_sleep(const struct watch *w, uint64_t ns)
         uint64_t now = sys_now();
         if (sys_poll(w->fd, POLLIN, now < end ? end - now : 0) <= 0)
             return false;
-        if (drain(w))
+        if (watch_take(w) > 0)
             return true;
         if (sys_now() >= end)
             return false;

@@ -23,6 +23,12 @@ struct watch watch_none(void);
  * unset. The path must outlive the watch. */
 void watch_start(struct watch *w, const char *path);
 
+/* Takes the events that have come so far. Returns how many of them are about the file. */
+unsigned watch_take(const struct watch *w);
+
+/* How many events an open and close of the file for reading causes. */
+unsigned watch_own_events(const struct watch *w);
+
 /* Sleeps until an event about the file, a signal, or for ns at most. Returns true for an event. */
 bool watch_sleep(const struct watch *w, uint64_t ns);
 

@@ -90,7 +90,12 @@ enum keeps {
     KEEPS_OFD,
     KEEPS_FLOCK_SHARED,
     KEEPS_FLOCK,
-    KEEPS_LEASE
+    KEEPS_LEASE,
+    KEEPS_READ_LEASE,
+    KEEPS_OPEN,
+    KEEPS_OPEN_FOR_WRITING,
+    KEEPS_MAPPED,             /* without a descriptor, */
+    KEEPS_MAPPED_FOR_WRITING, /* by one that could write */
 };
 
 /* Another process that holds a lock on a file. Its command is "keeper". */
@@ -99,6 +104,18 @@ struct keeper {
     int told;                 /* a byte into it makes it let go */
     _Atomic uint64_t *let_go; /* sys_now just before it did; 0: not yet */
 };
+
+static inline int keeper_open(const char *path, enum keeps what)
+{
+    bool reads = what == KEEPS_READ_LEASE || what == KEEPS_OPEN || what == KEEPS_MAPPED;
+    return open(path, (reads ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+}
+
+static inline int keeper_map(int fd)
+{
+    void *mapped = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
+    return mapped == MAP_FAILED ? -1 : close(fd);
+}
 
 static inline int keeper_lock(int fd, enum keeps what)
 {
@@ -118,8 +135,15 @@ static inline int keeper_lock(int fd, enum keeps what)
     case KEEPS_FLOCK:
         return flock(fd, LOCK_EX | LOCK_NB);
     case KEEPS_LEASE:
+    case KEEPS_READ_LEASE:
         signal(SIGIO, SIG_IGN); /* the request to give the lease back */
-        return fcntl(fd, F_SETLEASE, F_WRLCK);
+        return fcntl(fd, F_SETLEASE, what == KEEPS_LEASE ? F_WRLCK : F_RDLCK);
+    case KEEPS_OPEN:
+    case KEEPS_OPEN_FOR_WRITING:
+        return 0;
+    case KEEPS_MAPPED:
+    case KEEPS_MAPPED_FOR_WRITING:
+        return keeper_map(fd);
     }
     return -1;
 }
@@ -129,7 +153,7 @@ static inline void keeper_main(struct keeper *k, enum keeps what, const char *pa
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "keeper");
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = keeper_open(path, what);
     struct pollfd entry = {.fd = told, .events = POLLIN};
     if (fd < 0 || keeper_lock(fd, what) < 0 || write(ready, "", 1) != 1)
         _exit(1);

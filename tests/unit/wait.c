@@ -10,11 +10,13 @@ enum { LONG_TIME = 30000 }; /* ms; no wait of these tests comes near it unless i
 
 static struct wait_request request;
 static struct wait_result result;
+static struct holder list[16];
+static struct holders holders = {.list = list, .room = 16};
 
 static void prepare(const char *path, unsigned ms)
 {
     request = (struct wait_request){
-        .check_interval = 50 * MS, .max_collections = 5, .max_files = 3, .name_holder = true};
+        .check_interval = 50 * MS, .max_collections = 5, .max_files = 3, .holders = &holders};
     strcpy(request.path, path);
     request.began = sys_now();
     request.deadline = request.began + (uint64_t)ms * MS;
@@ -122,7 +124,7 @@ Test(wait, the_holder_is_named_only_where_somebody_asks)
     const char *path = a_file("file");
     struct keeper k = keep(KEEPS_FLOCK, path, -1);
     prepare(path, 0);
-    request.name_holder = false;
+    request.holders = NULL;
     wait_file(&request, &result);
     cr_expect_eq(result.holder.hold, HOLD_FLOCK);
     cr_expect_eq(result.holder.pid, 0);

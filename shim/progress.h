@@ -1,0 +1,19 @@
+/* settle-wait's line on a terminal: what it waits for, who holds it, how much time is left. */
+#ifndef SETTLE_PROGRESS_H
+#define SETTLE_PROGRESS_H
+
+#include "target.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* True if standard error is a terminal. */
+bool progress_wanted(void);
+
+/* Draws the line anew. */
+void progress_draw(const struct target *t, uint64_t deadline);
+
+/* Erases it, if it was drawn. */
+void progress_erase(void);
+
+#endif

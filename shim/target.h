@@ -1,0 +1,45 @@
+/* A store or file that settle-wait was asked about: where it is, what became of it, who holds it.
+ */
+#ifndef SETTLE_TARGET_H
+#define SETTLE_TARGET_H
+
+#include "settings.h"
+#include "wait.h"
+
+#include <stdbool.h>
+
+enum status { STATUS_SETTLED = 0, STATUS_HELD = 1, STATUS_USAGE = 2, STATUS_UNEXAMINED = 3 };
+
+struct target {
+    const char *given;           /* as on the command line */
+    bool located;                /* request.path is the file, or the primary of the store */
+    char reason[PATH_MAX + 256]; /* of STATUS_UNEXAMINED: why */
+    enum status status;
+    struct wait_request request;
+    struct wait_result result;
+    struct holders holders; /* of STATUS_HELD, and where they were asked for */
+    long frames;            /* in the -wal only; -1: it cannot be read */
+    bool folded;            /* they have been folded in */
+};
+
+/* Memory for n targets that a child shares; NULL if there is none. */
+struct target *targets_new(unsigned n);
+
+/* Finds the file, or the primary in a directory. On failure reason says why. */
+void target_locate(struct target *t, const char *given);
+
+/* Waits until the deadline (sys_now); one that is past makes it one look. Sets result and status.
+ */
+void target_wait(struct target *t, const struct settings *settings, uint64_t began,
+                 uint64_t deadline);
+
+/* Finds out who holds it, beyond what the wait has found. */
+void target_name_holders(struct target *t);
+
+/* Looks for frames that are in the -wal only. */
+void target_count_frames(struct target *t);
+
+/* Folds them in, if it is settled. */
+void target_checkpoint(struct target *t);
+
+#endif

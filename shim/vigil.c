@@ -1,0 +1,112 @@
+#include "vigil.h"
+
+#include "progress.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t caught;
+
+static void catch (int number)
+{
+    caught = number;
+}
+
+/* What is ignored stays ignored: the program runs in the background, or under nohup. */
+static void catch_signals(sigset_t *before)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction now;
+        struct sigaction ours = {.sa_handler = catch};
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            sigaction(numbers[i], &ours, NULL);
+            sigaddset(&set, numbers[i]);
+        }
+    }
+    sigprocmask(SIG_BLOCK, &set, before);
+}
+
+/* By the signal itself, so that whoever waits for us knows. */
+static void end_by(int number, pid_t child, const sigset_t *mask)
+{
+    kill(child, SIGKILL);
+    signal(number, SIG_DFL);
+    raise(number);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* current: the number of the target that is waited for, for the parent to see. */
+static void wait_for_all(struct target *targets, unsigned n, const struct settings *settings,
+                         uint64_t began, uint64_t deadline, _Atomic unsigned *current)
+{
+    for (unsigned i = 0; i < n; i++) {
+        atomic_store(current, i);
+        if (targets[i].located)
+            target_wait(&targets[i], settings, began, deadline);
+    }
+}
+
+/* Until the child has answered, or has ended without one. */
+static bool await_answer(int answer, pid_t child, const struct target *targets,
+                         const _Atomic unsigned *current, uint64_t deadline)
+{
+    const struct timespec interval = {.tv_nsec = 100000000};
+    const bool shown = progress_wanted();
+    struct pollfd entry = {.fd = answer, .events = POLLIN};
+    sigset_t before;
+    int ready;
+    catch_signals(&before);
+    while ((ready = ppoll(&entry, 1, shown ? &interval : NULL, &before)) <= 0) {
+        if (caught != 0) {
+            progress_erase();
+            end_by(caught, child, &before);
+        }
+        if (ready == 0)
+            progress_draw(&targets[atomic_load(current)], deadline);
+    }
+    progress_erase();
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    char byte;
+    return read(answer, &byte, 1) == 1;
+}
+
+/* A process that has set an inotify watch takes 5 to 24 ms to end (watch.c). So a child does the
+ * waiting and says when it is done, and ends when it ends, with nothing of ours open any more. No
+ * signal but the one at the parent's end concerns it. */
+void vigil(struct target *targets, unsigned n, const struct settings *settings, uint64_t began,
+           uint64_t deadline)
+{
+    int answer[2] = {-1, -1};
+    _Atomic unsigned *current =
+        mmap(NULL, sizeof *current, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic unsigned alone;
+    pid_t child = current == MAP_FAILED || pipe2(answer, O_CLOEXEC) < 0 ? -1 : fork();
+    if (child < 0) {
+        wait_for_all(targets, n, settings, began, deadline, &alone);
+        return;
+    }
+    if (child == 0) {
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        wait_for_all(targets, n, settings, began, deadline, current);
+        close(0);
+        close(1);
+        close(2);
+        _exit(write(answer[1], "", 1) == 1 ? 0 : 1);
+    }
+    close(answer[1]);
+    if (!await_answer(answer[0], child, targets, current, deadline))
+        fprintf(stderr, "settle-wait: the process that did the waiting was ended from outside\n");
+    close(answer[0]);
+}

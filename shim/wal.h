@@ -1,0 +1,17 @@
+/* Whether a database is whole without the files that SQLite keeps beside it:
+ * https://www.sqlite.org/walformat.html, https://www.sqlite.org/fileformat2.html.
+ *
+ * Reads the files, so it must run where an open and close of them harms nobody (probe.h). */
+#ifndef SETTLE_WAL_H
+#define SETTLE_WAL_H
+
+#include <stdbool.h>
+
+/* The number of frames in the -wal of a database that are not in the database itself yet; 0 if
+ * there is no -wal; -1 if that cannot be read. */
+long wal_frames_missing(const char *database);
+
+/* True if a crash has left a -journal by which SQLite will roll the database back. */
+bool wal_journal_is_hot(const char *database);
+
+#endif
