@@ -102,8 +102,12 @@ struct search {
     unsigned file_count;
     int self; /* this process, as /proc counts */
     /* Processes that are looked into before all others, and so not again. */
-    int first[FIRST_MAX];
+    struct {
+        int pid;
+        bool refused;
+    } first[FIRST_MAX];
     unsigned first_count;
+    unsigned untold; /* locks of /proc/locks that found no room */
     bool saw_init;
 };
 
@@ -149,15 +153,15 @@ static bool matters(const struct holder *h, enum until until)
     return is_lock(h->hold) || until == UNTIL_CLOSED || (until == UNTIL_UNWRITTEN && h->writes);
 }
 
-static struct holder *add(struct holders *found, const struct holder *h)
+/* False, having counted it, if there is no room. */
+static bool add(struct holders *found, const struct holder *h)
 {
     if (found->count == found->room) {
         found->unlisted++;
-        return NULL;
+        return false;
     }
-    struct holder *place = &found->list[found->count++];
-    *place = *h;
-    return place;
+    found->list[found->count++] = *h;
+    return true;
 }
 
 /* --- which files --- */
@@ -289,6 +293,17 @@ static bool same_lock(const struct holder *a, const struct holder *b)
            a->start == b->start && a->end == b->end;
 }
 
+static bool is_told(const struct holders *found, const struct holder *lock)
+{
+    for (unsigned i = 0; i < found->count; i++)
+        if (found->list[i].pid == lock->pid && same_lock(&found->list[i], lock))
+            return true;
+    return false;
+}
+
+/* The kernel tells a page at a time, and locks that come and go between two pages make it tell some
+ * twice and leave others out. What is left out, and a second one that is the same, is found with
+ * its process. */
 static void search_proc_locks(struct search *s)
 {
     struct lines lines;
@@ -302,8 +317,9 @@ static void search_proc_locks(struct search *s)
             (file = file_on(s, told.major, told.minor, told.ino)) == NULL)
             continue;
         set_file(&told.holder, file);
-        if (matters(&told.holder, s->question->until))
-            add(s->found, &told.holder);
+        if (matters(&told.holder, s->question->until) && !is_told(s->found, &told.holder) &&
+            !add(s->found, &told.holder))
+            s->untold++;
     }
     lines_close(&lines);
 }
@@ -326,7 +342,10 @@ static bool take_lock(struct search *s, struct holder *lock, int pid)
         if (h->pid == pid && (lock->hold == HOLD_POSIX_READ || lock->hold == HOLD_POSIX_WRITE))
             return false;
     }
-    add(s->found, lock);
+    if (!add(s->found, lock) && s->untold > 0) { /* it has been counted before */
+        s->untold--;
+        s->found->unlisted--;
+    }
     return true;
 }
 
@@ -517,38 +536,27 @@ static int look_at_threads(struct search *s, int pid)
     return descriptors;
 }
 
-/* What /proc/locks told of a process that has been looked into and does not have it: somebody has
- * inherited it, or has been given it. */
-static void disown(struct search *s, int pid)
-{
-    for (unsigned i = 0; i < s->found->count; i++) {
-        struct holder *h = &s->found->list[i];
-        if (h->pid == pid && h->descriptor < 0 && (h->hold == HOLD_FLOCK || h->hold == HOLD_LEASE))
-            h->pid = 0;
-    }
-}
-
-static void look_into(struct search *s, int pid)
+/* False if that is not permitted, or there is no time left. */
+static bool look_into(struct search *s, int pid)
 {
     char table[32];
     struct text t = text_in(table, sizeof table);
     if (out_of_time(s))
-        return;
+        return false;
     proc_path(&t, pid, "");
     int descriptors = look_at_table(s, pid, table);
     if (descriptors == 0)
         descriptors = look_at_threads(s, pid);
-    if (descriptors == -EACCES || descriptors == -EPERM)
-        s->found->refused++;
-    else if (!s->found->hurried)
-        disown(s, pid);
+    bool refused = descriptors == -EACCES || descriptors == -EPERM;
+    s->found->refused += refused;
     s->saw_init |= pid == 1;
+    return !refused && !s->found->hurried;
 }
 
 static bool came_first(const struct search *s, int pid)
 {
     for (unsigned i = 0; i < s->first_count; i++)
-        if (s->first[i] == pid)
+        if (s->first[i].pid == pid)
             return true;
     return false;
 }
@@ -557,8 +565,21 @@ static void look_first_into(struct search *s, int pid)
 {
     if (pid == 0 || s->first_count == FIRST_MAX || came_first(s, pid))
         return;
-    s->first[s->first_count++] = pid;
-    look_into(s, pid);
+    s->first[s->first_count].pid = pid;
+    s->first[s->first_count++].refused = !look_into(s, pid);
+}
+
+/* /proc/locks tells of a flock or lease who took it. If that process has been looked into and does
+ * not have it, somebody has inherited it or has been given it. */
+static void disown_what_was_passed_on(struct search *s)
+{
+    for (unsigned i = 0; i < s->found->count; i++) {
+        struct holder *h = &s->found->list[i];
+        for (unsigned j = 0; j < s->first_count; j++)
+            if (h->pid == s->first[j].pid && h->descriptor < 0 && !s->first[j].refused &&
+                (h->hold == HOLD_FLOCK || h->hold == HOLD_LEASE))
+                h->pid = 0;
+    }
 }
 
 static void look_into_all(struct search *s)
@@ -751,6 +772,7 @@ void holders_find(struct holders *found, const struct holders_question *question
         look_first_into(&s, found->list[i].pid);
     look_first_into(&s, s.self);
     look_into_all(&s);
+    disown_what_was_passed_on(&s);
 
     found->out_of_sight = !s.saw_init || !in_first_namespace();
     if (seen != NULL) {

@@ -56,7 +56,7 @@ struct holders {
     struct holder *list;
     unsigned room; /* > 0 */
     unsigned count;
-    unsigned unlisted; /* that found no room */
+    unsigned unlisted; /* that found no room; what /proc/locks tells twice may be counted twice */
     unsigned refused;  /* processes that may not be looked into */
     bool hurried;      /* the deadline came before all were looked at */
     bool out_of_sight; /* there may be processes that cannot be seen from here */

@@ -4,11 +4,15 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/inotify.h>
+#include <sys/mount.h>
 
 TestSuite(probe, .init = dir_begin, .fini = dir_end, .timeout = 30);
 
 static const struct identity any = {0, 0};
+
+static const char *probed;
 
 static const enum keeps all_kinds[] = {KEEPS_POSIX_READ,   KEEPS_POSIX_WRITE, KEEPS_OFD,
                                        KEEPS_FLOCK_SHARED, KEEPS_FLOCK,       KEEPS_LEASE};
@@ -114,9 +118,286 @@ Test(probe, a_posix_lock_of_this_process_is_seen_from_a_helper_and_stays)
     }
 }
 
-/* --- what a probe leaves behind --- */
+/* --- the levels --- */
 
-static const char *probed;
+/* A row a kind of holder: the first level at which it holds, and by what the kernel tells it there.
+ */
+static const struct {
+    enum keeps keeps;
+    enum until level;
+    enum hold hold;
+} levels[] = {
+    {KEEPS_POSIX_READ, UNTIL_UNLOCKED, HOLD_POSIX_READ},
+    {KEEPS_POSIX_WRITE, UNTIL_UNLOCKED, HOLD_POSIX_WRITE},
+    {KEEPS_OFD, UNTIL_UNLOCKED, HOLD_OFD},
+    {KEEPS_FLOCK_SHARED, UNTIL_UNLOCKED, HOLD_FLOCK},
+    {KEEPS_FLOCK, UNTIL_UNLOCKED, HOLD_FLOCK},
+    {KEEPS_LEASE, UNTIL_UNLOCKED, HOLD_LEASE},
+    {KEEPS_OPEN_FOR_WRITING, UNTIL_UNWRITTEN, HOLD_WRITING},
+    {KEEPS_MAPPED_FOR_WRITING, UNTIL_UNWRITTEN, HOLD_WRITING},
+    {KEEPS_OPEN, UNTIL_CLOSED, HOLD_OPEN},
+    {KEEPS_MAPPED, UNTIL_CLOSED, HOLD_OPEN},
+    {KEEPS_READ_LEASE, UNTIL_CLOSED, HOLD_OPEN},
+};
+enum { LEVELS = sizeof levels / sizeof levels[0] };
+
+static struct probe probe_at(const char *path, enum until until)
+{
+    struct probe p = probe_of(path, any);
+    p.until = until;
+    return p;
+}
+
+Test(probe, a_free_file_is_settled_at_every_level)
+{
+    const char *path = a_file("file");
+    for (enum until until = UNTIL_UNLOCKED; until <= UNTIL_CLOSED; until++) {
+        struct probe p = probe_at(path, until);
+        for (int i = 0; i < 3; i++)
+            cr_expect_eq(probe_ask(&p), VERDICT_SETTLED, "%s", until_names[until]);
+        probe_end(&p);
+    }
+}
+
+Test(probe, a_holder_holds_from_its_level_on)
+{
+    for (int i = 0; i < LEVELS; i++) {
+        const char *path = a_file("file");
+        for (enum until until = UNTIL_UNLOCKED; until <= UNTIL_CLOSED; until++) {
+            struct keeper k = keep(levels[i].keeps, path, -1);
+            bool holds = until >= levels[i].level;
+            struct probe p = probe_at(path, until);
+            cr_expect_eq(probe_ask(&p), holds ? VERDICT_HELD : VERDICT_SETTLED, "%d at %s", i,
+                         until_names[until]);
+            /* a lease that is refused tells no more than that */
+            enum hold hold = levels[i].hold == HOLD_WRITING && until == UNTIL_CLOSED
+                                 ? HOLD_OPEN
+                                 : levels[i].hold;
+            cr_expect_eq(p.holder.hold, holds ? hold : HOLD_NONE, "%d at %s", i,
+                         until_names[until]);
+            let_go(&k);
+            cr_expect_eq(probe_ask(&p), VERDICT_SETTLED, "%d at %s", i, until_names[until]);
+            probe_end(&p);
+        }
+    }
+}
+
+/* From a table of its own, as the library asks. */
+static enum verdict verdict_from_helper(const char *path, enum until until)
+{
+    struct helper *h = helper_new(sizeof(struct probe));
+    struct probe *p = helper_request(h);
+    *p = probe_at(path, until);
+    cr_assert_eq(helper_run(h, ask_in_helper, sys_now() + 20000ull * MS), 0);
+    enum verdict verdict = p->holder.hold == HOLD_NONE ? VERDICT_SETTLED : VERDICT_HELD;
+    helper_free(h);
+    return verdict;
+}
+
+Test(probe, this_process_counts_as_any_other_when_a_helper_asks)
+{
+    const char *path = a_file("file");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cr_expect_eq(verdict_from_helper(path, UNTIL_UNWRITTEN), VERDICT_SETTLED);
+    cr_expect_eq(verdict_from_helper(path, UNTIL_CLOSED), VERDICT_HELD);
+    int writer = open(path, O_WRONLY | O_CLOEXEC);
+    cr_expect_eq(verdict_from_helper(path, UNTIL_UNWRITTEN), VERDICT_HELD);
+    close(writer);
+    close(fd);
+    cr_expect_eq(verdict_from_helper(path, UNTIL_UNWRITTEN), VERDICT_SETTLED);
+    cr_expect_eq(verdict_from_helper(path, UNTIL_CLOSED), VERDICT_SETTLED);
+}
+
+/* Or two who wait for the same file would keep each other waiting. */
+Test(probe, between_two_questions_about_closed_the_file_is_not_open)
+{
+    const char *path = a_file("file");
+    struct probe one = probe_at(path, UNTIL_CLOSED);
+    struct probe other = probe_at(path, UNTIL_CLOSED);
+    for (int i = 0; i < 3; i++) {
+        cr_expect_eq(probe_ask(&one), VERDICT_SETTLED);
+        cr_expect_eq(probe_ask(&other), VERDICT_SETTLED);
+        cr_expect_eq(one.fd, -1);
+    }
+    struct keeper k = keep(KEEPS_OPEN, path, -1);
+    cr_expect_eq(probe_ask(&one), VERDICT_HELD);
+    cr_expect_eq(one.fd, -1);
+    let_go(&k);
+}
+
+Test(probe, a_lease_is_given_back_at_once)
+{
+    const char *path = a_file("file");
+    for (enum until until = UNTIL_UNWRITTEN; until <= UNTIL_CLOSED; until++) {
+        struct probe p = probe_at(path, until);
+        cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+        int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        cr_expect_geq(fd, 0, "at %s", until_names[until]);
+        close(fd);
+        probe_end(&p);
+    }
+}
+
+/* --- the signal of a lease that is broken --- */
+
+struct opened_at {
+    struct probe probe;
+    bool broken; /* somebody has opened the file during a lease */
+};
+
+/* Until the kernel has told this thread of it, which shows where the signal goes. */
+static void ask_until_a_lease_is_broken(void *argument)
+{
+    struct opened_at *o = argument;
+    uint64_t end = sys_now() + 20000ull * MS;
+    while (!o->broken && sys_now() < end) {
+        sys_sigset pending = 0;
+        probe_ask(&o->probe);
+        sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
+        o->broken = (pending >> (SIGIO - 1) & 1) != 0;
+    }
+    probe_end(&o->probe);
+}
+
+static pid_t open_without_end(const char *path)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            close(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    }
+    return pid;
+}
+
+/* SIGIO would end this process. */
+Test(probe, who_opens_the_file_during_a_lease_sends_no_signal_to_the_program)
+{
+    const char *path = a_file("file");
+    for (enum until until = UNTIL_UNWRITTEN; until <= UNTIL_CLOSED; until++) {
+        pid_t opener = open_without_end(path);
+        struct helper *h = helper_new(sizeof(struct opened_at));
+        struct opened_at *o = helper_request(h);
+        o->probe = probe_at(path, until);
+        cr_assert_eq(helper_run(h, ask_until_a_lease_is_broken, sys_now() + 40000ull * MS), 0);
+        cr_expect(o->broken, "no lease was broken in 20 s, so this shows nothing");
+        helper_free(h);
+        kill(opener, SIGKILL);
+        waitpid(opener, NULL, 0);
+        sigset_t pending;
+        cr_expect(sigpending(&pending) == 0 && !sigismember(&pending, SIGIO));
+    }
+}
+
+/* --- where there is no lease --- */
+
+struct capabilities { /* capset(2) */
+    struct {
+        uint32_t version;
+        int pid;
+    } header;
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } data[2];
+};
+
+static void drop_capability(unsigned capability)
+{
+    struct capabilities c = {.header = {0x20080522, 0}};
+    syscall(SYS_capget, &c.header, c.data);
+    c.data[capability / 32].effective &= ~(1u << capability % 32);
+    syscall(SYS_capset, &c.header, c.data);
+}
+
+enum { CAP_LEASE_NUMBER = 28, NOBODY = 65534 };
+
+static enum until asked;
+
+static enum verdict verdict_without_lease(void)
+{
+    struct probe p = probe_at(probed, asked);
+    drop_capability(CAP_LEASE_NUMBER);
+    enum verdict verdict = probe_ask(&p);
+    if (verdict == VERDICT_UNEXAMINED && p.reason == NULL)
+        return VERDICT_GONE; /* which no test expects */
+    if (verdict == VERDICT_HELD && p.holder.pid == 0)
+        return VERDICT_GONE;
+    return verdict;
+}
+
+static int as_another_user(void)
+{
+    if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+        return -1;
+    return (int)verdict_without_lease();
+}
+
+/* /proc as a machine would show it on which there is only this process, with nothing open, or one
+ * that may not be looked into. */
+static int in_a_world_of_its_own(bool pid_1)
+{
+    char path[64];
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/proc", "tmpfs", 0, NULL) < 0)
+        return -1;
+    snprintf(path, sizeof path, "/proc/%d", (int)getpid());
+    mkdir(path, 0755);
+    if (symlink(path + 6, "/proc/self") < 0)
+        return -1;
+    snprintf(path, sizeof path, "/proc/%d/ns", (int)getpid());
+    mkdir(path, 0755);
+    snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)getpid());
+    if (symlink("pid:[4026531836]", path) < 0)
+        return -1;
+    if (pid_1)
+        mkdir("/proc/1", 0755);
+    return (int)verdict_without_lease();
+}
+
+static int all_can_be_seen(void)
+{
+    return in_a_world_of_its_own(true);
+}
+
+static int the_first_process_is_hidden(void)
+{
+    return in_a_world_of_its_own(false);
+}
+
+static const char *nobodys_file(void)
+{
+    const char *path = a_file("file");
+    cr_assert(chmod(unit_dir, 0755) == 0 && chown(path, NOBODY, NOBODY) == 0);
+    return path;
+}
+
+Test(probe, without_a_lease_the_processes_tell)
+{
+    probed = nobodys_file();
+    for (asked = UNTIL_UNWRITTEN; asked <= UNTIL_CLOSED; asked++) {
+        struct keeper k = keep(KEEPS_OPEN_FOR_WRITING, probed, -1);
+        cr_expect_eq(in_child((int (*)(void))verdict_without_lease), VERDICT_HELD);
+        let_go(&k);
+        cr_expect_eq(in_child(all_can_be_seen), VERDICT_SETTLED);
+    }
+    asked = UNTIL_UNWRITTEN;
+    struct keeper k = keep(KEEPS_OPEN, probed, -1);
+    cr_expect_neq(in_child((int (*)(void))verdict_without_lease), VERDICT_HELD);
+    let_go(&k);
+}
+
+Test(probe, without_a_lease_and_without_a_view_of_all_processes_nothing_can_tell)
+{
+    probed = nobodys_file();
+    asked = UNTIL_CLOSED;
+    cr_expect_eq(in_child(the_first_process_is_hidden), VERDICT_UNEXAMINED);
+    cr_assert_eq(chown(probed, 0, 0), 0);
+    cr_expect_eq(in_child(as_another_user), VERDICT_UNEXAMINED);
+    asked = UNTIL_UNLOCKED;
+    cr_expect_eq(in_child(as_another_user), VERDICT_SETTLED, "which needs neither");
+}
+
+/* --- what a probe leaves behind --- */
 
 /* In another process: 0 if it could have every kind of lock on the whole file. */
 static int cannot_lock(void)
