@@ -397,12 +397,12 @@ demo:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 scripts/demo
 
-$(B)/bench/%: tests/bench/%.c
+$(B)/bench/%: tests/bench/%.c $(UNIT_OBJECTS)
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) -ldl
 
-bench: all $(B)/bench/close
+bench: all $(B)/bench/close $(B)/bench/levels
 	$(Q)sh tests/bench/run
 
 # --- keeping house ---

@@ -1,8 +1,10 @@
 #include "checkpoint.h"
 
+#include "sys.h"
 #include "wal.h"
 
 #include <dlfcn.h>
+#include <string.h>
 
 /* The few things of sqlite3.h that are used here, so that no header of it is needed to build. */
 typedef struct sqlite3 sqlite3;
@@ -47,6 +49,19 @@ static bool is_whole(const char *database)
     return wal_frames_missing(database) == 0 && !wal_journal_is_hot(database);
 }
 
+/* An empty file is a database, too. SQLite would take anything else for a broken one, and remove a
+ * file beside it that has the name of its journal. */
+static bool is_database(const char *path)
+{
+    static const char magic[16] = "SQLite format 3";
+    char start[sizeof magic];
+    int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+    long length = fd < 0 ? -1 : sys_pread(fd, start, sizeof start, 0);
+    if (fd >= 0)
+        sys_close(fd);
+    return length == 0 || (length == (long)sizeof start && memcmp(start, magic, sizeof magic) == 0);
+}
+
 /* The read makes SQLite recover what a crash has left; TRUNCATE then leaves an empty -wal, or says
  * SQLITE_BUSY if somebody else is in the way. */
 static int fold(sqlite3 *db)
@@ -62,6 +77,10 @@ enum folded checkpoint_fold(const char *database, struct text *why)
     sqlite3 *db = NULL;
     if (is_whole(database))
         return FOLDED_NOTHING;
+    if (!is_database(database)) {
+        text_str(why, "is no SQLite database, though it has the files of one beside it");
+        return FOLDED_FAILED;
+    }
     int result = lib.open_v2(database, &db, SQLITE_OPEN_READWRITE, NULL);
     if (result == SQLITE_OK)
         result = fold(db);

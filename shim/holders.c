@@ -892,6 +892,11 @@ void holder_json(struct json *j, const struct holder *h, const char *path)
     }
     if (is_lock(h->hold))
         json_bool(j, "exclusive", h->exclusive);
+    if (is_record_lock(h->hold)) {
+        json_int(j, "start", (long)h->start);
+        if (h->end != HOLDER_TO_END)
+            json_int(j, "end", (long)h->end);
+    }
     if (h->descriptor >= 0)
         json_int(j, "fd", h->descriptor);
     if (h->descriptor >= 0 || h->hold == HOLD_MAPPED)

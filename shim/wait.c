@@ -125,9 +125,7 @@ static void wait_for(const struct wait_request *request, const char *path, struc
             deaf = wait_deaf(deaf, now - last_event,
                              wait_backoff(now - began, request->check_interval));
             last_event = now;
-            if (request->until !=
-                UNTIL_CLOSED) /* there two who wait would wake each other for ever */
-                since = now;
+            since = now;
         }
     }
     probe_end(&probe);

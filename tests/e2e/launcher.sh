@@ -116,7 +116,9 @@ options_set_their_variables() {
     sets --check-interval 20ms SETTLE_CHECK_INTERVAL 20ms
     sets --fallback-delay 1s SETTLE_FALLBACK_DELAY 1s
     sets --total-wait 10 SETTLE_TOTAL_WAIT 10
-    sets --until unlocked SETTLE_UNTIL unlocked
+    for value in unlocked unwritten closed; do
+        sets --until "$value" SETTLE_UNTIL "$value"
+    done
     sets --trigger last SETTLE_TRIGGER last
     sets --trigger every SETTLE_TRIGGER every
     sets --at-exit pending SETTLE_AT_EXIT pending
@@ -165,8 +167,8 @@ durations_are_checked() {
 }
 
 values_are_checked() {
-    for value in closed unwritten UNLOCKED ''; do
-        refuses --until "$value" 'one of: unlocked'
+    for value in open UNLOCKED ''; do
+        refuses --until "$value" 'one of: unlocked unwritten closed'
     done
     for value in first '' 'last every' las; do
         refuses --trigger "$value" 'one of: last every'

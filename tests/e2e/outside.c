@@ -73,7 +73,7 @@ Test(outside, wrong_usage_is_exit_2_with_a_message_that_names_it)
     expect_error(PLAIN(WAIT, "--max-wait", "soon", world.dir), 2,
                  "--max-wait='soon': expected seconds such as 2.0 or 500ms, from 0 to 86400\n");
     expect_error(PLAIN(WAIT, "--until", "never", world.dir), 2,
-                 "--until='never': expected unlocked\n");
+                 "--until='never': expected unlocked, unwritten or closed\n");
 }
 
 Test(outside, what_cannot_be_examined_is_exit_3)

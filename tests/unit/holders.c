@@ -682,6 +682,8 @@ Test(holders, json_has_all_that_is_known)
                        .inner_pid = 7,
                        .descriptor = 5,
                        .ending = "-shm",
+                       .start = 120,
+                       .end = 120,
                        .sqlite = holder_sqlite_locks(true, true, 120, 120)};
     strcpy(h.command, "x");
     json_list(&j, "holders");
@@ -689,6 +691,7 @@ Test(holders, json_has_all_that_is_known)
     h = (struct holder){.hold = HOLD_MAPPED, .descriptor = -1, .ending = ""};
     holder_json(&j, &h, "/data/db");
     h.hold = HOLD_OFD;
+    h.end = HOLDER_TO_END;
     h.where = WHERE_OTHER_HOST;
     holder_json(&j, &h, "/data/db");
     json_end(&j, ']');
@@ -696,9 +699,9 @@ Test(holders, json_has_all_that_is_known)
     cr_expect_str_eq(
         buffer,
         "{\"holders\":[{\"pid\":42,\"command\":\"x\",\"kind\":\"POSIX write lock\","
-        "\"file\":\"/data/db-shm\",\"lock\":\"WAL write\",\"exclusive\":true,\"fd\":5,"
-        "\"writes\":true,\"inner_pid\":7},"
+        "\"file\":\"/data/db-shm\",\"lock\":\"WAL write\",\"exclusive\":true,\"start\":120,"
+        "\"end\":120,\"fd\":5,\"writes\":true,\"inner_pid\":7},"
         "{\"pid\":0,\"command\":\"\",\"kind\":\"mapped\",\"file\":\"/data/db\",\"writes\":false},"
         "{\"pid\":0,\"command\":\"\",\"kind\":\"OFD lock\",\"file\":\"/data/db\","
-        "\"exclusive\":false,\"where\":\"another host\"}]}");
+        "\"exclusive\":false,\"start\":0,\"where\":\"another host\"}]}");
 }

@@ -12,11 +12,15 @@ static struct wait_request request;
 static struct wait_result result;
 static struct holder list[16];
 static struct holders holders = {.list = list, .room = 16};
+static enum until level = UNTIL_UNLOCKED;
 
 static void prepare(const char *path, unsigned ms)
 {
-    request = (struct wait_request){
-        .check_interval = 50 * MS, .max_collections = 5, .max_files = 3, .holders = &holders};
+    request = (struct wait_request){.until = level,
+                                    .check_interval = 50 * MS,
+                                    .max_collections = 5,
+                                    .max_files = 3,
+                                    .holders = &holders};
     strcpy(request.path, path);
     request.began = sys_now();
     request.deadline = request.began + (uint64_t)ms * MS;
@@ -54,6 +58,34 @@ Test(wait, the_back_off_is_a_tenth_of_the_waiting_time_between_a_start_and_the_i
             before = sleep;
         }
     }
+}
+
+/* --- how long it is deaf after an event --- */
+
+static void deaf_is(uint64_t expected, uint64_t last, uint64_t since_last, uint64_t backoff)
+{
+    bool differs = false;
+    uint64_t before = 0;
+    for (int i = 0; i < 100; i++) {
+        uint64_t deaf = wait_deaf(last, since_last, backoff);
+        cr_assert_leq(deaf, expected);
+        cr_assert_geq(deaf, expected / 2);
+        differs |= i > 0 && deaf != before;
+        before = deaf;
+    }
+    cr_expect(differs, "two who are woken together would ask together again");
+}
+
+Test(wait, it_is_deaf_for_longer_and_longer_where_events_follow_each_other_in_vain)
+{
+    const uint64_t first = 50000;
+    const uint64_t backoff = 10 * MS;
+    deaf_is(first, 0, 0, backoff);
+    deaf_is(2 * first, first, first, backoff);
+    deaf_is(8 * first, 4 * first, 31 * first, backoff);
+    deaf_is(first, 4 * first, 32 * first, backoff);
+    deaf_is(backoff, backoff, backoff, backoff);
+    deaf_is(20000, first, first, 20000);
 }
 
 /* --- a file --- */
@@ -104,6 +136,69 @@ Test(wait, it_settles_after_the_release_of_a_lease_and_never_before)
     settles_after_release(KEEPS_LEASE);
 }
 
+/* --- the levels --- */
+
+Test(wait, at_each_level_it_settles_after_the_close_and_never_before)
+{
+    level = UNTIL_UNWRITTEN;
+    settles_after_release(KEEPS_OPEN_FOR_WRITING);
+    settles_after_release(KEEPS_MAPPED_FOR_WRITING);
+    level = UNTIL_CLOSED;
+    settles_after_release(KEEPS_OPEN);
+    settles_after_release(KEEPS_MAPPED);
+    settles_after_release(KEEPS_READ_LEASE);
+}
+
+/* Waits in a process of its own; the result comes into shared memory. */
+static pid_t wait_elsewhere(const char *path, struct wait_result *shared)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        sys_sigset all = ~0ull;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sys_sigmask(SIG_SETMASK, &all, NULL);
+        prepare(path, LONG_TIME);
+        wait_file(&request, shared);
+        _exit(0);
+    }
+    return pid;
+}
+
+enum { WAITERS = 4 };
+
+/* The probes that the busiest of n waiters has made, while a file was open for a second. */
+static unsigned most_probes_of(unsigned n, struct wait_result *results)
+{
+    pid_t pids[WAITERS];
+    unsigned most = 0;
+    const char *path = a_file("file");
+    struct keeper k = keep(KEEPS_OPEN, path, 1000);
+    for (unsigned i = 0; i < n; i++)
+        pids[i] = wait_elsewhere(path, &results[i]);
+    for (unsigned i = 0; i < n; i++) {
+        waitpid(pids[i], NULL, 0);
+        cr_expect_eq(results[i].outcome, OUTCOME_SETTLED_AFTER_WAITING);
+        most = results[i].probes > most ? results[i].probes : most;
+    }
+    cr_expect_neq(atomic_load(k.let_go), 0u, "settled while it was open");
+    return most;
+}
+
+/* Each question at this level is an open and a close, which wakes the others. */
+Test(wait, several_who_wait_until_closed_keep_each_other_neither_waiting_nor_busy)
+{
+    struct wait_result *results = mmap(NULL, WAITERS * sizeof *results, PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert(results != MAP_FAILED);
+    level = UNTIL_CLOSED;
+    unsigned alone = most_probes_of(1, results);
+    cr_expect_leq(results[0].events, 4u, "woken by its own questions");
+    unsigned two = most_probes_of(2, results);
+    unsigned four = most_probes_of(4, results);
+    cr_expect_lt(two, 10 * alone);
+    cr_expect_lt(four, 10 * alone);
+}
+
 Test(wait, it_times_out_with_the_holder_and_the_file)
 {
     const char *path = a_file("file");
@@ -131,6 +226,34 @@ Test(wait, the_holder_is_named_only_where_somebody_asks)
     wait_for_file(path, 0);
     cr_expect_eq(result.holder.pid, k.pid);
     let_go(&k);
+}
+
+Test(wait, all_holders_are_named_and_the_first_stands_in_the_result)
+{
+    const char *path = a_file("file");
+    struct keeper k = keep(KEEPS_POSIX_READ, path, -1);
+    struct keeper other = keep(KEEPS_FLOCK_SHARED, path, -1);
+    struct keeper sidecar = keep(KEEPS_FLOCK, a_file("file-wal"), -1);
+    wait_for_file(path, 0);
+    cr_expect_eq(holders.count, 3u);
+    cr_expect_eq(result.holder.pid, k.pid, "the one that the kernel named");
+    cr_expect_eq(memcmp(&result.holder, &list[0], sizeof list[0]), 0);
+    let_go(&k);
+    let_go(&other);
+    let_go(&sidecar);
+}
+
+/* The probe's own descriptor would be one. */
+Test(wait, who_waits_is_no_holder)
+{
+    const char *path = a_file("file");
+    for (level = UNTIL_UNLOCKED; level <= UNTIL_CLOSED; level++) {
+        struct keeper k = keep(KEEPS_POSIX_WRITE, path, -1);
+        wait_for_file(path, 0);
+        cr_expect_eq(holders.count, 1u, "at %s", until_names[level]);
+        cr_expect_eq(list[0].pid, k.pid);
+        let_go(&k);
+    }
 }
 
 Test(wait, without_time_it_asks_once_and_does_not_sleep)

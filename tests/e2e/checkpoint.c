@@ -1,0 +1,168 @@
+/* settle-wait --checkpoint: is the main file alone the whole database? */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(checkpoint, .init = world_begin, .fini = world_end, .timeout = 120);
+
+#define WAIT "build/settle-wait"
+
+/* A database in the world with rows that are in the -wal only, left behind by a process that was
+ * killed. mode: its journal_mode; hot: within a transaction whose pages are in the main file. */
+static void leave_behind(const char *mode, const char *script)
+{
+    struct process p = PLAIN("/usr/bin/python3", "-c",
+                             "import sqlite3, sys\n"
+                             "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+                             "c.execute('pragma journal_mode=' + sys.argv[2])\n"
+                             "c.execute('create table t(a)')\n"
+                             "exec(sys.argv[3])\n"
+                             "print('left', flush=True)\n"
+                             "sys.stdin.readline()\n",
+                             world.primary, mode, script);
+    await_line(&p, "left");
+    kill(p.pid, SIGKILL);
+    finish(&p);
+}
+
+static const char ten_rows[] = "for i in range(10): c.execute('insert into t values (?)', (i,))";
+
+/* Of a copy of the main file alone. */
+static int rows_of_main_file(void)
+{
+    char line[64] = "";
+    struct process p = PLAIN("sh", "-c",
+                             "cp \"$1\" \"$1.copy\"; sqlite3 \"$1.copy\" "
+                             "'select count(*) from t' 2>/dev/null || echo -1",
+                             "sh", world.primary);
+    if (fgets(line, sizeof line, p.out) == NULL)
+        line[0] = '\0';
+    finish(&p);
+    return atoi(line);
+}
+
+static bool exists(const char *name)
+{
+    struct stat st;
+    return stat(in_dir(name), &st) == 0;
+}
+
+static void expect_said(struct process p, int status, const char *message)
+{
+    cr_expect_eq(finish(&p), status, "%s", errors_of(&p));
+    cr_expect_not_null(strstr(errors_of(&p), message), "no '%s' in: %s", message, errors_of(&p));
+}
+
+Test(checkpoint, frames_that_are_in_the_wal_only_are_counted_and_left_there)
+{
+    leave_behind("wal", ten_rows);
+    expect_said(PLAIN(WAIT, world.dir), 0,
+                "chroma.sqlite3-wal: 12 frames are not in the database yet; --checkpoint folds");
+    unlink(in_dir("chroma.sqlite3-shm")); /* then the frames themselves are read */
+    expect_said(PLAIN(WAIT, world.primary), 0, "chroma.sqlite3-wal: 12 frames are not");
+    cr_expect(exists("chroma.sqlite3-wal"));
+    cr_expect_eq(rows_of_main_file(), -1, "the table itself is in the -wal only");
+}
+
+Test(checkpoint, they_are_folded_in)
+{
+    leave_behind("wal", ten_rows);
+    expect_said(PLAIN(WAIT, "--checkpoint", world.dir), 0,
+                "chroma.sqlite3-wal: 12 frames are folded into the database now");
+    cr_expect_eq(rows_of_main_file(), 10);
+    cr_expect_not(exists("chroma.sqlite3-wal"));
+    struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_str_eq(errors_of(&p), "", "there is nothing left to say");
+}
+
+Test(checkpoint, frames_that_have_been_copied_already_are_not_counted)
+{
+    leave_behind("wal",
+                 "exec(\"for i in range(10): c.execute('insert into t values (?)', (i,))\")\n"
+                 "c.execute('pragma wal_checkpoint')");
+    struct process p = PLAIN(WAIT, world.dir);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_str_eq(errors_of(&p), "");
+    cr_expect(exists("chroma.sqlite3-wal"));
+    cr_expect_eq(rows_of_main_file(), 10);
+}
+
+Test(checkpoint, a_transaction_that_a_crash_has_left_half_done_is_rolled_back)
+{
+    leave_behind("delete", "c.execute('insert into t values (1)')\n"
+                           "c.execute('pragma cache_size=5')\n"
+                           "c.execute('begin')\n"
+                           "c.executemany('insert into t values (?)', [('x' * 3000,)] * 200)");
+    cr_assert(exists("chroma.sqlite3-journal"));
+    struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_not(exists("chroma.sqlite3-journal"));
+    cr_expect_eq(rows_of_main_file(), 1);
+}
+
+Test(checkpoint, a_journal_that_is_kept_between_transactions_is_nothing_to_fold)
+{
+    leave_behind("persist", ten_rows);
+    cr_assert(exists("chroma.sqlite3-journal"));
+    struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_str_eq(errors_of(&p), "");
+}
+
+Test(checkpoint, waits_until_nobody_has_the_store_open)
+{
+    leave_behind("wal", ten_rows);
+    struct process holder = hold("open", world.primary, 300);
+    struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_geq(now_ns(), released_at(&holder));
+    cr_expect_eq(rows_of_main_file(), 10);
+}
+
+Test(checkpoint, folds_nothing_while_somebody_has_the_store_open)
+{
+    leave_behind("wal", ten_rows);
+    struct process holder = hold("open", in_dir("chroma.sqlite3-wal"), 1000);
+    expect_said(PLAIN(WAIT, "--checkpoint", "--max-wait", "100ms", world.dir), 1,
+                "chroma.sqlite3-wal: 12 frames are not in the database yet");
+    cr_expect_eq(rows_of_main_file(), -1);
+    released_at(&holder);
+}
+
+Test(checkpoint, of_what_is_no_database_says_so)
+{
+    FILE *file = fopen(world.primary, "w");
+    cr_assert(file != NULL && fputs("no database, but longer than a header of one would be, "
+                                    "which has a hundred bytes, and as this line has, too.\n",
+                                    file) >= 0);
+    fclose(file);
+    file = fopen(in_dir("chroma.sqlite3-journal"), "w");
+    cr_assert(file != NULL && fputs("no journal", file) >= 0);
+    fclose(file);
+    expect_said(PLAIN(WAIT, "--checkpoint", world.dir), 3, "is no SQLite database");
+    cr_assert_eq(unlink(in_dir("chroma.sqlite3-journal")), 0, "SQLite would have removed it");
+    struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
+    cr_expect_eq(finish(&p), 0, "a file that has nothing beside it has nothing to fold");
+}
+
+Test(checkpoint, is_the_opposite_of_list)
+{
+    expect_said(PLAIN(WAIT, "--checkpoint", "--list", world.dir), 2, "expected one of them");
+}
+
+/* Without the option it needs no libsqlite3: nothing of it is linked. */
+Test(checkpoint, is_all_that_libsqlite3_is_loaded_for)
+{
+    struct process p = PLAIN("sh", "-c", "readelf -d build/settle-wait | grep -q sqlite");
+    cr_expect_eq(finish(&p), 1);
+    p = PLAIN("sh", "-c",
+              "strace -f -e trace=openat build/settle-wait \"$1\" 2>&1 | grep -q sqlite3.so", "sh",
+              world.dir);
+    cr_expect_eq(finish(&p), 1);
+}

@@ -1,0 +1,158 @@
+/* SETTLE_UNTIL: closes that wait until nobody writes the store, or until nobody has it open. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+
+TestSuite(levels, .init = world_begin, .fini = world_end, .timeout = 120);
+
+/* Room for a busy machine. */
+static const uint64_t soon = 250 * (uint64_t)MS;
+
+static struct process stepper_until(const char *level, const char *max_wait)
+{
+    return SHIMMED_WITH(OPTIONS("--until", level, "--max-wait", max_wait),
+                        "build/programs/stepper");
+}
+
+static void open_store(struct process *p, const char *handle)
+{
+    char command[PATH_MAX + 32];
+    snprintf(command, sizeof command, "open %s - %s", handle, world.primary);
+    cr_assert_geq(step(p, command).result, 0);
+}
+
+static void expect_wait(const char *level, const char *kind, bool waits)
+{
+    struct process p = stepper_until(level, "5");
+    open_store(&p, "a");
+    struct process holder = hold(kind, world.primary, 300);
+    struct step s = step(&p, "close a");
+    uint64_t closed = now_ns();
+    uint64_t released = released_at(&holder);
+    cr_expect_eq(s.result, 0);
+    cr_expect_eq(s.error, 12345);
+    if (waits) {
+        cr_expect_geq(closed, released, "%s, %s", level, kind);
+        cr_expect_lt(closed, released + soon, "%s, %s", level, kind);
+    } else {
+        cr_expect_lt(closed, released, "%s, %s", level, kind);
+    }
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(levels, at_unlocked_an_open_file_is_no_reason_to_wait)
+{
+    expect_wait("unlocked", "open", false);
+    expect_wait("unlocked", "writing", false);
+    expect_wait("unlocked", "mapped", false);
+}
+
+Test(levels, at_unwritten_a_close_waits_for_those_who_can_write)
+{
+    expect_wait("unwritten", "writing", true);
+    expect_wait("unwritten", "posix", true);
+    expect_wait("unwritten", "open", false);
+}
+
+Test(levels, at_closed_a_close_waits_for_all_who_have_the_file_open)
+{
+    expect_wait("closed", "open", true);
+    expect_wait("closed", "writing", true);
+    expect_wait("closed", "mapped", true);
+    expect_wait("closed", "flock-shared", true);
+}
+
+Test(levels, a_sidecar_that_is_open_counts_as_the_primary_does)
+{
+    const char *wal = in_dir("chroma.sqlite3-wal");
+    FILE *file = fopen(wal, "w");
+    cr_assert_not_null(file);
+    fclose(file);
+    struct process p = stepper_until("closed", "5");
+    open_store(&p, "a");
+    struct process holder = hold("open", wal, 300);
+    step(&p, "close a");
+    cr_expect_geq(now_ns(), released_at(&holder));
+    finish(&p);
+}
+
+Test(levels, a_free_store_costs_one_probe_and_no_sleep)
+{
+    static const char *const names[] = {"unwritten", "closed"};
+    for (size_t i = 0; i < 2; i++) {
+        struct process p = stepper_until(names[i], "5");
+        open_store(&p, "a");
+        step(&p, "close a");
+        finish(&p);
+        cr_expect_eq(log_count("chroma.sqlite3 probes=1 sleeps=0 events=0"), i + 1);
+    }
+}
+
+Test(levels, all_holders_are_in_the_log_in_one_line)
+{
+    char first[64];
+    char second[64];
+    char third[64];
+    struct process p = stepper_until("closed", "200ms");
+    open_store(&p, "a");
+    struct process writer = hold("posix", world.primary, 2000);
+    struct process reader = hold("open", world.primary, 2000);
+    struct process mapper = hold("mapped", world.primary, 2000);
+    step(&p, "close a");
+    snprintf(first, sizeof first, "held by POSIX write lock of pid %d (holder); also ",
+             (int)writer.pid);
+    snprintf(second, sizeof second, "open of pid %d (holder)", (int)reader.pid);
+    snprintf(third, sizeof third, "mapped of pid %d (holder)", (int)mapper.pid);
+    cr_expect(log_has(first), "no '%s'", first);
+    cr_expect(log_has(second), "no '%s'", second);
+    cr_expect(log_has(third), "no '%s'", third);
+    cr_expect_eq(log_count("still locked after"), 1);
+    finish(&p);
+    released_at(&writer);
+    released_at(&reader);
+    released_at(&mapper);
+}
+
+/* The file is open by a raw system call, which the library does not see. */
+Test(levels, another_handle_of_this_process_is_named_by_its_descriptor)
+{
+    char command[PATH_MAX + 32];
+    char expected[128];
+    struct process p = stepper_until("closed", "200ms");
+    open_store(&p, "a");
+    snprintf(command, sizeof command, "hiddenopen b - %s", world.primary);
+    long descriptor = step(&p, command).result;
+    step(&p, "close a");
+    snprintf(expected, sizeof expected,
+             "held by open for writing of pid %d (stepper, this process), descriptor %ld",
+             (int)p.pid, descriptor);
+    cr_expect(log_has(expected), "no '%s'", expected);
+    finish(&p);
+}
+
+/* SIGIO would end the program. It comes only to who opens within a microsecond: so both are busy.
+ */
+Test(levels, a_program_whose_store_is_opened_all_the_time_gets_no_signal)
+{
+    static const char *const names[] = {"unwritten", "closed"};
+    for (size_t i = 0; i < 2; i++) {
+        struct process opener =
+            PLAIN("/usr/bin/python3", "-c",
+                  "import os, sys\n"
+                  "while True:\n"
+                  "    try:\n"
+                  "        os.close(os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK))\n"
+                  "    except BlockingIOError:\n"
+                  "        pass\n",
+                  world.primary);
+        char command[PATH_MAX + 32];
+        struct process p = stepper_until(names[i], "5");
+        snprintf(command, sizeof command, "thousand a - %s", world.primary);
+        cr_expect_eq(step(&p, command).error, 12345);
+        cr_expect_eq(finish(&p), 0);
+        kill(opener.pid, SIGKILL);
+        finish(&opener);
+    }
+}

@@ -1,0 +1,154 @@
+/* settle-wait on a terminal: the line that shows how it goes, and signals. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(terminal, .init = world_begin, .fini = world_end, .timeout = 120);
+
+static char screen[1 << 16]; /* all that was written to it */
+static size_t screen_length;
+static int terminal;
+
+static pid_t start_on_terminal(const char *max_wait)
+{
+    struct winsize size = {.ws_row = 24, .ws_col = 60};
+    pid_t pid = forkpty(&terminal, NULL, NULL, &size);
+    if (pid == 0) {
+        execl("build/settle-wait", "settle-wait", "--max-wait", max_wait, world.dir, NULL);
+        _exit(127);
+    }
+    screen_length = 0;
+    screen[0] = '\0';
+    return pid;
+}
+
+/* Reads until the screen has the text, or for a time. False at the program's end. */
+static bool await_on_screen(const char *text)
+{
+    struct pollfd entry = {.fd = terminal, .events = POLLIN};
+    while (text == NULL || strstr(screen, text) == NULL) {
+        ssize_t got = -1;
+        if (poll(&entry, 1, 20000) > 0)
+            got = read(terminal, screen + screen_length, sizeof screen - 1 - screen_length);
+        if (got <= 0)
+            return false;
+        screen_length += (size_t)got;
+        screen[screen_length] = '\0';
+    }
+    return true;
+}
+
+static int end_of(pid_t pid)
+{
+    int status = 0;
+    await_on_screen(NULL);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    close(terminal);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static bool ends_erased(void)
+{
+    static const char erased[] = "\r\033[K";
+    return screen_length >= 4 && memcmp(screen + screen_length - 4, erased, 4) == 0;
+}
+
+Test(terminal, shows_what_is_waited_for_by_whom_it_is_held_and_the_time_left)
+{
+    char expected[64];
+    struct process holder = hold("posix", world.primary, 1500);
+    pid_t pid = start_on_terminal("10");
+    snprintf(expected, sizeof expected, " left, waiting for %.20s", world.dir);
+    cr_expect(await_on_screen(expected), "%s", screen);
+    cr_expect_eq(end_of(pid), 0);
+    cr_expect(ends_erased(), "the line is gone");
+    released_at(&holder);
+}
+
+Test(terminal, the_line_fits_the_width)
+{
+    struct process holder = hold("posix", world.primary, 1000);
+    pid_t pid = start_on_terminal("10");
+    cr_expect(await_on_screen("waiting"));
+    end_of(pid);
+    for (const char *line = strtok(screen, "\r"); line != NULL; line = strtok(NULL, "\r"))
+        cr_expect_leq(strlen(line), strlen("\033[K") + 59, "'%s'", line);
+    released_at(&holder);
+}
+
+Test(terminal, a_short_wait_draws_nothing)
+{
+    pid_t pid = start_on_terminal("10");
+    cr_expect_eq(end_of(pid), 0);
+    cr_expect_eq(screen_length, 0u);
+}
+
+static void expect_end_by(int number)
+{
+    struct process holder = hold("posix", world.primary, 3000);
+    pid_t pid = start_on_terminal("10");
+    cr_expect(await_on_screen("waiting"));
+    uint64_t began = now_ns();
+    kill(pid, number);
+    cr_expect_eq(end_of(pid), 128 + number);
+    cr_expect_lt(now_ns(), began + 1000 * (uint64_t)MS);
+    cr_expect(ends_erased(), "signal %d", number);
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+}
+
+Test(terminal, a_signal_ends_it_by_that_signal_and_erases_the_line)
+{
+    expect_end_by(SIGINT);
+    expect_end_by(SIGTERM);
+    expect_end_by(SIGHUP);
+}
+
+/* As the terminal's driver sends it to all of its processes, the one that waits included. */
+Test(terminal, the_interrupt_key_ends_all_of_it)
+{
+    struct process holder = hold("posix", world.primary, 3000);
+    pid_t pid = start_on_terminal("10");
+    cr_expect(await_on_screen("waiting"));
+    cr_assert_eq(write(terminal, "\003", 1), 1);
+    cr_expect_eq(end_of(pid), 128 + SIGINT);
+    cr_expect_null(strstr(screen, "ended from outside"));
+    sleep_ms(100);
+    char command[PATH_MAX + 64];
+    snprintf(command, sizeof command, "settle-wait --max-wait 10 %s", world.dir);
+    struct process p = PLAIN("pgrep", "-f", command);
+    cr_expect_eq(finish(&p), 1, "nothing is left of it");
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+}
+
+Test(terminal, without_one_nothing_is_drawn_and_signals_end_it_all_the_same)
+{
+    struct process holder = hold("posix", world.primary, 3000);
+    struct process p = PLAIN("build/settle-wait", "--max-wait", "10", world.dir);
+    sleep_ms(400);
+    cr_expect_eq(kill(p.pid, SIGTERM), 0);
+    cr_expect_eq(finish(&p), 128 + SIGTERM);
+    cr_expect_str_eq(errors_of(&p), "");
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+}
+
+Test(terminal, a_signal_that_is_ignored_stays_ignored)
+{
+    struct process holder = hold("posix", world.primary, 1000);
+    struct process p = PLAIN("sh", "-c", "trap '' INT; exec build/settle-wait --max-wait 10 \"$1\"",
+                             "sh", world.dir);
+    sleep_ms(400);
+    cr_expect_eq(kill(p.pid, SIGINT), 0);
+    cr_expect_eq(finish(&p), 0);
+    released_at(&holder);
+}
