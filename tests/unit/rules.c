@@ -51,7 +51,7 @@ Test(rules, without_any_the_settings_hold)
 Test(rules, each_option_sets_its_own_field_and_the_rest_is_as_in_the_settings)
 {
     read_rules("/a: max_wait=1.5; /b: check_interval=3ms; /c: trigger=every; /d: name=x;"
-               "/e: until=unlocked; /f:");
+               "/e: until=closed; /f:");
     cr_expect_eq(complaints, 0u, "%s", complaint);
     cr_expect_eq(rule_in("/a")->max_wait, 1500u * MS);
     cr_expect_eq(rule_in("/a")->check_interval, 50u * MS);
@@ -61,7 +61,7 @@ Test(rules, each_option_sets_its_own_field_and_the_rest_is_as_in_the_settings)
     cr_expect_eq(rule_in("/c")->trigger, TRIGGER_EVERY);
     cr_expect_str_empty(rule_in("/c")->name);
     cr_expect_str_eq(rule_in("/d")->name, "x");
-    cr_expect_eq(rule_in("/e")->until, UNTIL_UNLOCKED);
+    cr_expect_eq(rule_in("/e")->until, UNTIL_CLOSED);
     cr_expect_eq(rules_find("/f/x"), 6u, "a rule without options is an exception to those behind");
 }
 

@@ -107,7 +107,7 @@ Test(settings, each_variable_sets_its_own_field)
         (char[]){"SETTLE_FALLBACK_DELAY=3"},
         (char[]){"SETTLE_TOTAL_WAIT=4s"},
         (char[]){"SETTLE_RULES=/srv: max_wait=1"},
-        (char[]){"SETTLE_UNTIL=unlocked"},
+        (char[]){"SETTLE_UNTIL=closed"},
         (char[]){"SETTLE_TRIGGER=every"},
         (char[]){"SETTLE_AT_EXIT=off"},
         (char[]){"SETTLE_DEEPBIND=strip"},
@@ -127,7 +127,7 @@ Test(settings, each_variable_sets_its_own_field)
     cr_expect_eq(s.check_interval, 2000000u);
     cr_expect_eq(s.fallback_delay, 3000000000u);
     cr_expect_eq(s.total_wait, 4000000000u);
-    cr_expect_eq(s.until, UNTIL_UNLOCKED);
+    cr_expect_eq(s.until, UNTIL_CLOSED);
     cr_expect_eq(s.trigger, TRIGGER_EVERY);
     cr_expect_eq(s.at_exit, AT_EXIT_OFF);
     cr_expect_eq(s.deepbind, DEEPBIND_STRIP);
@@ -148,7 +148,7 @@ Test(settings, a_bad_value_is_one_complaint_that_names_it_and_what_is_right_and_
         {"SETTLE_CHECK_INTERVAL", "-1", "seconds such as 2.0 or 500ms"},
         {"SETTLE_FALLBACK_DELAY", "1h", "seconds such as 2.0 or 500ms"},
         {"SETTLE_TOTAL_WAIT", "none", "seconds such as 2.0 or 500ms"},
-        {"SETTLE_UNTIL", "done", "unlocked"},
+        {"SETTLE_UNTIL", "done", "unlocked, unwritten or closed"},
         {"SETTLE_TRIGGER", "first", "last or every"},
         {"SETTLE_AT_EXIT", "on", "pending or off"},
         {"SETTLE_DEEPBIND", "1", "keep or strip"},
