@@ -66,17 +66,17 @@ static void say_no_primary(struct target *t)
 void target_locate(struct target *t, const char *given)
 {
     struct stat st;
+    int result = stat(given, &st);
+    bool directory = result == 0 && S_ISDIR(st.st_mode);
     t->given = given;
-    if (stat(given, &st) < 0)
-        fail(t, strerror(errno));
-    else if (S_ISDIR(st.st_mode))
+    if (directory)
         t->located = find_primary(t, given);
-    else if (realpath(given, t->request.path) != NULL)
-        t->located = true;
     else
-        fail(t, strerror(errno));
-    if (!t->located && t->status == STATUS_SETTLED)
+        t->located = result == 0 && realpath(given, t->request.path) != NULL;
+    if (!t->located && directory)
         say_no_primary(t);
+    else if (!t->located)
+        fail(t, strerror(errno));
 }
 
 static void say_unexamined(struct target *t)

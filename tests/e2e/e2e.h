@@ -74,8 +74,8 @@ struct step {
 struct step step(struct process *p, const char *command);
 struct step say(struct process *p, const char *command, const char *path);
 
-/* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path from
- * now on for a time, or has it open without one ("open", "writing", "mapped"). */
+/* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path
+ * from now on for a time, or has it open without one ("open", "writing", "mapped"). */
 struct process hold(const char *kind, const char *path, unsigned ms);
 
 /* How many threads a process has. */
