@@ -430,7 +430,7 @@ rules_add_up() {
     refuses_rule '/a: name=x; /b: name=y' 'expected one rule, without a semicolon'
     refuses_rule '/a: max_wait=soon' "max_wait 'soon': expected $seconds"
     refuses_rule '/a: name=x check_interval=' "check_interval '': expected $seconds"
-    refuses_rule '/a: until=never' "until 'never': expected one of: unlocked"
+    refuses_rule '/a: until=never' "until 'never': expected one of: unlocked unwritten closed"
     refuses_rule '/a: trigger=all name=x' "trigger 'all': expected one of: last every"
     refuses_rule '/a: name=' "name '': expected a name"
     for value in max_wait maxwait=1 '*'; do
