@@ -25,12 +25,15 @@ endif
 # Layers, from the ground up; each calls only what stands before it.
 GROUND := text glob json profile settings rules descriptor filter helper append log record reader
 KERNEL := holders probe watch locate
+
+GROUND := text glob json profile settings rules filter helper append log record reader
+KERNEL := holder proc holders probe watch descriptor locate
 WAITING := wait store history budget block connection track
 HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone
 WAIT_ONLY := wal checkpoint target report progress vigil
-WAIT_MODULES := settle_wait $(WAIT_ONLY) text glob json settings profile reader holders probe watch wait
+WAIT_MODULES := settle_wait $(WAIT_ONLY) text glob json settings profile reader holder proc holders probe watch wait
 
 LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
 WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)

@@ -1,6 +1,7 @@
 #include "holders.h"
 
 #include "identity.h"
+#include "proc.h"
 #include "profile.h"
 #include "reader.h"
 #include "sys.h"
@@ -8,91 +9,14 @@
 #include <errno.h>
 #include <string.h>
 
-const char *hold_name(enum hold hold)
-{
-    static const char *const names[] = {
-        "nothing", "POSIX read lock", "POSIX write lock", "OFD lock",
-        "flock",   "lease",           "open for writing", "open",
-        "mapped"};
-    return names[hold];
-}
-
-static bool is_record_lock(enum hold hold)
-{
-    return hold == HOLD_POSIX_READ || hold == HOLD_POSIX_WRITE || hold == HOLD_OFD;
-}
-
-static bool is_lock(enum hold hold)
-{
-    return is_record_lock(hold) || hold == HOLD_FLOCK || hold == HOLD_LEASE;
-}
-
-/* --- SQLite's names --- */
-
-/* A row a lock: the bytes that it is. Of the database: https://www.sqlite.org/lockingv3.html and
- * PENDING_BYTE in the source; of the -shm: https://www.sqlite.org/walformat.html; byte 128 is what
- * every connection holds for as long as it lives. */
-static const struct sqlite_lock {
-    const char *name;
-    bool wal_index;
-    bool exclusive;
-    uint64_t first, last;
-} sqlite_locks[] = {
-    {"EXCLUSIVE", false, true, 0x40000002, 0x400001ff},
-    {"PENDING", false, true, 0x40000000, 0x40000000},
-    {"RESERVED", false, true, 0x40000001, 0x40000001},
-    {"SHARED", false, false, 0x40000002, 0x400001ff},
-    {"WAL write", true, true, 120, 120},
-    {"WAL checkpoint", true, true, 121, 121},
-    {"WAL recover", true, true, 122, 122},
-    {"WAL read", true, false, 123, 127},
-    {"WAL connection", true, false, 128, 128},
-};
-enum { SQLITE_LOCKS = sizeof sqlite_locks / sizeof sqlite_locks[0] };
-
-static const uint64_t sqlite_first[] = {0x40000000, 120}; /* by wal_index */
-static const uint64_t sqlite_last[] = {0x400001ff, 128};
-
-/* The kernel makes one lock of neighbouring ones of the same kind, so that one range can be
- * several. In the database, where each implies the weaker, the strongest counts. */
-unsigned holder_sqlite_locks(bool wal_index, bool exclusive, uint64_t start, uint64_t end)
-{
-    unsigned found = 0;
-    if (start < sqlite_first[wal_index] || end > sqlite_last[wal_index])
-        return 0;
-    for (int i = 0; i < SQLITE_LOCKS; i++) {
-        const struct sqlite_lock *lock = &sqlite_locks[i];
-        if (lock->wal_index == wal_index && (exclusive || !lock->exclusive) &&
-            start <= lock->last && end >= lock->first && (wal_index || found == 0))
-            found |= 1u << i;
-    }
-    return found;
-}
-
-void holder_say_sqlite(struct text *t, const struct holder *h)
-{
-    const char *separator = "";
-    for (int i = 0; i < SQLITE_LOCKS; i++) {
-        if ((h->sqlite >> i & 1u) == 0)
-            continue;
-        text_str(t, separator);
-        text_str(t, sqlite_locks[i].name);
-        separator = "+";
-    }
-}
-
-/* --- the search --- */
-
 enum { FILES_MAX = 4, FIRST_MAX = 64 };
 
 /* A file whose holders are looked for. */
 struct file {
     struct identity identity;
+    struct proc_file in_proc;
     const char *ending;
     bool wal_index;
-    /* The device as /proc/locks and /proc/PID/maps have it, which is the superblock's: on btrfs and
-     * overlayfs not the one that stat gives. */
-    unsigned major, minor;
 };
 
 struct search {
@@ -111,46 +35,14 @@ struct search {
     bool saw_init;
 };
 
-/* A lock as a line of /proc/locks or fdinfo tells it. */
-struct told {
-    struct holder holder;
-    unsigned major, minor;
-    uint64_t ino;
-};
-
-static unsigned long number(const char **at, unsigned base)
-{
-    unsigned long value = 0;
-    for (;; (*at)++) {
-        char c = **at;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                                                : 16;
-        if (digit >= base)
-            return value;
-        value = value * base + digit;
-    }
-}
-
-static unsigned long number_of(const char *digits, unsigned base)
-{
-    return number(&digits, base);
-}
-
-static void proc_path(struct text *t, int pid, const char *name)
-{
-    text_str(t, "/proc/");
-    text_int(t, pid);
-    text_str(t, name);
-}
-
 /* Whether a hold keeps the file from the level. A lease for reading stands in the way of nothing
  * but an open for writing. */
 static bool matters(const struct holder *h, enum until until)
 {
     if (h->hold == HOLD_LEASE)
         return h->exclusive || until == UNTIL_CLOSED;
-    return is_lock(h->hold) || until == UNTIL_CLOSED || (until == UNTIL_UNWRITTEN && h->writes);
+    return hold_is_lock(h->hold) || until == UNTIL_CLOSED ||
+           (until == UNTIL_UNWRITTEN && h->writes);
 }
 
 /* False, having counted it, if there is no room. */
@@ -166,29 +58,6 @@ static bool add(struct holders *found, const struct holder *h)
 
 /* --- which files --- */
 
-/* The device of the mount's superblock: "36 35 98:0 /mnt1 ..." (proc(5), mountinfo). */
-static void find_superblock(struct file *file, uint64_t mount)
-{
-    struct lines lines;
-    char *line;
-    file->major = sys_major(file->identity.dev);
-    file->minor = sys_minor(file->identity.dev);
-    if (lines_open(&lines, "/proc/self/mountinfo") < 0)
-        return;
-    while ((line = lines_next(&lines)) != NULL) {
-        char *id = next_field(&line);
-        next_field(&line);
-        const char *device = next_field(&line);
-        if (device == NULL || number_of(id, 10) != mount)
-            continue;
-        file->major = (unsigned)number(&device, 10);
-        device += *device == ':';
-        file->minor = (unsigned)number(&device, 10);
-        break;
-    }
-    lines_close(&lines);
-}
-
 static void add_file(struct search *s, const char *ending)
 {
     char path[PATH_MAX];
@@ -198,18 +67,20 @@ static void add_file(struct search *s, const char *ending)
     text_str(&t, ending);
     if (t.length + 1 == t.size || sys_statx_cached(AT_FDCWD, path, 0, &st) < 0)
         return;
-    struct file *file = &s->files[s->file_count++];
+    struct file *file = &s->files[s->file_count];
     *file = (struct file){
         .identity = {sys_device(st.dev_major, st.dev_minor), st.ino},
+        .in_proc = {st.dev_major, st.dev_minor, st.ino},
         .ending = ending,
         .wal_index = str_ends_with(path, "-shm"),
     };
-    if (s->file_count > 1 && s->files[0].identity.dev == file->identity.dev) {
-        file->major = s->files[0].major;
-        file->minor = s->files[0].minor;
+    if (s->file_count > 0 && s->files[0].identity.dev == file->identity.dev) {
+        file->in_proc.major = s->files[0].in_proc.major;
+        file->in_proc.minor = s->files[0].in_proc.minor;
     } else {
-        find_superblock(file, st.mnt_id);
+        proc_find_superblock(&file->in_proc, st.mnt_id);
     }
+    s->file_count++;
 }
 
 static const struct file *file_of(const struct search *s, struct identity identity)
@@ -220,70 +91,24 @@ static const struct file *file_of(const struct search *s, struct identity identi
     return NULL;
 }
 
-static const struct file *file_on(const struct search *s, unsigned major, unsigned minor,
-                                  uint64_t ino)
+static const struct file *file_in_proc(const struct search *s, struct proc_file in_proc)
 {
-    for (unsigned i = 0; i < s->file_count; i++)
-        if (s->files[i].identity.ino == ino && s->files[i].major == major &&
-            s->files[i].minor == minor)
+    for (unsigned i = 0; i < s->file_count; i++) {
+        const struct proc_file *file = &s->files[i].in_proc;
+        if (file->ino == in_proc.ino && file->major == in_proc.major &&
+            file->minor == in_proc.minor)
             return &s->files[i];
+    }
     return NULL;
 }
 
 /* --- locks --- */
 
-static enum hold hold_of(const char *type, bool exclusive)
-{
-    if (str_equal(type, "POSIX"))
-        return exclusive ? HOLD_POSIX_WRITE : HOLD_POSIX_READ;
-    if (str_equal(type, "OFDLCK"))
-        return HOLD_OFD;
-    if (str_equal(type, "FLOCK"))
-        return HOLD_FLOCK;
-    if (str_equal(type, "LEASE") || str_equal(type, "DELEG"))
-        return HOLD_LEASE;
-    return HOLD_NONE;
-}
-
-/* "1: FLOCK ADVISORY WRITE 1234 fd:01:5678 0 EOF" (proc(5), locks): the device is hexadecimal, the
- * inode decimal; a "->" behind the number marks one who waits. The pid of an OFD lock is -1, and
- * that of a process that cannot be seen 0. A lease that is being broken tells what it is to become.
- */
-static bool read_lock_line(struct told *told, char *line)
-{
-    next_field(&line);
-    const char *type = next_field(&line);
-    const char *state = next_field(&line);
-    const char *mode = next_field(&line);
-    const char *pid = next_field(&line);
-    const char *where = next_field(&line);
-    const char *start = next_field(&line);
-    const char *end = next_field(&line);
-    if (end == NULL)
-        return false;
-    bool exclusive = !str_equal(mode, "READ") || str_equal(state, "BREAKING");
-    told->holder = (struct holder){
-        .hold = hold_of(type, exclusive),
-        .exclusive = exclusive,
-        .pid = pid[0] == '-' ? 0 : (int)text_number(pid),
-        .descriptor = -1,
-        .ending = "",
-        .start = number_of(start, 10),
-        .end = str_equal(end, "EOF") ? HOLDER_TO_END : number_of(end, 10),
-    };
-    told->major = (unsigned)number(&where, 16);
-    where += *where == ':';
-    told->minor = (unsigned)number(&where, 16);
-    where += *where == ':';
-    told->ino = number(&where, 10);
-    return told->holder.hold != HOLD_NONE;
-}
-
 /* Says of a lock which of the files it is on. */
 static void set_file(struct holder *h, const struct file *file)
 {
     h->ending = file->ending;
-    if (is_record_lock(h->hold))
+    if (hold_is_record_lock(h->hold))
         h->sqlite = holder_sqlite_locks(file->wal_index, h->exclusive, h->start, h->end);
 }
 
@@ -311,14 +136,13 @@ static void search_proc_locks(struct search *s)
     if (lines_open(&lines, "/proc/locks") < 0)
         return;
     while ((line = lines_next(&lines)) != NULL) {
-        struct told told;
-        const struct file *file;
-        if (!read_lock_line(&told, line) ||
-            (file = file_on(s, told.major, told.minor, told.ino)) == NULL)
+        struct proc_lock lock;
+        const struct file *file = proc_read_lock(&lock, line) ? file_in_proc(s, lock.file) : NULL;
+        if (file == NULL)
             continue;
-        set_file(&told.holder, file);
-        if (matters(&told.holder, s->question->until) && !is_told(s->found, &told.holder) &&
-            !add(s->found, &told.holder))
+        set_file(&lock.holder, file);
+        if (matters(&lock.holder, s->question->until) && !is_told(s->found, &lock.holder) &&
+            !add(s->found, &lock.holder))
             s->untold++;
     }
     lines_close(&lines);
@@ -371,31 +195,27 @@ static void look_at_descriptor(struct search *s, int pid, const char *table, con
     text_str(&t, name);
     if (lines_open(&lines, path) < 0)
         return;
-    unsigned long flags = 0;
-    bool locks = false;
+    struct holder h = {.pid = pid, .descriptor = (int)text_number(name), .ending = file->ending};
+    bool has_lock = false;
+    int flags = O_PATH;
     while ((line = lines_next(&lines)) != NULL) {
         const char *key = next_field(&line);
-        if (key == NULL)
+        if (key != NULL && str_equal(key, "flags:"))
+            flags = proc_read_flags(line + strspn(line, "\t "));
+        struct proc_lock lock;
+        if (key == NULL || !str_equal(key, "lock:") || !proc_read_lock(&lock, line))
             continue;
-        if (str_equal(key, "flags:"))
-            flags = number_of(next_field(&line), 8);
-        struct told told;
-        if (!str_equal(key, "lock:") || !read_lock_line(&told, line))
-            continue;
-        told.holder.descriptor = (int)text_number(name);
-        told.holder.writes = (flags & O_ACCMODE) != O_RDONLY;
-        set_file(&told.holder, file);
-        if (matters(&told.holder, s->question->until))
-            locks |= take_lock(s, &told.holder, pid);
+        lock.holder.descriptor = h.descriptor;
+        lock.holder.writes = (flags & O_ACCMODE) != O_RDONLY;
+        set_file(&lock.holder, file);
+        if (matters(&lock.holder, s->question->until))
+            has_lock |= take_lock(s, &lock.holder, pid);
     }
     lines_close(&lines);
-    bool writes = (flags & O_ACCMODE) != O_RDONLY;
-    struct holder h = {.hold = writes ? HOLD_WRITING : HOLD_OPEN,
-                       .writes = writes,
-                       .pid = pid,
-                       .descriptor = (int)text_number(name),
-                       .ending = file->ending};
-    if (!locks && (flags & O_PATH) == 0 && matters(&h, s->question->until))
+    h.writes = (flags & O_ACCMODE) != O_RDONLY;
+    h.hold = h.writes ? HOLD_WRITING : HOLD_OPEN;
+    bool only_a_name = (flags & O_PATH) != 0;
+    if (!has_lock && !only_a_name && matters(&h, s->question->until))
         add(s->found, &h);
 }
 
@@ -418,8 +238,7 @@ static int look_at_descriptors(struct search *s, int pid, const char *table)
         if (++result % 64 == 0 && out_of_time(s))
             break;
         int error = sys_statx_cached(listing.fd, entry->name, 0, &st);
-        if (error ==
-            -EACCES) { /* to read the directory is permitted where to look behind it is not */
+        if (error == -EACCES && !proc_may_look_behind(listing.fd, entry->name)) {
             result = error;
             break;
         }
@@ -430,25 +249,6 @@ static int look_at_descriptors(struct search *s, int pid, const char *table)
     }
     listing_close(&listing);
     return result;
-}
-
-/* Whether the file that a mapping is of was opened for writing: the entry in map_files has the mode
- * of it (proc(5)); without that, whether the mapping itself can write. range: "00400000-00452000",
- * in map_files without the zeros in front. */
-static bool mapping_writes(const char *table, const char *range, const char *permissions)
-{
-    char path[128];
-    struct sys_statx st;
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, table);
-    text_str(&t, "/map_files/");
-    const char *second = strchr(range, '-') + 1;
-    const char *first = range + strspn(range, "0");
-    text_bytes(&t, first, (size_t)(second - first));
-    text_str(&t, second + strspn(second, "0"));
-    if (sys_statx_cached(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st) == 0)
-        return (st.mode & S_IWUSR) != 0;
-    return permissions[1] == 'w' && permissions[3] == 's';
 }
 
 static bool has_descriptor(const struct search *s, int pid, const struct file *file, bool writes)
@@ -462,7 +262,6 @@ static bool has_descriptor(const struct search *s, int pid, const struct file *f
     return false;
 }
 
-/* "7f2c1a000000-7f2c1a008000 rw-s 00000000 fe:00 1234 /data/x" (proc(5), maps). */
 static void look_at_mappings(struct search *s, int pid, const char *table)
 {
     struct lines lines;
@@ -476,21 +275,13 @@ static void look_at_mappings(struct search *s, int pid, const char *table)
     if (lines_open(&lines, path) < 0)
         return;
     while ((line = lines_next(&lines)) != NULL) {
-        const char *range = next_field(&line);
-        const char *permissions = next_field(&line);
-        next_field(&line);
-        const char *device = next_field(&line);
-        const char *ino = next_field(&line);
-        if (ino == NULL)
-            continue;
-        unsigned major = (unsigned)number(&device, 16);
-        device += *device == ':';
-        unsigned minor = (unsigned)number(&device, 16);
-        const struct file *file = file_on(s, major, minor, number_of(ino, 10));
+        struct proc_mapping mapping;
+        const struct file *file =
+            proc_read_mapping(&mapping, line) ? file_in_proc(s, mapping.file) : NULL;
         if (file == NULL)
             continue;
         mapped[file - s->files] = true;
-        writes[file - s->files] |= mapping_writes(table, range, permissions);
+        writes[file - s->files] |= proc_mapping_writes(&mapping, table);
     }
     lines_close(&lines);
     for (unsigned i = 0; i < s->file_count; i++) {
@@ -598,45 +389,6 @@ static void look_into_all(struct search *s)
 
 /* --- who they are --- */
 
-static void read_command(struct holder *h)
-{
-    char path[64];
-    struct text t = text_in(path, sizeof path);
-    proc_path(&t, h->pid, "/comm");
-    int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    long length = sys_read(fd, h->command, sizeof h->command - 1);
-    sys_close(fd);
-    if (length > 0 && h->command[length - 1] == '\n')
-        length--;
-    h->command[length > 0 ? length : 0] = '\0';
-}
-
-/* "NSpid: 4242 7" (proc(5), status): the pid in each namespace, from that of /proc inwards. */
-static void read_inner_pid(struct holder *h)
-{
-    struct lines lines;
-    char path[64];
-    char *line;
-    struct text t = text_in(path, sizeof path);
-    proc_path(&t, h->pid, "/status");
-    if (lines_open(&lines, path) < 0)
-        return;
-    while ((line = lines_next(&lines)) != NULL) {
-        const char *key = next_field(&line);
-        if (key == NULL || !str_equal(key, "NSpid:"))
-            continue;
-        const char *pid = next_field(&line);
-        for (; pid != NULL; pid = next_field(&line))
-            h->inner_pid = (int)text_number(pid);
-        if (h->inner_pid == h->pid)
-            h->inner_pid = 0;
-        break;
-    }
-    lines_close(&lines);
-}
-
 static void name(struct holders *found, struct holder *h)
 {
     if (h->pid == 0 || h->where != WHERE_HERE)
@@ -647,41 +399,11 @@ static void name(struct holders *found, struct holder *h)
             memcpy(h->command, known->command, sizeof h->command);
             return;
         }
-    read_command(h);
-    read_inner_pid(h);
+    proc_read_command(h->pid, h->command, sizeof h->command);
+    h->inner_pid = proc_inner_pid(h->pid);
 }
 
 /* --- the one that the kernel named --- */
-
-/* Whether a process has an open file of that inode, whatever the device: the same file may be
- * mounted twice. */
-static bool has_inode(int pid, uint64_t ino)
-{
-    struct listing listing;
-    char path[64];
-    struct text t = text_in(path, sizeof path);
-    proc_path(&t, pid, "/fd");
-    if (listing_open(&listing, path) < 0)
-        return true; /* who knows */
-    const struct entry *entry;
-    bool found = false;
-    while (!found && (entry = listing_next(&listing)) != NULL) {
-        struct sys_statx st;
-        int error = sys_statx_cached(listing.fd, entry->name, 0, &st);
-        found = error == -EACCES || (error == 0 && st.ino == ino);
-    }
-    listing_close(&listing);
-    return found;
-}
-
-static bool exists(int pid)
-{
-    char path[32];
-    struct stat st;
-    struct text t = text_in(path, sizeof path);
-    proc_path(&t, pid, "");
-    return sys_stat(path, &st) == 0;
-}
 
 /* Whether a found holder is the one that the kernel meant. It says no more of a lease that it
  * refuses than that somebody has the file open. */
@@ -693,7 +415,7 @@ static bool is_meant(const struct holder *found, const struct holder *seen)
         return seen->hold == HOLD_OPEN || found->writes;
     if (seen->where == WHERE_OTHER_NAMESPACE)
         return false;
-    if (is_record_lock(seen->hold))
+    if (hold_is_record_lock(seen->hold))
         return same_lock(found, seen) && (found->pid == seen->pid || seen->pid == 0);
     return found->hold == seen->hold;
 }
@@ -730,35 +452,17 @@ static struct holder as_proc_counts(const struct search *s, const struct holder 
     if (s->self != sys_getpid() && h.where == WHERE_HERE)
         h.pid = 0;
     if (s->question->remote && h.pid > 0 && h.where == WHERE_HERE &&
-        (!exists(h.pid) || (file != NULL && !has_inode(h.pid, file->identity.ino))))
+        (!proc_exists(h.pid) || (file != NULL && !proc_has_inode(h.pid, file->identity.ino))))
         h.where = WHERE_OTHER_HOST;
     return h;
 }
 
 /* --- together --- */
 
-static int number_of_self(void)
-{
-    char link[16];
-    long length = sys_readlink("/proc/self", link, sizeof link - 1);
-    link[length > 0 ? length : 0] = '\0';
-    return (int)text_number(link);
-}
-
-/* The inode number of the first pid namespace is fixed (PROC_PID_INIT_INO in the kernel's
- * proc_ns.h). */
-static bool in_first_namespace(void)
-{
-    char link[32];
-    long length = sys_readlink("/proc/self/ns/pid", link, sizeof link - 1);
-    link[length > 0 ? length : 0] = '\0';
-    return str_equal(link, "pid:[4026531836]");
-}
-
 void holders_find(struct holders *found, const struct holders_question *question,
                   const struct holder *seen)
 {
-    struct search s = {.question = question, .found = found, .self = number_of_self()};
+    struct search s = {.question = question, .found = found, .self = proc_self()};
     found->count = found->unlisted = found->refused = 0;
     found->hurried = false;
 
@@ -774,7 +478,7 @@ void holders_find(struct holders *found, const struct holders_question *question
     look_into_all(&s);
     disown_what_was_passed_on(&s);
 
-    found->out_of_sight = !s.saw_init || !in_first_namespace();
+    found->out_of_sight = !s.saw_init || !proc_shows_all();
     if (seen != NULL) {
         struct holder known = as_proc_counts(&s, seen);
         put_first(&s, &known);
@@ -789,52 +493,6 @@ bool holders_complete(const struct holders *found)
 }
 
 /* --- telling --- */
-
-static void describe_process(struct text *t, const struct holder *h)
-{
-    if (h->where == WHERE_OTHER_NAMESPACE) {
-        text_str(t, " of a process in another pid namespace");
-        return;
-    }
-    if (h->pid == 0) {
-        text_str(t, " of a process that cannot be named from here");
-        return;
-    }
-    text_str(t, " of pid ");
-    text_int(t, h->pid);
-    if (h->where == WHERE_OTHER_HOST) {
-        text_str(t, " on another host");
-        return;
-    }
-    text_str(t, " (");
-    text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
-    if (h->pid == sys_getpid())
-        text_str(t, ", this process");
-    if (h->inner_pid != 0) {
-        text_str(t, ", pid ");
-        text_int(t, h->inner_pid);
-        text_str(t, " in another pid namespace");
-    }
-    text_str(t, ")");
-}
-
-void holder_describe(struct text *t, const struct holder *h)
-{
-    text_str(t, hold_name(h->hold));
-    describe_process(t, h);
-    if (h->pid == sys_getpid() && h->descriptor >= 0) {
-        text_str(t, ", descriptor ");
-        text_int(t, h->descriptor);
-    }
-    if (h->sqlite != 0) {
-        text_str(t, ", ");
-        holder_say_sqlite(t, h);
-    }
-    if (h->ending[0] != '\0') {
-        text_str(t, " on ");
-        text_str(t, h->ending);
-    }
-}
 
 void holders_describe(struct text *t, const struct holders *found)
 {
@@ -870,40 +528,4 @@ void holders_say_missing(struct text *t, const struct holders *found)
         text_str(t, separator);
         text_str(t, "processes outside of this pid namespace cannot be seen");
     }
-}
-
-void holder_json(struct json *j, const struct holder *h, const char *path)
-{
-    static const char *const places[] = {"here", "another pid namespace", "another host"};
-    char buffer[PATH_MAX + 16];
-    struct text file = text_in(buffer, sizeof buffer);
-    text_str(&file, path);
-    text_str(&file, h->ending);
-    json_object(j, NULL);
-    json_int(j, "pid", h->pid);
-    json_str(j, "command", h->command);
-    json_str(j, "kind", hold_name(h->hold));
-    json_str(j, "file", buffer);
-    if (h->sqlite != 0) {
-        char lock[64];
-        struct text t = text_in(lock, sizeof lock);
-        holder_say_sqlite(&t, h);
-        json_str(j, "lock", lock);
-    }
-    if (is_lock(h->hold))
-        json_bool(j, "exclusive", h->exclusive);
-    if (is_record_lock(h->hold)) {
-        json_int(j, "start", (long)h->start);
-        if (h->end != HOLDER_TO_END)
-            json_int(j, "end", (long)h->end);
-    }
-    if (h->descriptor >= 0)
-        json_int(j, "fd", h->descriptor);
-    if (h->descriptor >= 0 || h->hold == HOLD_MAPPED)
-        json_bool(j, "writes", h->writes);
-    if (h->inner_pid != 0)
-        json_int(j, "inner_pid", h->inner_pid);
-    if (h->where != WHERE_HERE)
-        json_str(j, "where", places[h->where]);
-    json_end(j, '}');
 }

@@ -9,7 +9,7 @@
 
 TestSuite(holders, .init = dir_begin, .fini = dir_end, .timeout = 60);
 
-enum { NOBODY = 65534, ROOM = 64 };
+enum { ROOM = 64, CAP_SYS_PTRACE_NUMBER = 19 };
 
 static struct holder list[ROOM];
 static struct holders found = {.list = list, .room = ROOM};
@@ -470,6 +470,74 @@ Test(holders, another_users_lock_is_named_and_that_more_may_be_there_is_said)
     let_go(&other);
 }
 
+/* The directory of the descriptors can be read, but not what is behind them. */
+static int find_without_ptrace(void)
+{
+    drop_capability(CAP_SYS_PTRACE_NUMBER);
+    find(watched, UNTIL_CLOSED);
+    if (found.refused == 0 || holders_complete(&found))
+        return 1;
+    return found.count == 1 && row_of(holder_pid, HOLD_POSIX_WRITE) != NULL ? 0 : 2;
+}
+
+Test(holders, a_more_privileged_process_counts_as_not_looked_into)
+{
+    watched = a_file("file");
+    struct keeper k = keep(KEEPS_POSIX_WRITE, watched, -1);
+    struct keeper other = keep(KEEPS_OPEN, watched, -1);
+    holder_pid = k.pid;
+    cr_expect_eq(in_child(find_without_ptrace), 0);
+    let_go(&k);
+    let_go(&other);
+}
+
+static int taken[2];
+
+/* Takes the lock, and has a child that keeps it and may not be looked into. */
+static void take_and_pass_on(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+        _exit(1);
+    prctl(PR_SET_DUMPABLE, 1); /* which setuid has taken away */
+    int fd = open(watched, O_RDONLY);
+    if (flock(fd, LOCK_SH) < 0)
+        _exit(1);
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_DUMPABLE, 0);
+        _exit(write(taken[1], "", 1) == 1 ? pause() : 1);
+    }
+    close(fd);
+    pause();
+}
+
+static int find_what_was_passed_on(void)
+{
+    if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+        return 1;
+    find(watched, UNTIL_UNLOCKED);
+    if (found.count != 1 || list[0].hold != HOLD_FLOCK)
+        return 2;
+    return list[0].pid == 0 ? 0 : 3;
+}
+
+/* /proc/locks tells of a flock who took it. */
+Test(holders, a_lock_is_not_named_after_one_who_has_passed_it_on)
+{
+    char byte;
+    watched = a_file("file");
+    cr_assert(chmod(unit_dir, 0755) == 0 && pipe(taken) == 0);
+    pid_t taker = fork();
+    if (taker == 0)
+        take_and_pass_on();
+    cr_assert_eq(read(taken[0], &byte, 1), 1);
+    poll(NULL, 0, 50); /* for the close */
+    cr_expect_eq(in_child(find_what_was_passed_on), 0);
+    kill(taker, SIGKILL);
+    waitpid(taker, NULL, 0);
+}
+
 Test(holders, what_is_missing_is_said_in_words)
 {
     char buffer[512];
@@ -605,7 +673,24 @@ Test(holders, one_that_the_kernel_named_has_room_in_a_full_list)
     find_seen(path, &seen, false);
     cr_expect_eq(found.count, 1u);
     cr_expect_eq(list[0].pid, getpid());
+    cr_expect_eq(list[1].hold, HOLD_NONE, "that is not part of the list");
     cr_expect_eq(found.unlisted, 1u);
+    let_go(&k);
+}
+
+/* Two of another pid namespace and of ours may share a lock of the same bytes. */
+Test(holders, one_of_another_pid_namespace_is_not_taken_for_one_of_ours)
+{
+    const char *path = a_file("file");
+    struct keeper k = keep(KEEPS_POSIX_READ, path, -1);
+    struct holder seen = a_write_lock_of(0);
+    seen.hold = HOLD_POSIX_READ;
+    seen.exclusive = false;
+    seen.where = WHERE_OTHER_NAMESPACE;
+    find_seen(path, &seen, false);
+    cr_expect_eq(found.count, 2u);
+    cr_expect_eq(list[0].where, WHERE_OTHER_NAMESPACE);
+    cr_expect_eq(list[1].pid, k.pid);
     let_go(&k);
 }
 

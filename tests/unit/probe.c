@@ -291,25 +291,7 @@ Test(probe, who_opens_the_file_during_a_lease_sends_no_signal_to_the_program)
 
 /* --- where there is no lease --- */
 
-struct capabilities { /* capset(2) */
-    struct {
-        uint32_t version;
-        int pid;
-    } header;
-    struct {
-        uint32_t effective, permitted, inheritable;
-    } data[2];
-};
-
-static void drop_capability(unsigned capability)
-{
-    struct capabilities c = {.header = {0x20080522, 0}};
-    syscall(SYS_capget, &c.header, c.data);
-    c.data[capability / 32].effective &= ~(1u << capability % 32);
-    syscall(SYS_capset, &c.header, c.data);
-}
-
-enum { CAP_LEASE_NUMBER = 28, NOBODY = 65534 };
+enum { CAP_LEASE_NUMBER = 28 };
 
 static enum until asked;
 

@@ -84,6 +84,26 @@ static inline int in_child(int (*body)(void))
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+enum { NOBODY = 65534 }; /* a user without rights */
+
+struct capabilities { /* capset(2) */
+    struct {
+        uint32_t version;
+        int pid;
+    } header;
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } data[2];
+};
+
+static inline void drop_capability(unsigned capability)
+{
+    struct capabilities c = {.header = {0x20080522, 0}};
+    syscall(SYS_capget, &c.header, c.data);
+    c.data[capability / 32].effective &= ~(1u << capability % 32);
+    syscall(SYS_capset, &c.header, c.data);
+}
+
 enum keeps {
     KEEPS_POSIX_READ,
     KEEPS_POSIX_WRITE,
