@@ -12,35 +12,38 @@ struct probe probe_of(const char *path, struct identity expected)
 }
 
 /* Where locks are kept by another host, flock is emulated as a POSIX lock or forwarded, and a trial
- * lock would be taken over there. Numbers from statfs(2). Of these, NFS and SMB grant a lease only
- * where their server has given them the file to cache (nfs4_setlease and cifs_setlease in the
- * kernel), so that a refusal tells of nobody. */
+ * lock would be taken over there. Of these, NFS and SMB grant a lease only where their server has
+ * given them the file to cache (nfs4_setlease and cifs_setlease in the kernel), so that a refusal
+ * tells of nobody. On overlayfs a mapping is one of the file below, and keeps nobody from a lease
+ * (measured). Numbers from statfs(2). */
 static void look_at_file_system(struct probe *p)
 {
     static const struct {
         uint32_t magic;
-        bool foreign;
-    } remotes[] = {
-        {0x6969, true},      /* NFS */
-        {0x517b, true},      /* SMB */
-        {0xff534d42, true},  /* CIFS */
-        {0xfe534d42, true},  /* SMB2 */
-        {0x65735546, false}, /* FUSE: GlusterFS, sshfs and others */
-        {0x00c36400, false}, /* Ceph */
-        {0x01021997, false}, /* 9P */
-        {0x5346414f, false}, /* AFS */
-        {0x0bd00bd0, false}, /* Lustre */
-        {0x01161970, false}, /* GFS2 */
-        {0x7461636f, false}, /* OCFS2 */
+        bool remote, foreign, hides_mappings;
+    } kinds[] = {
+        {0x6969, true, true, false},      /* NFS */
+        {0x517b, true, true, false},      /* SMB */
+        {0xff534d42, true, true, false},  /* CIFS */
+        {0xfe534d42, true, true, false},  /* SMB2 */
+        {0x65735546, true, false, false}, /* FUSE: GlusterFS, sshfs and others */
+        {0x00c36400, true, false, false}, /* Ceph */
+        {0x01021997, true, false, false}, /* 9P */
+        {0x5346414f, true, false, false}, /* AFS */
+        {0x0bd00bd0, true, false, false}, /* Lustre */
+        {0x01161970, true, false, false}, /* GFS2 */
+        {0x7461636f, true, false, false}, /* OCFS2 */
+        {0x794c7630, false, false, true}, /* overlayfs */
     };
     struct statfs fs;
-    p->remote = p->foreign = false;
+    p->remote = p->foreign = p->hides_mappings = false;
     if (sys_fstatfs(p->fd, &fs) < 0)
         return;
-    for (size_t i = 0; i < sizeof remotes / sizeof remotes[0]; i++)
-        if ((uint32_t)fs.f_type == remotes[i].magic) {
-            p->remote = true;
-            p->foreign = remotes[i].foreign;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if ((uint32_t)fs.f_type == kinds[i].magic) {
+            p->remote = kinds[i].remote;
+            p->foreign = kinds[i].foreign;
+            p->hides_mappings = kinds[i].hides_mappings;
         }
 }
 
@@ -138,9 +141,9 @@ static enum verdict ask_flock(struct probe *p)
     return held(p, (struct holder){.hold = HOLD_FLOCK});
 }
 
-/* What a lease would have told, from the processes that may be looked into. A look at one after the
- * other is no instant: it is for where there are no leases. */
-static enum verdict ask_processes(struct probe *p, int error)
+/* Whether a process is found that has the file open or mapped. A look at one after the other is no
+ * instant: it is for what no lease tells. complete: whether none can have been missed. */
+static enum verdict ask_processes(struct probe *p, bool *complete)
 {
     const uint64_t longest = 500000000;
     struct holder list[1];
@@ -150,17 +153,22 @@ static enum verdict ask_processes(struct probe *p, int error)
     if (p->until == UNTIL_CLOSED)
         probe_end(p); /* it would be found */
     holders_find(&found, &question, NULL);
-    if (found.count > 0)
-        return held(p, list[0]);
-    if (holders_complete(&found))
-        return VERDICT_SETTLED;
+    *complete = holders_complete(&found);
+    return found.count > 0 ? held(p, list[0]) : VERDICT_SETTLED;
+}
+
+static enum verdict do_without_lease(struct probe *p, int error)
+{
+    bool complete;
+    enum verdict verdict = ask_processes(p, &complete);
+    if (verdict == VERDICT_HELD || complete)
+        return verdict;
     p->error = error;
-    p->reason =
-        error == EACCES
-            ? "who has it open is not told: not the file's owner, without CAP_LEASE, and not "
-              "all processes may be looked into"
-            : "who has it open is not told: no leases on this file system, and not all "
-              "processes may be looked into";
+    p->reason = error == EACCES
+                    ? "who has it open is not told: not the file's owner, without CAP_LEASE, and "
+                      "not all processes may be looked into"
+                    : "who has it open is not told: no leases on this file system, and not all "
+                      "processes may be looked into";
     return VERDICT_UNEXAMINED;
 }
 
@@ -177,13 +185,14 @@ static enum verdict ask_lease(struct probe *p)
     if (result == 0)
         result = sys_fcntl(p->fd, F_SETLEASE, closed ? F_WRLCK : F_RDLCK);
     if (result == 0) {
+        bool complete;
         sys_fcntl(p->fd, F_SETLEASE, F_UNLCK);
-        return VERDICT_SETTLED;
+        return p->hides_mappings ? ask_processes(p, &complete) : VERDICT_SETTLED;
     }
     if (result == -EAGAIN && !p->foreign)
         return held(p,
                     (struct holder){.hold = closed ? HOLD_OPEN : HOLD_WRITING, .writes = !closed});
-    return ask_processes(p, -result);
+    return do_without_lease(p, -result);
 }
 
 static enum verdict ask(struct probe *p)

@@ -29,12 +29,13 @@ enum verdict {
 struct probe {
     const char *path;
     struct identity expected;
-    enum until until;   /* of what is asked; UNTIL_UNLOCKED unless it is set */
-    int fd;             /* -1 until the file could be opened */
-    bool remote;        /* on a file system of another host: flock is not asked */
-    bool foreign;       /* and it has leases of its own, which tell of no holder */
-    int error;          /* of VERDICT_UNEXAMINED: errno's value, */
-    const char *reason; /* and why, where that does not say it; else NULL */
+    enum until until;    /* of what is asked; UNTIL_UNLOCKED unless it is set */
+    int fd;              /* -1 until the file could be opened */
+    bool remote;         /* on a file system of another host: flock is not asked */
+    bool foreign;        /* and it has leases of its own, which tell of no holder */
+    bool hides_mappings; /* from leases */
+    int error;           /* of VERDICT_UNEXAMINED: errno's value, */
+    const char *reason;  /* and why, where that does not say it; else NULL */
     struct holder holder;
 };
 

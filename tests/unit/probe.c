@@ -379,6 +379,32 @@ Test(probe, without_a_lease_and_without_a_view_of_all_processes_nothing_can_tell
     cr_expect_eq(in_child(as_another_user), VERDICT_SETTLED, "which needs neither");
 }
 
+/* Docker's containers have their files there. */
+Test(probe, a_mapping_on_overlayfs_counts_though_no_lease_tells_of_it)
+{
+    char options[512];
+    const char *names[] = {"lower", "upper", "work", "merged"};
+    cr_assert(unshare(CLONE_NEWNS) == 0 &&
+              mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    cr_assert_eq(mount("none", unit_dir, "tmpfs", 0, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(mkdir(in_dir(names[i]), 0755), 0);
+    snprintf(options, sizeof options, "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work",
+             unit_dir, unit_dir, unit_dir);
+    cr_assert_eq(mount("none", in_dir("merged"), "overlay", 0, options), 0);
+    const char *path = a_file("merged/file");
+    struct keeper k = keep(KEEPS_MAPPED, path, -1);
+    struct probe p = probe_at(path, UNTIL_UNWRITTEN);
+    cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+    probe_end(&p);
+    p = probe_at(path, UNTIL_CLOSED);
+    cr_expect_eq(probe_ask(&p), VERDICT_HELD);
+    cr_expect_eq(p.holder.hold, HOLD_MAPPED);
+    let_go(&k);
+    cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+    cr_assert(umount2(in_dir("merged"), MNT_DETACH) == 0 && umount2(unit_dir, MNT_DETACH) == 0);
+}
+
 /* --- what a probe leaves behind --- */
 
 /* In another process: 0 if it could have every kind of lock on the whole file. */
