@@ -17,9 +17,9 @@ static char screen[1 << 16]; /* all that was written to it */
 static size_t screen_length;
 static int terminal;
 
-static pid_t start_on_terminal(const char *max_wait)
+static pid_t start_on_terminal(const char *max_wait, unsigned short columns)
 {
-    struct winsize size = {.ws_row = 24, .ws_col = 60};
+    struct winsize size = {.ws_row = 24, .ws_col = columns};
     pid_t pid = forkpty(&terminal, NULL, NULL, &size);
     if (pid == 0) {
         execl("build/settle-wait", "settle-wait", "--max-wait", max_wait, world.dir, NULL);
@@ -63,11 +63,13 @@ static bool ends_erased(void)
 
 Test(terminal, shows_what_is_waited_for_by_whom_it_is_held_and_the_time_left)
 {
-    char expected[64];
+    char expected[PATH_MAX + 128];
     struct process holder = hold("posix", world.primary, 1500);
-    pid_t pid = start_on_terminal("10");
-    snprintf(expected, sizeof expected, " left, waiting for %.20s", world.dir);
-    cr_expect(await_on_screen(expected), "%s", screen);
+    pid_t pid = start_on_terminal("10", 300);
+    snprintf(expected, sizeof expected,
+             " s left, waiting for %s, held by POSIX write lock of pid %d (holder)", world.dir,
+             (int)holder.pid);
+    cr_expect(await_on_screen(expected), "no '%s' in %s", expected, screen);
     cr_expect_eq(end_of(pid), 0);
     cr_expect(ends_erased(), "the line is gone");
     released_at(&holder);
@@ -76,7 +78,7 @@ Test(terminal, shows_what_is_waited_for_by_whom_it_is_held_and_the_time_left)
 Test(terminal, the_line_fits_the_width)
 {
     struct process holder = hold("posix", world.primary, 1000);
-    pid_t pid = start_on_terminal("10");
+    pid_t pid = start_on_terminal("10", 60);
     cr_expect(await_on_screen("waiting"));
     end_of(pid);
     for (const char *line = strtok(screen, "\r"); line != NULL; line = strtok(NULL, "\r"))
@@ -86,7 +88,7 @@ Test(terminal, the_line_fits_the_width)
 
 Test(terminal, a_short_wait_draws_nothing)
 {
-    pid_t pid = start_on_terminal("10");
+    pid_t pid = start_on_terminal("10", 60);
     cr_expect_eq(end_of(pid), 0);
     cr_expect_eq(screen_length, 0u);
 }
@@ -94,7 +96,7 @@ Test(terminal, a_short_wait_draws_nothing)
 static void expect_end_by(int number)
 {
     struct process holder = hold("posix", world.primary, 3000);
-    pid_t pid = start_on_terminal("10");
+    pid_t pid = start_on_terminal("10", 60);
     cr_expect(await_on_screen("waiting"));
     uint64_t began = now_ns();
     kill(pid, number);
@@ -116,7 +118,7 @@ Test(terminal, a_signal_ends_it_by_that_signal_and_erases_the_line)
 Test(terminal, the_interrupt_key_ends_all_of_it)
 {
     struct process holder = hold("posix", world.primary, 3000);
-    pid_t pid = start_on_terminal("10");
+    pid_t pid = start_on_terminal("10", 60);
     cr_expect(await_on_screen("waiting"));
     cr_assert_eq(write(terminal, "\003", 1), 1);
     cr_expect_eq(end_of(pid), 128 + SIGINT);
@@ -128,6 +130,20 @@ Test(terminal, the_interrupt_key_ends_all_of_it)
     cr_expect_eq(finish(&p), 1, "nothing is left of it");
     kill(holder.pid, SIGKILL);
     finish(&holder);
+}
+
+/* Or it would end before its parent has erased the line. */
+Test(terminal, the_process_that_waits_leaves_signals_to_its_parent)
+{
+    char pid[16];
+    struct process holder = hold("posix", world.primary, 1500);
+    struct process p = PLAIN("build/settle-wait", "--max-wait", "10", world.dir);
+    snprintf(pid, sizeof pid, "%d", (int)p.pid);
+    sleep_ms(400);
+    struct process killer = PLAIN("pkill", "-INT", "-P", pid);
+    cr_expect_eq(finish(&killer), 0, "there is such a process");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_geq(now_ns(), released_at(&holder));
 }
 
 Test(terminal, without_one_nothing_is_drawn_and_signals_end_it_all_the_same)
