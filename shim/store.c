@@ -5,6 +5,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -18,8 +19,9 @@ static const uint32_t STORE_CLAIMED = UINT32_MAX;
 union store_memory store_memory __attribute__((aligned(4096)));
 #define root (store_memory.root)
 
-/* Absent in other libcs, whose fork children look like vfork children (musl 1.2.3). */
-extern const char *gnu_get_libc_version(void) __attribute__((weak));
+/* In glibc before 2.34 only where libpthread is loaded. */
+extern int pthread_getcpuclockid(pthread_t thread, clockid_t *clock) __attribute__((weak));
+extern pthread_t pthread_self(void) __attribute__((weak));
 
 _Static_assert(sizeof(struct store_root) <= sizeof store_memory.pages, "the root fits its pages");
 
@@ -52,23 +54,22 @@ static bool has_tid_address(void)
            address != NULL;
 }
 
-/* The same, where the kernel does not answer that: a list of robust mutexes, which a vfork child
- * does not have either (set_robust_list(2), and measured). A fork child of glibc before 2.34 has
- * one only where libpthread is loaded. */
-static bool has_robust_list(void)
+/* Libc keeps the thread's number, and corrects it in a fork child; a vfork child has that of its
+ * parent. A thread's clock is made of it (CPUCLOCK_PID in the kernel's posix-timers.h). */
+static bool libc_knows_this_thread(void)
 {
-    void *list = NULL;
-    size_t size;
-    return sys_call(SYS_get_robust_list, 0, (long)&list, (long)&size, 0, 0, 0) == 0 && list != NULL;
+    clockid_t clock;
+    if (pthread_getcpuclockid == NULL || pthread_getcpuclockid(pthread_self(), &clock) != 0)
+        return has_tid_address();
+    return ~(clock >> 3) == sys_gettid();
 }
 
 /* The tables of a fork child are empty and nobody's, and a vfork child of it must not take them.
- * Its pid does not tell it apart. Where nothing else does, or a filter may kill for the question,
- * whoever comes first moves in. */
+ * Its pid does not tell it apart. Where a filter may kill for the question, whoever comes first
+ * moves in. */
 static bool may_move_in(void)
 {
-    return gnu_get_libc_version == NULL || filter_may_kill() || has_tid_address() ||
-           has_robust_list();
+    return filter_may_kill() || libc_knows_this_thread();
 }
 
 bool store_at_home(void)
