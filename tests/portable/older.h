@@ -3,6 +3,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 #define close_range(first, last, flags) (int)syscall(SYS_close_range, first, last, flags)
 #define closefrom(first)                syscall(SYS_close_range, first, ~0u, 0)
 #ifndef __GLIBC__
