@@ -274,7 +274,7 @@ portable:
 .PHONY: cross
 cross:
 	$(Q)sh scripts/setup check cross
-	$(Q)$(MAKE) --no-print-directory B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all
+	$(Q)$(MAKE) --no-print-directory B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all abi
 	$(Q)$(MAKE) --no-print-directory $(B)/programs/holder $(B)/e2e-tests
 	$(Q)BUILD=$(B) sh tests/portable/run aarch64
 
