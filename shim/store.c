@@ -302,11 +302,14 @@ static struct identity identity_in(const struct handle_entry *entry)
 static struct handle unpack(uint32_t word, const struct handle_entry *entry)
 {
     struct handle h = {.role = role_of(word), .store = NULL};
-    struct store *stores = atomic_load(&root.stores);
-    if (h.role == ROLE_NONE || stores == NULL) /* a signal handler has forked, this is the child */
-        return (struct handle){.role = ROLE_NONE};
-    if (h.role != ROLE_CANDIDATE)
+    if (h.role == ROLE_NONE)
+        return h;
+    if (h.role != ROLE_CANDIDATE) {
+        struct store *stores = atomic_load(&root.stores);
+        if (stores == NULL) /* a signal handler has forked, and this is the child */
+            return (struct handle){.role = ROLE_NONE};
         h.store = stores + (word >> ROLE_BITS);
+    }
     h.identity = identity_in(entry);
     return h;
 }
