@@ -124,7 +124,8 @@
     let span = {...whole};
     let selected = null;
     let scale = 1;
-    let gutter = 0;
+    let width = 0; // of the canvas; to ask for it is slow
+    let gutter = 0; // where the names of the rows stand; on a narrow screen they stand above
     let colours;
 
     function readColours() {
@@ -156,9 +157,8 @@
         return context.createPattern(tile, "repeat");
     }
 
-    const width = () => canvas.clientWidth;
-    const xOf = time => gutter + (time - span.from) / (span.to - span.from) * (width() - gutter);
-    const timeOf = x => span.from + (x - gutter) / (width() - gutter) * (span.to - span.from);
+    const xOf = time => gutter + (time - span.from) / (span.to - span.from) * (width - gutter);
+    const timeOf = x => span.from + (x - gutter) / (width - gutter) * (span.to - span.from);
 
     // Columns of device pixels, each with the largest value of what falls on it; drawn as few rectangles.
     function Columns(count) {
@@ -185,7 +185,7 @@
 
     function drawSteps(context, row, top, height) {
         const {times, counts} = row.steps;
-        const columns = Columns(Math.ceil((width() - gutter) * scale));
+        const columns = Columns(Math.ceil((width - gutter) * scale));
         const begin = Math.max(0, first(times.length, i => times[i] > span.from) - 1);
         for (let i = begin; i < times.length && times[i] <= span.to; i++)
             if (counts[i] > 0)
@@ -198,7 +198,7 @@
     }
 
     function drawWaits(context, row, top, height, fill) {
-        const columns = Columns(Math.ceil((width() - gutter) * scale));
+        const columns = Columns(Math.ceil((width - gutter) * scale));
         for (const wait of within(row.waits, span.from, span.to))
             columns.put(column(wait.began), Math.max(column(wait.ended) - 1, column(wait.began) + 1.5 * scale - 1),
                 wait.rank + 1);
@@ -232,7 +232,7 @@
     }
 
     function ticks() {
-        const wanted = (span.to - span.from) / Math.max(1, (width() - gutter) / 120);
+        const wanted = (span.to - span.from) / Math.max(1, (width - gutter) / 120);
         const distance = TICKS.find(tick => tick >= wanted) ?? TICKS[TICKS.length - 1];
         // Round in the time of the clock, not since the first line.
         const shift = (data.start + data.offset) * 1e6 % distance;
@@ -245,7 +245,7 @@
     function drawAxis(context, height) {
         const {distance, found} = ticks();
         context.fillStyle = colours.paper;
-        context.fillRect(0, 0, width(), AXIS);
+        context.fillRect(0, 0, width, AXIS);
         context.font = `12px ${colours.font}`;
         context.textBaseline = "middle";
         context.textAlign = "left";
@@ -254,11 +254,11 @@
             context.fillStyle = colours.line;
             context.fillRect(Math.round(x), AXIS - 6, 1, height);
             context.fillStyle = colours.quiet;
-            if (x + 60 < width())
+            if (x + 60 < width)
                 context.fillText(clock(at + 0.5, distance), x + 4, AXIS / 2);
         }
         context.fillStyle = colours.line;
-        context.fillRect(0, AXIS - 1, width(), 1);
+        context.fillRect(0, AXIS - 1, width, 1);
     }
 
     function drawRow(context, row, top, patterns) {
@@ -267,15 +267,15 @@
         context.textAlign = "left";
         if (row.kind === "store") {
             context.fillStyle = colours.raised;
-            context.fillRect(0, top, width(), row.height);
+            context.fillRect(0, top, width, row.height);
             context.fillStyle = colours.ink;
             context.font = `600 13px ${colours.font}`;
-            context.fillText(fitted(context, row.label, width() - 24), 12, top + row.height / 2);
+            context.fillText(fitted(context, row.label, width - 24), 12, top + row.height / 2);
             return;
         }
         context.save();
         context.beginPath();
-        context.rect(gutter, top, width() - gutter, row.height);
+        context.rect(gutter, top, width - gutter, row.height);
         context.clip();
         if (row.kind === "process") {
             drawSteps(context, row, top + (narrow ? 14 : 5), narrow ? 12 : 16);
@@ -288,7 +288,7 @@
         context.font = `${narrow ? 11 : 13}px ${colours.font}`;
         const label = (row.kind === "holder" ? "held by " : "") + row.label;
         if (narrow)
-            context.fillText(fitted(context, label, width() - 16), 8, top + 8);
+            context.fillText(fitted(context, label, width - 16), 8, top + 8);
         else
             context.fillText(fitted(context, label, gutter - (row.kind === "holder" ? 44 : 32)),
                 row.kind === "holder" ? 32 : 20, top + row.height / 2);
@@ -298,7 +298,7 @@
         if (selected === null)
             return;
         const from = xOf(selected.began), to = xOf(selected.ended);
-        const left = Math.max(gutter, from) - 2, right = Math.max(from + 2, Math.min(width(), to)) + 2;
+        const left = Math.max(gutter, from) - 2, right = Math.max(from + 2, Math.min(width, to)) + 2;
         if (right < gutter)
             return;
         context.strokeStyle = colours.ink;
@@ -324,7 +324,7 @@
             drawAxis(context, height);
             context.save();
             context.beginPath();
-            context.rect(0, AXIS, width(), height);
+            context.rect(0, AXIS, width, height);
             context.clip();
             for (const row of rows)
                 if (row.top + row.height > offset + AXIS && row.top < offset + height)
@@ -579,7 +579,7 @@
             return;
         const each = (pinch[1] - pinch[0]) / (b - a);
         if (each > 0)
-            show(pinch[0] - (a - gutter) * each, pinch[0] + (width() - a) * each);
+            show(pinch[0] - (a - gutter) * each, pinch[0] + (width - a) * each);
     }
 
     function release(event) {
@@ -612,7 +612,7 @@
             Math.abs(event.deltaY) > Math.abs(event.deltaX))) {
             zoom(Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.006), timeOf(place(event).x));
         } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-            pan(sideways / (width() - gutter) * (span.to - span.from));
+            pan(sideways / (width - gutter) * (span.to - span.from));
         } else {
             return;
         }
@@ -687,8 +687,9 @@
     function resize() {
         scale = Math.max(1, devicePixelRatio || 1);
         element("rows").style.height = view.style.height = `${last.top + last.height}px`;
-        gutter = view.clientWidth < 640 ? 0 : Math.min(230, view.clientWidth / 5);
-        canvas.style.width = `${view.clientWidth}px`;
+        width = view.clientWidth;
+        gutter = width < 640 ? 0 : Math.min(230, width / 5);
+        canvas.style.width = `${width}px`;
         canvas.style.height = `${view.clientHeight}px`;
         draw();
     }

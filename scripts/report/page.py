@@ -7,8 +7,9 @@ import json
 import os
 import re
 
+import formats
 from figures import SHARES
-from formats import advice, counted, duration, moment, number, percent, plain, setting, success
+from formats import counted, moment, number, percent, plain, setting, success
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 
@@ -40,6 +41,14 @@ def css_class(share):
 
 
 # --- pieces ---
+
+def duration(seconds):
+    return formats.duration(seconds).replace("us", "&#181;s").replace(" ", "&nbsp;")
+
+
+def advice(closes):
+    return formats.advice(closes).replace(" us", " &#181;s")
+
 
 def table(headings, lines, fold=None):
     """A heading is (text, class); a line is a list of HTML, or (class of the row, list)."""
@@ -139,7 +148,7 @@ def histogram(report):
 def bound(seconds):
     unit, name = next(((unit, name) for unit, name in ((1, "s"), (1e-3, "ms"), (1e-6, "&#181;s"))
                        if seconds >= unit * 0.999), (1, "s"))
-    return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / unit:.0f}&nbsp;{name}"
 
 
 def decade(one):
@@ -147,7 +156,7 @@ def decade(one):
 
 
 def ends(report):
-    headings = [("Store", "wide"), ("closes", "n"), *((share, "n") for share in SHARES),
+    headings = [("Store", "wide name"), ("closes", "n"), *((share, "n") for share in SHARES),
                 *((name, "n") for name in ("p50", "p95", "p99", "max", "total"))]
     lines = [(kind, [name + share_bar(one), number(one["closes"]),
                      *(percent(count, one["closes"]) for count in one["shares"].values()),
@@ -157,7 +166,7 @@ def ends(report):
 
 
 def advices(report):
-    headings = [("Store", "wide"), ("delay takes", "n"), ("saved", "n"), ("long enough", "n"), ("settled", "n"),
+    headings = [("Store", "wide name"), ("delay takes", "n"), ("saved", "n"), ("long enough", "n"), ("settled", "n"),
                 ("max_wait", "wide")]
     lines = []
     for kind, name, one in groups(report):
