@@ -191,9 +191,9 @@ def show_never_closed(report, paper, top):
     if not report["never_closed"]:
         paper.line("    none")
         return
-    long_table(paper, top, [("pid", 8), ("program", -14), ("fd", 6), ("exit", 5), ("", 1), ("file", -41)],
+    long_table(paper, top, [("pid", 8), ("program", -14), ("fd", 7), ("exit", 5), ("", 1), ("file", -40)],
                [(str(one["pid"]), shortened(os.path.basename(one["program"]), 14), str(one["fd"]),
-                 "seen" if one["exit_seen"] else "-", "", shortened(one["file"], 41))
+                 "seen" if one["exit_seen"] else "-", "", shortened(one["file"], 40))
                 for one in report["never_closed"]])
 
 
