@@ -686,7 +686,10 @@
 
     function resize() {
         scale = Math.max(1, devicePixelRatio || 1);
-        element("rows").style.height = view.style.height = `${last.top + last.height}px`;
+        const height = last.top + last.height;
+        const border = view.offsetHeight - view.clientHeight;
+        element("rows").style.height = `${height}px`;
+        view.style.height = `${height + border}px`;
         width = view.clientWidth;
         gutter = width < 640 ? 0 : Math.min(230, width / 5);
         canvas.style.width = `${width}px`;
