@@ -200,7 +200,7 @@ def longest_waits(report, start):
         show = (f'<button type="button" data-began="{round((one["began"] - start) * 1e6)}" '
                 f'data-elapsed="{round(one["elapsed"] * 1e6)}" hidden>show</button>')
         lines.append([duration(one["elapsed"]),
-                      f'<i class="key {css_class(one["share"])}"></i>{shown(one["outcome"])}',
+                      f'<span><i class="key {css_class(one["share"])}"></i>{shown(one["outcome"])}</span>',
                       f"{shown(os.path.basename(one['program']))} {one['pid']}",
                       f'<span class="path">{shown(one["store"])}</span>', shown(one["holders"] or ""), show])
     headings = [("waited", "n"), ("outcome", ""), ("process", ""), ("store", "wide"), ("holders", "wide"), ("", "n")]
