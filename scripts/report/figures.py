@@ -144,12 +144,15 @@ def histogram(db):
 # --- who and what ---
 
 def holders(db):
-    """A wait counts in full for each of its holders. Holders are told of by command and kind of lock; what
-    was waited without a holder's name stands under null."""
+    """By command and kind of lock. A wait counts in full for each of these, and once for however many
+    processes or locks of one; what was waited without a holder's name stands under null."""
     return rows(db, """
-        select command, kind, count(*) as waits, count(distinct pid) as processes, sum(elapsed) as waited,
-            max(elapsed) as longest
-        from wait left join held on wait = id where watched group by command, kind order by waited desc, command""")
+        with cause as (select distinct id, elapsed, command, kind from wait left join held on wait = id where watched)
+        select command, kind, count(*) as waits,
+            (select count(distinct nullif(pid, 0)) from held
+                where held.command is cause.command and held.kind is cause.kind) as processes,
+            sum(elapsed) as waited, max(elapsed) as longest
+        from cause group by command, kind order by waited desc, command""")
 
 
 def files(db):
