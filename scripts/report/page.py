@@ -203,7 +203,8 @@ def longest_waits(report, start):
                       f'<span><i class="key {css_class(one["share"])}"></i>{shown(one["outcome"])}</span>',
                       f"{shown(os.path.basename(one['program']))} {one['pid']}",
                       f'<span class="path">{shown(one["store"])}</span>', shown(one["holders"] or ""), show])
-    headings = [("waited", "n"), ("outcome", ""), ("process", ""), ("store", "wide"), ("holders", "wide"), ("", "n")]
+    headings = [("waited", "n"), ("outcome", "wide"), ("process", "wide"), ("store", "wide"), ("holders", "wide"),
+                ("", "act")]
     return section("The longest waits", table(headings, lines))
 
 
@@ -213,7 +214,7 @@ def files(report):
     lines = [[f"{shown(os.path.basename(one['program']))} {one['pid']}",
               f'<span class="path">{shown(one["file"])}</span>', number(one["opened"]),
               number(one["never_closed"]) if one["never_closed"] else ""] for one in report["files"]]
-    headings = [("process", ""), ("file", "wide"), ("opened", "n"), ("never closed", "n")]
+    headings = [("process", "wide"), ("file", "wide"), ("opened", "n"), ("never closed", "n")]
     return section("Store files that processes had open",
                    table(headings, lines, f"{counted(len(lines), 'file')} by process"))
 
@@ -224,7 +225,7 @@ def never_closed(report):
     lines = [[f"{shown(os.path.basename(one['program']))} {one['pid']}", str(one["fd"]), shown(one["role"]),
               f'<span class="path">{shown(one["file"])}</span>', moment(one["opened"]),
               "yes" if one["exit_seen"] else "no"] for one in report["never_closed"]]
-    headings = [("process", ""), ("fd", "n"), ("role", ""), ("file", "wide"), ("opened", ""), ("exit seen", "")]
+    headings = [("process", "wide"), ("fd", "n"), ("role", ""), ("file", "wide"), ("opened", "wide"), ("exit seen", "")]
     return section("Handles never closed", table(headings, lines, counted(len(lines), "handle")))
 
 
