@@ -203,7 +203,7 @@ def longest_waits(report, start):
                       f'<span><i class="key {css_class(one["share"])}"></i>{shown(one["outcome"])}</span>',
                       f"{shown(os.path.basename(one['program']))} {one['pid']}",
                       f'<span class="path">{shown(one["store"])}</span>', shown(one["holders"] or ""), show])
-    headings = [("waited", "n"), ("outcome", "wide"), ("process", "wide"), ("store", "wide"), ("holders", "wide"),
+    headings = [("waited", "n wide"), ("outcome", "wide"), ("process", "wide"), ("store", "wide"), ("holders", "wide"),
                 ("", "act")]
     return section("The longest waits", table(headings, lines))
 
