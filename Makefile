@@ -325,7 +325,7 @@ $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(B)/modules.a
 
 $(B)/launched: tests/fuzz/launched.c $(WAIT_OBJECTS)
 	$(say) TEST $@
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(filter-out %/settle_wait.o,$(WAIT_OBJECTS)) $(LDFLAGS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(filter-out %/settle_wait.o,$(WAIT_OBJECTS)) $(LDFLAGS) -ldl
 
 # Inputs for each target, and for the launcher, which is a thousand times slower.
 FUZZ_RUNS ?= 150000

@@ -25,6 +25,14 @@ static unsigned long number_of(const char *digits, unsigned base)
     return take_number(&digits, base);
 }
 
+/* 0 for what is no pid. */
+static int pid_of(const char *digits)
+{
+    const long most = 1 << 22; /* proc(5), /proc/sys/kernel/pid_max */
+    long pid = text_number(digits);
+    return pid <= most ? (int)pid : 0;
+}
+
 /* "fd:01", and in /proc/locks ":5678" behind it. */
 static const char *take_device(struct proc_file *file, const char *at, unsigned base)
 {
@@ -50,7 +58,8 @@ static enum hold hold_of(const char *type, bool exclusive)
 }
 
 /* "1: FLOCK ADVISORY WRITE 1234 fd:01:5678 0 EOF": the device is hexadecimal, the inode decimal; a
- * "->" behind the number marks one who waits. The pid of an OFD lock is -1, and that of a process
+ * "->" behind the number marks one who waits. The pid of an OFD lock is -1,
+ * which is none, and that of a process
  * that cannot be seen 0. A lease that is being broken tells what it is to become. */
 bool proc_read_lock(struct proc_lock *lock, char *line)
 {
@@ -68,7 +77,7 @@ bool proc_read_lock(struct proc_lock *lock, char *line)
     lock->holder = (struct holder){
         .hold = hold_of(type, exclusive),
         .exclusive = exclusive,
-        .pid = pid[0] == '-' ? 0 : (int)text_number(pid),
+        .pid = pid_of(pid),
         .descriptor = -1,
         .ending = "",
         .start = number_of(start, 10),
@@ -93,7 +102,8 @@ bool proc_read_mapping(struct proc_mapping *mapping, char *line)
     next_field(&line);
     const char *device = next_field(&line);
     const char *ino = next_field(&line);
-    if (ino == NULL || ino[0] == '0')
+    if (ino == NULL || ino[0] == '0' || strchr(mapping->range, '-') == NULL ||
+        strlen(mapping->permissions) < 4)
         return false;
     take_device(&mapping->file, device, 16);
     mapping->file.ino = number_of(ino, 10);

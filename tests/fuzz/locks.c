@@ -1,13 +1,14 @@
-/* The lines of /proc/locks, in whatever pieces they are read, and with whatever in them. */
+/* The lines of /proc/locks and of a process's maps, in whatever pieces they are read, and with
+ * whatever in them. */
 #include "sys.h"
 
 #include "fuzz.h"
 
-static struct input proc_locks;
+static struct input file;
 static unsigned piece; /* what one read gives at most */
 static bool is_open;
 
-static int open_proc_locks(int dir, const char *path, int flags, unsigned mode)
+static int open_file(int dir, const char *path, int flags, unsigned mode)
 {
     (void)dir, (void)flags, (void)mode;
     CHECK(str_equal(path, "/proc/locks") && !is_open);
@@ -15,92 +16,122 @@ static int open_proc_locks(int dir, const char *path, int flags, unsigned mode)
     return 7;
 }
 
-static long read_proc_locks(int fd, void *buffer, size_t size)
+static long read_file(int fd, void *buffer, size_t size)
 {
-    size_t left = (size_t)(proc_locks.end - proc_locks.at);
+    size_t left = (size_t)(file.end - file.at);
     size_t given = left < size ? left : size;
     if (given > piece)
         given = piece;
     CHECK(fd == 7 && is_open && size > 0);
     if (given > 0)
-        memcpy(buffer, proc_locks.at, given);
-    proc_locks.at += given;
+        memcpy(buffer, file.at, given);
+    file.at += given;
     return (long)given;
 }
 
-static int close_proc_locks(int fd)
+static int close_file(int fd)
 {
     CHECK(fd == 7 && is_open);
     is_open = false;
     return 0;
 }
 
-#define sys_openat open_proc_locks
-#define sys_read   read_proc_locks
-#define sys_close  close_proc_locks
-#include "../../shim/probe.c"
+#define sys_openat open_file
+#define sys_read   read_file
+#define sys_close  close_file
+#include "../../shim/reader.c"
+#undef sys_openat
+#undef sys_read
+#undef sys_close
 
-/* The pid of a line, read slowly: the fifth word, if the second is the kind and the sixth the file.
- * 0 if the line is about something else, or names no pid. */
-static int pid_in(const char *line, const char *kind, const char *file)
+#include "proc.h"
+
+/* The words of a line, as far as there are eight. */
+struct words {
+    char *copy;
+    char *word[8];
+    int count;
+};
+
+static struct words words_of(const char *line)
 {
-    char *words[6];
-    char *copy = strdup(line);
-    char *rest = copy;
-    int count = 0;
-    int pid = 0;
-    for (char *word; count < 6 && (word = strsep(&rest, " ")) != NULL;)
+    struct words w = {.copy = strdup(line)};
+    char *rest = w.copy;
+    for (char *word; w.count < 8 && (word = strsep(&rest, " \t")) != NULL;)
         if (*word != '\0')
-            words[count++] = word;
-    if (count == 6 && str_equal(words[1], kind) && str_equal(words[5], file)) {
-        long long number = strspn(words[4], "0123456789") > 0 ? strtoll(words[4], NULL, 10) : 0;
-        pid = number <= 4194304 ? (int)number : 0; /* the kernel's largest */
+            w.word[w.count++] = word;
+    return w;
+}
+
+/* The kernel's largest pid is 4194304. */
+static int pid_of(const char *word)
+{
+    long long number = strspn(word, "0123456789") > 0 ? strtoll(word, NULL, 10) : 0;
+    return number <= 4194304 ? (int)number : 0;
+}
+
+static void check_lock(const char *line)
+{
+    static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK", "LEASE", "DELEG"};
+    struct proc_lock lock;
+    struct words w = words_of(line);
+    char *copy = strdup(line);
+    bool known = false;
+    for (size_t i = 0; w.count == 8 && i < sizeof kinds / sizeof kinds[0]; i++)
+        known |= str_equal(w.word[1], kinds[i]);
+    CHECK(proc_read_lock(&lock, copy) == known);
+    if (known) {
+        CHECK(lock.holder.pid == pid_of(w.word[4]));
+        CHECK(lock.holder.exclusive ==
+              (!str_equal(w.word[3], "READ") || str_equal(w.word[2], "BREAKING")));
+        CHECK(str_equal(w.word[7], "EOF") == false || lock.holder.end == HOLDER_TO_END);
+        CHECK(lock.holder.hold > HOLD_NONE && lock.holder.hold <= HOLD_LEASE);
     }
     free(copy);
-    return pid;
+    free(w.copy);
 }
 
-/* Whole lines only, and of no more than the kernel could write. */
-static int pid_expected(struct input lines, const char *kind, const char *file)
+static void check_mapping(const char *line)
 {
-    int pid = 0;
-    while (has_more(&lines) && pid == 0) {
-        const uint8_t *newline = memchr(lines.at, '\n', (size_t)(lines.end - lines.at));
-        if (newline == NULL)
-            break;
-        char *line = strndup((const char *)lines.at, (size_t)(newline - lines.at));
-        pid = pid_in(line, kind, file);
-        free(line);
-        lines.at = newline + 1;
+    struct proc_mapping mapping;
+    char *copy = strdup(line);
+    if (proc_read_mapping(&mapping, copy)) {
+        CHECK(mapping.range != NULL && mapping.permissions != NULL);
+        proc_mapping_writes(&mapping, "/nowhere");
     }
-    return pid;
+    free(copy);
 }
 
-/* The kernel writes no line that is longer than a few hundred bytes. */
-static bool has_long_line(struct input lines)
+/* Each line comes, up to the buffer's size, and the last one though it has no end. */
+static void check_lines(struct input text)
 {
-    size_t length = 0;
-    for (; has_more(&lines); lines.at++) {
-        length = *lines.at == '\n' ? 0 : length + 1;
-        if (length > 1000)
-            return true;
+    struct lines lines;
+    char *line;
+    CHECK(lines_open(&lines, "/proc/locks") == 0);
+    while ((line = lines_next(&lines)) != NULL) {
+        CHECK(has_more(&text));
+        size_t left = (size_t)(text.end - text.at);
+        const uint8_t *newline = memchr(text.at, '\n', left);
+        size_t length = newline == NULL ? left : (size_t)(newline - text.at);
+        size_t most = sizeof lines.buffer - 1;
+        CHECK(strlen(line) == (length < most ? length : most));
+        CHECK(memcmp(line, text.at, strlen(line)) == 0);
+        check_lock(line);
+        check_mapping(line);
+        text.at += length + (newline != NULL);
     }
-    return false;
+    CHECK(!has_more(&text));
+    lines_close(&lines);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const kinds[] = {"FLOCK", "LEASE"};
     struct input in = {data, data + size};
     piece = 1 + take_byte(&in);
-    const char *kind = kinds[take_byte(&in) % 2];
     char *text = take_text(&in, '\0');
-    struct input lines = {(uint8_t *)text, (uint8_t *)text + strlen(text)};
-    struct probe p = probe_of("/x", (struct identity){makedev(0xfd, 1), 5678});
-    proc_locks = lines;
-    search_proc_locks(&p, kind);
-    CHECK(!is_open && !has_more(&proc_locks));
-    CHECK(has_long_line(lines) || p.holder.pid == pid_expected(lines, kind, "fd:01:5678"));
+    file = (struct input){(uint8_t *)text, (uint8_t *)text + strlen(text)};
+    check_lines(file);
+    CHECK(!is_open && !has_more(&file));
     free(text);
     return 0;
 }
