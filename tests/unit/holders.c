@@ -458,6 +458,39 @@ static int find_as_nobody(void)
     return str_equal(h->command, "keeper") && h->descriptor == -1 ? 0 : 4;
 }
 
+static pid_t other_pid;
+
+/* A process of nobody's that has the same lock, which may be looked into: itself. */
+static int find_as_one_of_several(void)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_start = 0x40000002, .l_len = 510};
+    if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+        return 1;
+    prctl(PR_SET_DUMPABLE, 1); /* which setuid has taken away */
+    if (fcntl(open(watched, O_RDONLY | O_CLOEXEC), F_SETLK, &lock) < 0)
+        return 2;
+    find(watched, UNTIL_UNLOCKED);
+    const struct holder *own = row_of(getpid(), HOLD_POSIX_READ);
+    if (found.count != 3 || own == NULL || own->descriptor < 0)
+        return 3;
+    return row_of(holder_pid, HOLD_POSIX_READ) != NULL && row_of(other_pid, HOLD_POSIX_READ) != NULL
+               ? 0
+               : 4;
+}
+
+Test(holders, a_lock_that_is_found_is_not_taken_for_the_same_one_of_another_user)
+{
+    watched = a_file("file");
+    cr_assert_eq(chmod(unit_dir, 0755), 0);
+    struct keeper k = keep(KEEPS_POSIX_READ, watched, -1);
+    struct keeper other = keep(KEEPS_POSIX_READ, watched, -1);
+    holder_pid = k.pid;
+    other_pid = other.pid;
+    cr_expect_eq(in_child(find_as_one_of_several), 0);
+    let_go(&k);
+    let_go(&other);
+}
+
 Test(holders, another_users_lock_is_named_and_that_more_may_be_there_is_said)
 {
     watched = a_file("file");
