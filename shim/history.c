@@ -29,21 +29,18 @@ static void tell_opened_store(const struct store *store)
     record_end(&r);
 }
 
-static void tell_handle(const char *event, int fd, const struct handle *h, bool seen)
+static void tell_handle(const char *event, int fd, const struct handle *h, const char *file)
 {
     struct record r;
-    char path[PATH_MAX];
     if (!record_begin(&r, event))
         return;
     add_store(&r, h->store);
     json_int(&r.json, "fd", fd);
     json_str(&r.json, "role", role_names[h->role]);
-    if (seen) {
-        descriptor_path(fd, path, sizeof path);
-        json_str(&r.json, "file", path);
-    } else {
+    if (file != NULL)
+        json_str(&r.json, "file", file);
+    else
         json_bool(&r.json, "seen", false);
-    }
     if (h->store != NULL)
         json_int(&r.json, "handles", own_handles(h->store));
     record_end(&r);
@@ -55,14 +52,17 @@ void history_opened(int fd, const struct handle *h)
         record_used(atomic_load(&h->store->path));
         tell_opened_store(h->store);
     }
-    if (record_wanted())
-        tell_handle("handle opened", fd, h, true);
+    if (!record_wanted())
+        return;
+    char path[PATH_MAX];
+    descriptor_path(fd, path, sizeof path);
+    tell_handle("handle opened", fd, h, path);
 }
 
-void history_closed(int fd, const struct handle *h, bool seen)
+void history_closed(int fd, const struct handle *h, const char *file)
 {
     if (record_wanted())
-        tell_handle("handle closed", fd, h, seen);
+        tell_handle("handle closed", fd, h, file);
 }
 
 /* --- waits --- */

@@ -6,11 +6,10 @@
 #include "store.h"
 #include "wait.h"
 
-/* A descriptor has become a handle; has stopped being one. seen: its close came by us; false where
- * it was found out afterwards that it had been closed. Called while the descriptor is still what
- * the handle says, if it was seen. */
+/* A descriptor has become a handle; has stopped being one. file: what it was; NULL where it was
+ * found out afterwards that it had been closed. */
 void history_opened(int fd, const struct handle *h);
-void history_closed(int fd, const struct handle *h, bool seen);
+void history_closed(int fd, const struct handle *h, const char *file);
 
 void history_wait_begun(const struct store *store, const struct wait_request *request);
 

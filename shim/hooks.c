@@ -190,6 +190,8 @@ EXPORT int dup3(int from, int to, int flags)
         va_start(list, command);                                                                   \
         void *argument = va_arg(list, void *);                                                     \
         va_end(list);                                                                              \
+        if (command == F_SETLK || command == F_SETLKW)                                             \
+            track_locking(fd);                                                                     \
         int result = real.name(fd, command, argument);                                             \
         if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
             track_duplicated(fd, result);                                                          \

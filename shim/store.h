@@ -128,6 +128,7 @@ struct store_root {
     _Atomic int home;  /* pid; 0 after a fork */
     _Atomic uint32_t handles;
     _Atomic uint32_t candidates; /* track.c: entries of ROLE_CANDIDATE */
+    _Atomic uint32_t closing;    /* track.c: closes on their way to the kernel */
     _Atomic uint32_t unfinished; /* track.c: closes between their two halves */
     _Atomic uint32_t waits;      /* block.c: waits that are announced or running */
     _Atomic uint64_t spent;      /* budget.c, as are the next two */

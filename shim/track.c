@@ -8,6 +8,7 @@
 #include "helper.h"
 #include "history.h"
 #include "log.h"
+#include "record.h"
 #include "rules.h"
 #include "sys.h"
 #include "text.h"
@@ -22,6 +23,8 @@ static bool look_at_all; /* names alone do not tell: by content, or by directory
 /* Closes that other threads are in the middle of: out of the table, and not yet closed, waited for
  * and logged. The exit gives them time. */
 #define unfinished (store_memory.root.unfinished)
+/* Closes between the first half and the real close. */
+#define on_their_way (store_memory.root.closing)
 
 static bool is_on(void)
 {
@@ -86,14 +89,11 @@ static void enter(int fd, struct handle h)
     history_opened(fd, &h);
 }
 
-/* seen: it is closed now; or it was found out that it had been. */
-static struct handle take(int fd, bool seen, bool *last)
+static struct handle take(int fd, bool *last)
 {
     struct handle h = handle_take(fd, last);
     if (h.role == ROLE_CANDIDATE)
         atomic_fetch_sub(&candidates, 1);
-    if (h.role != ROLE_NONE)
-        history_closed(fd, &h, seen);
     return h;
 }
 
@@ -199,7 +199,9 @@ static void examine(int fd, const struct stat *st, const char *given)
 static void forget(int fd)
 {
     bool last;
-    struct handle h = take(fd, false, &last);
+    struct handle h = take(fd, &last);
+    if (h.role != ROLE_NONE)
+        history_closed(fd, &h, NULL);
     if (h.store != NULL)
         store_release(h.store);
 }
@@ -300,6 +302,36 @@ static bool waits_at_every_close(struct store *store)
     return rules_get(atomic_load(&store->rule))->trigger == TRIGGER_EVERY;
 }
 
+static void set_out(struct closing *c)
+{
+    if (!at_home())
+        return;
+    c->home = store_home();
+    c->on_its_way = true;
+    atomic_fetch_add(&on_their_way, 1);
+}
+
+/* A fork child knows nothing of the first half. */
+static void arrive(const struct closing *c)
+{
+    if (!c->on_its_way || c->home != store_home())
+        return;
+    uint32_t closes = atomic_load(&on_their_way);
+    while (closes > 0 && !atomic_compare_exchange_weak(&on_their_way, &closes, closes - 1))
+        ;
+}
+
+void track_locking(int fd)
+{
+    const uint64_t patience = 100000;
+    if (!handle_possible(fd) || atomic_load(&on_their_way) == 0)
+        return;
+    uint64_t began = sys_now();
+    while (atomic_load(&on_their_way) > 0)
+        if (sys_now() - began >= patience)
+            atomic_store(&on_their_way, 0); /* one that was left by longjmp never arrives */
+}
+
 static void begin_closing(int fd, struct closing *c)
 {
     if (!at_home())
@@ -316,25 +348,29 @@ static void begin_closing(int fd, struct closing *c)
 
     bool last;
     atomic_fetch_add(&unfinished, 1);
-    c->handle = take(fd, true, &last);
+    c->handle = take(fd, &last);
     if (c->handle.role == ROLE_NONE)
         atomic_fetch_sub(&unfinished, 1); /* another thread was quicker */
     bool primary = c->handle.role == ROLE_PRIMARY;
     /* A close of the last connection that left a zombie waits for this one. */
     last = last && atomic_load(&c->handle.store->awaited) == 0;
     c->waits = last || (primary && waits_at_every_close(c->handle.store));
-    if (c->waits && primary && st.st_nlink > 0)
-        descriptor_path(fd, c->path,
-                        sizeof c->path); /* it may have been renamed since it was opened */
+    c->placed = c->waits && primary && st.st_nlink > 0;
+    if (c->placed || record_wanted())
+        descriptor_path(fd, c->path, sizeof c->path); /* it may have been renamed meanwhile */
 }
 
 void track_closing(int fd, struct closing *c)
 {
     c->handle = (struct handle){.role = ROLE_NONE};
+    c->fd = fd;
+    c->on_its_way = false;
     c->waits = false;
+    c->placed = false;
     c->path[0] = '\0';
     if (!is_on() || !handle_possible(fd))
         return;
+    set_out(c);
     sys_sigset old = hold_signals();
     begin_closing(fd, c);
     let_signals(old);
@@ -349,6 +385,7 @@ static bool is_begun(const struct closing *c)
 
 void track_not_closed(int fd, struct closing *c)
 {
+    arrive(c);
     sys_sigset old = hold_signals();
     if (is_begun(c)) {
         enter(fd, c->handle);
@@ -421,9 +458,11 @@ static void wait_for(struct store *store, const char *path, int home)
 
 void track_closed(struct closing *c)
 {
+    arrive(c);
     if (!is_begun(c))
         return;
     struct store *store = c->handle.store;
+    history_closed(c->fd, &c->handle, c->path);
     drop_left_below(c);
     if (c->waits && is_deferring() && deferred.count < DEFERRED_MOST) {
         deferred.home = c->home;
@@ -433,7 +472,7 @@ void track_closed(struct closing *c)
         return;
     }
     if (c->waits)
-        wait_for(store, c->path, c->home);
+        wait_for(store, c->placed ? c->path : "", c->home);
     else
         end_closing(store, c->home);
 }

@@ -13,9 +13,12 @@
 /* A close between its two halves. */
 struct closing {
     struct handle handle; /* what was taken out of the table, with its pin */
-    int home;             /* the process whose table that was */
-    bool waits;           /* for handle.store */
-    char path[PATH_MAX];  /* where its primary is now; "": as when it was opened */
+    int fd;
+    int home;            /* the process whose table that was */
+    bool on_its_way;     /* the real close is still to come */
+    bool waits;          /* for handle.store */
+    bool placed;         /* path is where its primary is now; else it is as when it was opened */
+    char path[PATH_MAX]; /* of the file, where it matters */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links
@@ -40,6 +43,14 @@ void track_left_table(void);
 /* The program got a new descriptor. path: as the program gave it; "" if it gave none. Cheap where
  * the path's end is not that of a store's file. */
 void track_opened(int fd, const char *path);
+
+/* Before the program takes a POSIX lock through a tracked descriptor. SQLite looks whether another
+ * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
+ * lock that another thread takes in between is dropped by that close (os_unix.c, unixClose; make
+ * torture-race counts them). What is done here before the real close must not make that gap wider,
+ * so locks are put off while a close is on its way to the kernel: some microseconds, 0.1 ms at
+ * most. */
+void track_locking(int fd);
 
 /* `to` is now a copy of `from`. What `to` was before has been dealt with. */
 void track_duplicated(int from, int to);
