@@ -202,18 +202,36 @@ FCNTL(fcntl64)
 
 /* --- close --- */
 
-static __attribute__((noinline)) int close_tracked(int fd)
+/* What a program calls as syscall(SYS_close, ...) goes on as that: it is no cancellation point, and
+ * the close of another preloaded library may be just this call and must not be called by it. */
+static int raw_close(int fd)
+{
+    return (int)real.syscall(SYS_close, fd);
+}
+
+static int raw_close_range(unsigned first, unsigned last, int flags)
+{
+    return (int)real.syscall(SYS_close_range, first, last, flags);
+}
+
+static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int))
 {
     struct closing closing;
     track_closing(fd, &closing);
-    int result = real.close(fd);
+    int result = real_close(fd);
     track_closed(&closing);
     return result;
 }
 
+static inline int close_by(int (*real_close)(int), int fd)
+{
+    return __builtin_expect(!handle_possible(fd), 1) ? real_close(fd)
+                                                     : close_tracked(fd, real_close);
+}
+
 EXPORT int close(int fd)
 {
-    return __builtin_expect(!handle_possible(fd), 1) ? real.close(fd) : close_tracked(fd);
+    return close_by(real.close, fd);
 }
 
 /* Takes all tracked descriptors of a range out. */
@@ -226,33 +244,42 @@ static void closing_range(unsigned first, unsigned last)
     }
 }
 
+typedef int close_range_function(unsigned first, unsigned last, int flags);
+
 /* With CLOSE_RANGE_UNSHARE the calling thread has a copy of the table before anything is closed;
  * only where no thread shares it is that a close like any other. */
-static int close_range_in_a_copy(unsigned first, unsigned last, int flags)
+static int close_range_in_a_copy(close_range_function *real_close_range, unsigned first,
+                                 unsigned last, int flags)
 {
-    int result = real.close_range(first, last, flags);
+    int result = real_close_range(first, last, flags);
     if (result == 0)
         track_left_table();
     return result;
 }
 
-EXPORT int close_range(unsigned first, unsigned last, int flags)
+static int close_range_by(close_range_function *real_close_range, unsigned first, unsigned last,
+                          int flags)
 {
     const int unshare = CLOSE_RANGE_UNSHARE;
     if ((flags & unshare) != 0 && track_shares_table())
-        return close_range_in_a_copy(first, last, flags);
+        return close_range_in_a_copy(real_close_range, first, last, flags);
     /* With CLOSE_RANGE_CLOEXEC nothing is closed now. */
     if (first > last || (flags & ~unshare) != 0 || handle_next(first, last) < 0)
-        return real.close_range(first, last, flags);
+        return real_close_range(first, last, flags);
     /* A kernel or filter without close_range closes nothing, and then nothing may leave the table.
      * A range without descriptors tells. */
-    if (real.close_range(~0u, ~0u, flags) < 0)
+    if (real_close_range(~0u, ~0u, flags) < 0)
         return -1;
     track_defer(FRAME);
     closing_range(first, last);
-    int result = real.close_range(first, last, flags);
+    int result = real_close_range(first, last, flags);
     track_resume(FRAME);
     return result;
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    return close_range_by(real.close_range, first, last, flags);
 }
 
 EXPORT void closefrom(int first)
@@ -345,9 +372,9 @@ long settle_syscall(long number, long a, long b, long c, long d, long e)
 {
     switch (number) {
     case SYS_close:
-        return close((int)a);
+        return close_by(raw_close, (int)a);
     case SYS_close_range:
-        return close_range((unsigned)a, (unsigned)b, (int)c);
+        return close_range_by(raw_close_range, (unsigned)a, (unsigned)b, (int)c);
     case SYS_prctl:
         return prctl((int)a, b, c, d, e);
     default:
