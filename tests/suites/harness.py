@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 PASSED, FAILED, SKIPPED, ABSENT = "passed", "failed", "skipped", "absent"
 NOBODY = 65534
 REPEATS = 3  # further runs of a file, in both ways, where its first two were not the same
+RATIO_AT_MOST = 1.10
+SECONDS_THAT_TELL = 60  # a suite that takes less has no ratio to speak of
 
 Cases = dict[str, str]  # a case's name: its outcome
 
@@ -109,8 +111,10 @@ class Log:
 
 
 WAIT = re.compile(r"(?:after polling: .*|still locked|by this process) after ([\d.]+) s")
-UNEXAMINED = ": cannot be examined ("  # for lack of permission, as some tests arrange it
 FIXED_DELAY = 0.1
+# What some tests arrange: a database without permission, a statement that is not finalised.
+UNEXAMINED = ": cannot be examined ("
+UNFINALISED = "statements that "
 
 
 def read_log(text: str) -> Log:
@@ -123,7 +127,7 @@ def read_log(text: str) -> Log:
         elif UNEXAMINED in line:
             log.waits += 1
             log.waited += FIXED_DELAY
-        elif "]: warning: " in line:
+        elif "]: warning: " in line and UNFINALISED not in line:
             log.unusual.append(line)
         log.closes += " probes=" in line
     return log
@@ -295,6 +299,19 @@ class Report:
     def ratio(self) -> float:
         """Of the times, without what the library waited for others: that is its purpose."""
         return (self.shimmed.seconds - self.shimmed.log.waited) / self.plain.seconds
+
+    def complaints(self, short: bool) -> Iterator[str]:
+        for finding in self.different:
+            yield f"differs: {finding}"
+        for line in self.shimmed.log.unusual:
+            yield f"unexpected: {line}"
+        passed, enough = self.plain.outcomes[PASSED], self.suite.enough[short]
+        if passed < enough:
+            yield f"only {passed} cases pass without the library: expected at least {enough}"
+        if self.closes == 0:
+            yield "no close was looked at: the library was not at work"
+        if not short and self.plain.seconds > SECONDS_THAT_TELL and self.ratio() > RATIO_AT_MOST:
+            yield f"takes {self.ratio():.3f} times as long: expected at most {RATIO_AT_MOST}"
 
 
 @contextlib.contextmanager

@@ -21,8 +21,7 @@ foreach file [dict get $::testspec(veryquick) -files] {
 exit
 """
 
-# What that leaves out of threads, locks and the ends of processes. Not crash.test, whose number of
-# cases is random, and not those that take long.
+# What that leaves out of threads, locks and the ends of processes, but for what takes long.
 FURTHER = (
     ["backup", "crash2", "crash3", "crash4", "crash5", "crash6", "crash7", "mmap4", "thread001"]
     + ["thread004", "thread005", "walcrash", "walcrash2", "walprotocol", "writecrash"]
@@ -33,6 +32,7 @@ SUBSET = (
     r"|external_reader|superlock|unixexcl|wal(bak|hook|mode|noshm|overwrite|persist|ro|shared)"
 )
 SLOW = ["wal5"]
+RANDOM = ["avtrans"]  # the names of its cases
 
 
 def build(tree: pathlib.Path) -> None:
@@ -65,6 +65,7 @@ def veryquick(tree: pathlib.Path) -> list[pathlib.Path]:
 
 def units(place: harness.Place, short: bool) -> list[harness.Unit]:
     files = veryquick(place.tree) + [place.tree / f"test/{name}.test" for name in FURTHER]
+    files = [f for f in files if f.stem not in RANDOM]
     if short:
         files = [f for f in files if re.fullmatch(SUBSET, f.stem) and f.stem not in SLOW]
     runner = str(place.tree / "testfixture")

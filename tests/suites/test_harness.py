@@ -47,6 +47,105 @@ class TheRule(unittest.TestCase):
         self.assertEqual([finding.case for finding in found if finding.differs()], ["b"])
 
 
+class AReport(unittest.TestCase):
+    def complaints(self, short: bool = False, **changes: object) -> list[str]:
+        numbers = {"passed": 10, "closes": 1, "plain": 100.0, "shimmed": 105.0, "waited": 0.0} | changes
+        suite = harness.Suite("name", "", lambda *_: None, lambda *_: [], lambda *_: iter(()), (10, 10))
+        report = harness.Report(suite, closes=numbers["closes"])
+        report.plain.outcomes[harness.PASSED] = numbers["passed"]
+        report.plain.seconds = numbers["plain"]
+        report.shimmed.seconds = numbers["shimmed"]
+        report.shimmed.log = harness.Log(waited=numbers["waited"], unusual=numbers.get("unusual", []))
+        report.different = numbers.get("different", [])
+        return [complaint.split()[0] for complaint in report.complaints(short)]
+
+    def test_of_a_suite_where_all_is_well_has_no_complaint(self):
+        self.assertEqual(self.complaints(), [])
+
+    def test_of_a_difference_complains(self):
+        finding = harness.Finding("file", "case", ["passed"], ["failed"])
+        self.assertEqual(self.complaints(different=[finding]), ["differs:"])
+
+    def test_of_a_suite_that_does_not_work_here_complains(self):
+        self.assertEqual(self.complaints(passed=9), ["only"])
+
+    def test_of_a_library_that_is_not_at_work_complains(self):
+        self.assertEqual(self.complaints(closes=0), ["no"])
+
+    def test_of_a_warning_that_no_test_means_to_cause_complains(self):
+        self.assertEqual(self.complaints(unusual=["..."]), ["unexpected:"])
+
+    def test_of_a_slow_suite_complains_unless_it_is_a_subset(self):
+        self.assertEqual(self.complaints(shimmed=111.0), ["takes"])
+        self.assertEqual(self.complaints(shimmed=111.0, short=True), [])
+
+    def test_of_a_suite_that_waited_for_others_has_no_complaint(self):
+        self.assertEqual(self.complaints(shimmed=165.0, waited=60.0), [])
+
+
+class TheLog(unittest.TestCase):
+    def test_has_waits_of_all_outcomes(self):
+        log = harness.read_log(
+            "settle[1]: File unlocked after polling: /a after 0.500 s probes=2 sleeps=1 events=0\n"
+            "settle[1]: warning: /a: still locked after 2.000 s, held by POSIX read lock of pid 2 (b)"
+            " probes=9 sleeps=8 events=0\n"
+            "settle[1]: /a: opened again by this process after 0.250 s, the wait ends probes=3\n"
+            "settle[1]: warning: /a-shm: cannot be examined (EACCES), a fixed delay instead probes=1\n"
+            "settle[1]: debug: unlocked at once: /a probes=1 sleeps=0 events=0\n"
+        )
+        self.assertEqual((log.closes, log.waits, log.waited, log.unusual), (5, 4, 2.85, []))
+
+    def test_has_warnings_that_no_test_means_to_cause(self):
+        line = "settle[1]: warning: /a: cannot be tracked (too many stores are open, or no memory)"
+        self.assertEqual(harness.read_log(line).unusual, [line])
+
+
+class TheCases(unittest.TestCase):
+    def cases(self, suite: harness.Suite, output: str = "", result: str = "") -> list[tuple[str, str]]:
+        with tempfile.TemporaryDirectory() as directory:
+            place = harness.Place(pathlib.Path(directory))
+            place.result.parent.mkdir()
+            place.result.write_text(result)
+            return [(name, outcome[0]) for name, outcome in suite.cases(output, place)]
+
+    def test_of_cpython(self):
+        result = """<suite>
+            <testcase name="good"/>
+            <testcase name="bad"><failure/></testcase>
+            <testcase name="broken"><error/></testcase>
+            <testcase/>
+            <testcase name="too good"><outcome/></testcase>
+            <testcase name="left out"><skipped/></testcase>
+        </suite>"""
+        expected = [("good", "p"), ("bad", "f"), ("broken", "f"), ("(a case with subtests)", "f")]
+        expected += [("too good", "f"), ("left out", "s")]
+        self.assertEqual(self.cases(cpython.SUITE, result=result), expected)
+
+    def test_of_dbd_sqlite(self):
+        output = "1..4\nok 1 - in foo1234\nnot ok 2\nok 3 # skip no\nnot ok 4 - later # TODO yes\n"
+        expected = [("1", "p"), ("2", "f"), ("3", "s"), ("4", "p")]
+        self.assertEqual(self.cases(dbd_sqlite.SUITE, output), expected)
+
+    def test_of_a_whole_file_of_dbd_sqlite(self):
+        output = "1..0 # SKIP for Win32 only\n"
+        self.assertEqual(self.cases(dbd_sqlite.SUITE, output), [("(the whole file)", "s")])
+
+    def test_of_php(self):
+        result = "PASSED\t/x/tests/a.phpt\nFAILED\t/x/tests/b.phpt\nSKIPPED\t/x/tests/c.phpt\n"
+        expected = [("a.phpt", "p"), ("b.phpt", "f"), ("c.phpt", "s")]
+        self.assertEqual(self.cases(php.SUITE, result=result), expected)
+
+    def test_of_sqlite(self):
+        output = (
+            "a-1.1... Ok\na-1.(2 3)... (8 ms) Ok\nNo support. Skipping tests...\n"
+            "a-1.4...\n! a-1.4 expected: [1]\n! a-1.4 got:      [2]\na-1.5...\nError: no such table\n"
+            "2 errors out of 4 tests on a machine\nOmitted test cases:\n.  a-2.0 no threads\n"
+        )
+        expected = [("a-1.1", "p"), ("a-1.(2 3)", "p"), ("a-1.4", "f"), ("a-1.5", "f")]
+        expected += [("a-2.0", "s"), ("(the summary)", "2")]
+        self.assertEqual(self.cases(sqlite_tcl.SUITE, output), expected)
+
+
 class ASuiteOfShellScripts(unittest.TestCase):
     """Each line that a script prints is a case that passed."""
 
@@ -83,7 +182,8 @@ class ASuiteOfShellScripts(unittest.TestCase):
 
     def test_that_hang_differs_and_is_ended(self):
         began = time.monotonic()
-        self.assertEqual(self.different('[ -z "${LD_PRELOAD-}" ] || sleep 60', 1), ["(how it ended)"])
+        hanging = '[ -z "${LD_PRELOAD-}" ] || sleep 60'
+        self.assertEqual(self.different(hanging, 1), ["(how it ended)"])
         self.assertLess(time.monotonic() - began, 30)
 
     def test_run_in_an_empty_directory_of_its_own(self):
