@@ -180,6 +180,7 @@ tail := -foptimize-sibling-calls
 no_tail := -fno-optimize-sibling-calls
 sqlite_header := -idirafter /usr/include
 $(eval $(call library,counter,counter))
+$(eval $(call library,numbers,numbers))
 $(eval $(call library,early,early,-lsqlite3))
 $(eval $(call library,early-first,early,-lsqlite3 -Wl$(comma)-z$(comma)initfirst))
 $(eval $(call library,namesake,namesake))

@@ -353,6 +353,16 @@ EXPORT int prctl(int option, ...)
     return result;
 }
 
+/* By its number: another preloaded library's prctl may be made of this. */
+static long filtered_prctl(long option, long b, long c, long d, long e)
+{
+    bool stopped = option == PR_SET_SECCOMP && track_stop();
+    long result = real.syscall(SYS_prctl, option, b, c, d, e);
+    if (result < 0)
+        track_go_on(stopped);
+    return result;
+}
+
 /* SECCOMP_GET_ACTION_AVAIL and its like ask only. Flags for the strict mode, and a filter at NULL,
  * are how libraries ask what the kernel can do. */
 static long seccomp(long operation, long flags, long argument)
@@ -376,7 +386,7 @@ long settle_syscall(long number, long a, long b, long c, long d, long e)
     case SYS_close_range:
         return close_range_by(raw_close_range, (unsigned)a, (unsigned)b, (int)c);
     case SYS_prctl:
-        return prctl((int)a, b, c, d, e);
+        return filtered_prctl(a, b, c, d, e);
     default:
         return seccomp(a, b, c);
     }

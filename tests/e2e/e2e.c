@@ -19,6 +19,9 @@ static char top[PATH_MAX];
 
 void world_begin(void)
 {
+    /* a shell has the programs that it starts in the background ignore these */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     static char base[PATH_MAX];
     signal(SIGPIPE, SIG_IGN);
     const char *parent = getenv("TMPDIR");

@@ -68,6 +68,24 @@ Test(early_late, each_real_function_is_called_as_often_as_without_the_library)
     expect_of_all_hosts(PRELOADED("build/libraries/counter.so:%s"), WAITS);
 }
 
+/* Nor does one that is made of syscall() call ours, which calls its own, without end. */
+Test(early_late, another_preloaded_library_may_be_made_of_system_calls)
+{
+    expect_of_all_hosts(PRELOADED("%s:build/libraries/numbers.so"), WAITS);
+    expect_of_all_hosts(PRELOADED("build/libraries/numbers.so:%s"), WAITS);
+    const struct host *names_itself =
+        PYTHON_HOST("-c", "import ctypes, sqlite3, sys\n"
+                          "assert ctypes.CDLL(None).prctl(15, b'renamed', 0, 0, 0) == 0\n"
+                          "connection = sqlite3.connect(sys.argv[1])\n"
+                          "connection.execute('create table if not exists t(a)')\n"
+                          "connection.commit()\n"
+                          "print('open', flush=True)\n"
+                          "sys.stdin.readline()\n"
+                          "connection.close()\n"
+                          "print('closed', flush=True)\n");
+    expect_same_result(names_itself, PRELOADED("build/libraries/numbers.so:%s"), WAITS, NULL);
+}
+
 static void expect_beside(const char *name, const char *file, const char *const *wrapper)
 {
     char before[128];
