@@ -56,6 +56,13 @@ static bool add(struct holders *found, const struct holder *h)
     return true;
 }
 
+static bool out_of_time(struct search *s)
+{
+    if (sys_now() >= s->question->deadline)
+        s->found->hurried = true;
+    return s->found->hurried;
+}
+
 /* --- which files --- */
 
 static void add_file(struct search *s, const char *ending)
@@ -135,7 +142,7 @@ static void search_proc_locks(struct search *s)
     char *line;
     if (lines_open(&lines, "/proc/locks") < 0)
         return;
-    while ((line = lines_next(&lines)) != NULL) {
+    while (!out_of_time(s) && (line = lines_next(&lines)) != NULL) {
         struct proc_lock lock;
         const struct file *file = proc_read_lock(&lock, line) ? file_in_proc(s, lock.file) : NULL;
         if (file == NULL)
@@ -174,13 +181,6 @@ static bool take_lock(struct search *s, struct holder *lock, int pid)
 }
 
 /* --- processes --- */
-
-static bool out_of_time(struct search *s)
-{
-    if (sys_now() >= s->question->deadline)
-        s->found->hurried = true;
-    return s->found->hurried;
-}
 
 /* table: "/proc/PID" or "/proc/PID/task/TID"; name: of the descriptor's entry. */
 static void look_at_descriptor(struct search *s, int pid, const char *table, const char *name,
