@@ -57,8 +57,9 @@ static void remember(struct remembered *cache, uintptr_t low, uintptr_t high,
     for (int i = 0; i < REMEMBERED; i++) {
         struct remembered *r = &cache[i];
         unsigned ready = atomic_load(&r->ready);
-        if (ready == now || ready == claimed ||
-            !atomic_compare_exchange_strong(&r->ready, &ready, claimed))
+        /* Never back to an earlier generation, nor by way of one: whoever reads an entry knows by
+         * its generation that it is still the same. (An entry that is claimed has the last.) */
+        if (ready >= now || !atomic_compare_exchange_strong(&r->ready, &ready, claimed))
             continue;
         atomic_store(&r->low, low);
         atomic_store(&r->high, high);
