@@ -302,7 +302,7 @@ package:
 $(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/race.h $(RACE_OBJECTS)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/race/helper.c $(RACE_OBJECTS) $(LDFLAGS) -lpthread -lsqlite3
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/race/helper.c $(RACE_OBJECTS) $(LDFLAGS) -lpthread -ldl
 
 # ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.
 race-programs: $(RACES)

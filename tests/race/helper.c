@@ -48,3 +48,8 @@ void helper_free(struct helper *h)
 {
     free(h);
 }
+
+bool helper_other_threads(void)
+{
+    return true;
+}

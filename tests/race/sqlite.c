@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-int sqlite3_libversion_number(void);
-
 enum { COPIES = 4 };
 
 static char dir[] = "/tmp/settle-race-XXXXXX";
@@ -20,11 +18,12 @@ static void load_copies(void)
 {
     static const char *const names[] = {
 #define NAME(name) #name,
-        SETTLE_SQLITE_SYMBOLS(NAME)
+        SETTLE_SQLITE_SYMBOLS(NAME) SETTLE_SQLITE_ASKED(NAME)
 #undef NAME
     };
     Dl_info library;
-    CHECK(dladdr((void *)sqlite3_libversion_number, &library) != 0);
+    void *original = dlopen("libsqlite3.so.0", RTLD_NOW | RTLD_LOCAL);
+    CHECK(original != NULL && dladdr(dlsym(original, names[0]), &library) != 0);
     for (int copy = 0; copy < COPIES; copy++) {
         char command[2 * PATH_MAX];
         char path[64];
@@ -48,6 +47,7 @@ static void *ask(void *number)
         unsigned symbol = dice(&state, SQLITE_SYMBOL_COUNT);
         const char *caller = (const char *)functions[copy][dice(&state, SQLITE_SYMBOL_COUNT)] + 1;
         CHECK(sqlite_real((enum sqlite_symbol)symbol, caller) == functions[copy][symbol]);
+        CHECK(sqlite_beside((enum sqlite_symbol)symbol, caller) == functions[copy][symbol]);
         if (dice(&state, 20) == 0)
             sqlite_forget();
     }
