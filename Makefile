@@ -369,7 +369,7 @@ sanitize:
 	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory B=$(B)/sanitize \
 		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" unit race-programs
 
-# The end-to-end tests with settle-wait under the same sanitizers, and the library trapping undefined
+# The end-to-end tests with the commands under the same sanitizers, and the library trapping undefined
 # behaviour, which needs nothing of the programs it is loaded into. In a tree of links, since the
 # tests name what they run by its place.
 TRAP := -fsanitize=undefined -fsanitize-undefined-trap-on-error
@@ -378,7 +378,8 @@ sanitize-e2e:
 	@mkdir -p $(TREE)
 	$(Q)ln -sfn $(CURDIR)/Makefile $(CURDIR)/shim $(CURDIR)/tests $(CURDIR)/scripts $(TREE)
 	$(Q)$(MAKE) --no-print-directory -C $(TREE) B=build \
-		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" build/settle-wait
+		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
+		build/settle-wait build/settle-run build/settle-check
 	$(Q)ASAN_OPTIONS=detect_leaks=0 SETTLE_LIBRARY=$(TREE)/build/libsettle.so \
 		$(MAKE) --no-print-directory -C $(TREE) B=build CFLAGS="-O1 -g $(TRAP)" e2e
 
