@@ -37,11 +37,13 @@ static void resolve_dirs(char *dirs, size_t size)
         struct text d = text_in(directory, sizeof directory);
         size_t length = strcspn(at, ":");
         text_bytes(&d, at, length);
+        at += length + (at[length] == ':');
+        if (length == 0)
+            continue; /* it is not the current directory */
         if (!glob_resolve(directory, sizeof directory))
             log_say_path(LOG_INFO, directory, "named by SETTLE_DIRS, does not exist yet");
         text_str(&t, t.length > 0 ? ":" : "");
         text_str(&t, directory);
-        at += length + (at[length] == ':');
     }
     if (t.length + 1 < t.size)
         str_copy(dirs, size, out);

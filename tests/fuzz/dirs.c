@@ -2,6 +2,7 @@
 #include "settings.h"
 
 #include "fuzz.h"
+#include "glob.h"
 #include "log.h"
 #include "profile.h"
 #include "real.h"
@@ -52,6 +53,9 @@ static char *say_where(char *buffer, size_t size)
 #define constructor unused
 #define destructor  unused
 #include "../../shim/life.c"
+#define make_absolute make_glob_absolute
+#include "../../shim/glob.c"
+#undef make_absolute
 
 /* --- the modules that the library's beginning calls, which it does not here --- */
 
@@ -95,6 +99,14 @@ static void is_matched(const char *part, const char *dirs)
     CHECK(profile_directory_matches(dirs, real_name));
 }
 
+/* What may be about the current directory: its name, a glob, or what is not there. */
+static bool may_mean_here(const char *part)
+{
+    char real_name[PATH_MAX];
+    return *part != '\0' && (strpbrk(part, "*?[\\") != NULL || strlen(part) >= PATH_MAX ||
+                             resolve(part, real_name) == NULL || str_equal(real_name, where));
+}
+
 static void take_dirs(const char *line)
 {
     static char dirs[DIRS_SIZE];
@@ -110,8 +122,12 @@ static void take_dirs(const char *line)
     bool resolved = longest < sizeof dirs;
     char *copy = strdup(line);
     char *rest = copy;
-    for (char *part; resolved && (part = strsep(&rest, ":")) != NULL;)
+    bool means_here = where == NULL;
+    for (char *part; resolved && (part = strsep(&rest, ":")) != NULL;) {
         is_matched(part, dirs);
+        means_here = means_here || may_mean_here(part);
+    }
+    CHECK(!resolved || means_here || !profile_directory_matches(dirs, where));
     free(copy);
 }
 
@@ -134,7 +150,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, data + size};
     char *line = take_line(&in);
-    where = *line == '/' && strlen(line) < PATH_MAX ? line : NULL;
+    char here[PATH_MAX];
+    where = NULL;
+    where = *line == '/' ? resolve(line, here) : NULL;
     char *dirs = take_line(&in);
     char *path = take_line(&in);
     take_dirs(dirs);

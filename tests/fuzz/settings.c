@@ -25,6 +25,10 @@ static const struct variable {
     {"SETTLE_STORES", FIELD(stores)},
     {"SETTLE_DIRS", FIELD(dirs)},
     {"SETTLE_LOG_FILE", FIELD(log_file)},
+    {"SETTLE_TOTAL_WAIT", FIELD(total_wait)},
+    {"SETTLE_RECORD", FIELD(record)},
+    {"SETTLE_USED", FIELD(used)},
+    {"SETTLE_RULES", 0, 0},
     {"SETTLE_DISABLE", 0, 0},
     {"SETTLE_LIBRARY", 0, 0},
 #undef FIELD
@@ -54,7 +58,8 @@ static void is_valid(const struct settings *s)
 {
     const uint64_t day = 86400000000000;
     CHECK(s->max_wait <= day && s->check_interval <= day && s->fallback_delay <= day);
-    CHECK(s->until == UNTIL_UNLOCKED);
+    CHECK(s->total_wait <= day || s->total_wait == NO_LIMIT);
+    CHECK(s->until >= UNTIL_UNLOCKED && s->until <= UNTIL_CLOSED);
     CHECK(s->trigger >= TRIGGER_LAST && s->trigger <= TRIGGER_EVERY);
     CHECK(s->at_exit >= AT_EXIT_PENDING && s->at_exit <= AT_EXIT_OFF);
     CHECK(s->deepbind >= DEEPBIND_KEEP && s->deepbind <= DEEPBIND_STRIP);
@@ -63,6 +68,8 @@ static void is_valid(const struct settings *s)
     CHECK(memchr(s->stores, '\0', sizeof s->stores) != NULL && profile_list_known(s->stores));
     CHECK(memchr(s->dirs, '\0', sizeof s->dirs) != NULL);
     CHECK(memchr(s->log_file, '\0', sizeof s->log_file) != NULL);
+    CHECK(memchr(s->record, '\0', sizeof s->record) != NULL);
+    CHECK(memchr(s->used, '\0', sizeof s->used) != NULL);
 }
 
 static bool same_but_for(const struct settings *a, const struct settings *b,
@@ -126,6 +133,8 @@ static unsigned take_one(const char *name, const char *value)
         CHECK(same_but_for(&s, defaults(), v));
         if (str_equal(name, "SETTLE_LOG_FILE"))
             is_expanded(s.log_file, value);
+        if (str_equal(name, "SETTLE_RECORD"))
+            is_expanded(s.record, value);
         if (str_equal(name, "SETTLE_DIRS"))
             CHECK(str_equal(s.dirs, value));
         if (str_equal(name, "SETTLE_STORES"))
