@@ -308,6 +308,15 @@ Test(handles, relative_directories_are_those_of_where_the_program_started)
     expect_tracked(&p, in_dir("../delta-1/index"));
 }
 
+Test(handles, nothing_between_two_colons_is_no_directory)
+{
+    struct process p = stepper_tracking(":/nonexistent::/nonexistent");
+    say(&p, "open a -", in_dir("../file"));
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), 0);
+    end(&p);
+}
+
 Test(handles, a_directory_may_come_later)
 {
     struct process p = stepper_tracking("delta");

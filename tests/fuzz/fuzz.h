@@ -48,7 +48,7 @@ static inline unsigned take_byte(struct input *in)
 /* What a byte of an input stands for, where that is more than itself. */
 static inline const char *meaning_of(uint8_t byte)
 {
-    return byte == 1 ? "xxxxxxxxxxxxxxxx" : byte == 2 ? "/d/d/d/d/d/d/d/d" : NULL;
+    return byte == 1 ? "xxxxxxxxxxxxxxxx" : byte == 2 ? "/ddddddddddddddd" : NULL;
 }
 
 /* The input up to the next `end`, as far as it is a string, in memory of its own. A long value is
