@@ -248,14 +248,20 @@ static const struct row *find(const struct row *table, int count, const char *na
     return NULL;
 }
 
-static void say_given(struct text *t, const char *name, const char *value)
+/* The beginning of what may be long. */
+static void say_cut(struct text *t, const char *given)
 {
     char shown[128];
-    struct text v = text_in(shown, sizeof shown);
-    text_path(&v, value);
-    text_path(t, name);
-    text_str(t, "='");
+    struct text s = text_in(shown, sizeof shown);
+    text_path(&s, given);
     text_str(t, shown);
+}
+
+static void say_given(struct text *t, const char *name, const char *value)
+{
+    say_cut(t, name);
+    text_str(t, "='");
+    say_cut(t, value);
     text_str(t, "': ");
 }
 

@@ -168,6 +168,17 @@ Test(rules, what_is_wrong_is_one_complaint_that_names_it_and_the_other_rules_hol
     }
 }
 
+Test(rules, a_long_option_is_cut_in_the_complaint_and_leaves_room_for_what_is_right)
+{
+    char text[1024] = "/x: ";
+    memset(text + 4, 'o', 900);
+    strcpy(text + 904, "=1");
+    read_rules(text);
+    cr_expect_eq(complaints, 1u);
+    cr_expect_not_null(strstr(complaint, "expected max_wait, check_interval, until, trigger or n"),
+                       "%s", complaint);
+}
+
 Test(rules, the_other_options_of_a_rule_with_a_bad_one_hold)
 {
     read_rules("/x: max_wait=soon name=kept");
