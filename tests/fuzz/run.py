@@ -30,7 +30,7 @@ def run(program, runs, seconds):
     corpus = program.with_suffix(".corpus")
     write_seeds(program.name, corpus)
     result = subprocess.run(
-        [program, f"-runs={runs}", f"-max_total_time={seconds}", "-max_len=256", "-timeout=10",
+        [program, f"-runs={runs}", f"-max_total_time={seconds}", "-max_len=512", "-timeout=10",
          "-print_final_stats=1", f"-dict={HERE / 'words.dict'}",
          f"-artifact_prefix={program}-", corpus],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
