@@ -247,12 +247,12 @@ Test(threads, that_no_handler_catches_end_the_program_during_a_wait)
 
 Test(threads, that_leave_a_close_wait_in_their_later_ones)
 {
-    struct scene s = begin("leave", NULL, 300);
+    struct scene s = begin("leave", NULL, 1000);
     for (int i = 0; i < 3; i++) {
         interrupt(&s, SIGUSR1);
         await_line(&s.p, "left");
         cr_expect_lt(now_ns(), released_at(&s.holder));
-        close_held(&s, 300);
+        close_held(&s, 1000);
     }
     expect_closed_after_release(&s, "closed 0 12345 3");
     cr_expect_eq(finish(&s.p), 0);
