@@ -167,7 +167,7 @@ Test(report, what_was_not_seen_is_not_known_of_a_fixed_delay_either)
     cr_expect_str_eq(ask("j ->> '$.all.fixed_delay.early', j ->> '$.all.fixed_delay.unknown', "
                          "j -> '$.all.fixed_delay.success', j ->> '$.all.still_held', "
                          "j ->> '$.all.shares.other' from report"),
-                     "2|5|[0.125,0.75]|2|6");
+                     "1|6|[0.125,0.875]|1|6");
 }
 
 Test(report, stores_and_rules_are_told_apart)
