@@ -25,7 +25,7 @@ endif
 # Layers, from the ground up; each calls only what stands before it.
 GROUND := text glob json profile settings rules descriptor filter helper append log record reader
 KERNEL := holder proc holders probe watch locate
-WAITING := wait store history budget block connection track
+WAITING := wait namer store history budget block connection track
 HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone

@@ -4,6 +4,7 @@
 #include "helper.h"
 #include "history.h"
 #include "log.h"
+#include "namer.h"
 #include "record.h"
 #include "rules.h"
 #include "sys.h"
@@ -18,6 +19,7 @@ struct block_request {
     struct wait_request wait;
     struct wait_result result;
     struct wait_holders holders;
+    struct namer namer;
     struct claim claim;
     struct log_line line; /* here, since the program's stack may be a small one */
 };
@@ -54,6 +56,26 @@ static bool is_open_again(const void *store)
     return (atomic_load(&((const struct store *)store)->handles) & STORE_OPENED) != 0;
 }
 
+static void name_meanwhile(void *argument, const struct holder *seen)
+{
+    struct block_request *request = argument;
+    namer_begin(&request->namer, &request->wait, seen);
+}
+
+/* A wait that timed out has named them itself. */
+static void take_names(struct block_request *request)
+{
+    struct holders none = {.list = NULL, .room = 0};
+    const struct wait_result *result = &request->result;
+    struct holders *found = &request->holders.found;
+    bool named = result->outcome == OUTCOME_TIMED_OUT || request->wait.holders == NULL;
+    namer_end(&request->namer, named ? &none : found);
+    if (!named && found->count == 0 && result->holder.hold != HOLD_NONE) {
+        found->list[0] = result->holder;
+        found->count = 1;
+    }
+}
+
 /* The helper counts its wait down itself: the thread that asked for it may have left by longjmp, by
  * cancellation, or by an exit in a signal handler. */
 static void work(void *argument)
@@ -61,6 +83,7 @@ static void work(void *argument)
     struct block_request *request = argument;
     struct wait_result *result = &request->result;
     wait_store(&request->wait, result);
+    take_names(request);
     budget_settle(request->claim, result->sleeps > 0 ? sys_now() - request->claim.began : 0);
     atomic_fetch_sub(&waits, 1);
 }
@@ -234,12 +257,14 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     if (path[0] == '\0') {
         log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
         fixed_delay(rule);
+        history_not_examined(store, path, began);
         return;
     }
     struct helper *helper = helper_new(sizeof(struct block_request));
     if (helper == NULL) {
         tell_failure(path, rule, ENOMEM);
         fixed_delay(rule);
+        history_not_examined(store, path, began);
         return;
     }
     if (store_home() != home) {
@@ -258,6 +283,10 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->until = (enum until)rule->until;
     if (log_wants(LOG_WARN) || record_wanted())
         wait_name_holders(wait, &request->holders);
+    if (record_wanted()) {
+        wait->lasting = name_meanwhile;
+        wait->naming = request;
+    }
     wait->profile = atomic_load(&store->profile);
     wait->max_collections = settings->max_collections;
     wait->max_files = settings->max_files;
@@ -284,18 +313,19 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     helper_free(helper);
 }
 
-bool block_may_wait(const char *path)
+bool block_may_wait(const struct store *store, const char *path)
 {
     if (budget_unspent() > 0)
         return true;
     log_say_path(LOG_DEBUG, path, "not waited for, since SETTLE_TOTAL_WAIT is spent");
+    history_budget_spent(store, path);
     block_tell_end_of_budget();
     return false;
 }
 
 void block_until_settled(struct store *store, const char *path, uint64_t began, int home)
 {
-    if (path == NULL || !block_may_wait(path))
+    if (path == NULL || !block_may_wait(store, path))
         return;
     wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), began, home);
     block_tell_end_of_budget();

@@ -16,7 +16,7 @@ enum { BLOCK_PATIENCE = 1000000000 };
 void block_start(const struct settings *settings);
 
 /* Whether a close may still wait; says that it does not once SETTLE_TOTAL_WAIT is spent. */
-bool block_may_wait(const char *path);
+bool block_may_wait(const struct store *store, const char *path);
 
 /* Says once that the budget is spent; after each wait that may have spent it. */
 void block_tell_end_of_budget(void);

@@ -110,7 +110,7 @@ static void wait_for_zombie(struct store *store, int home)
             "thread could finalise them: not waited for");
         return;
     }
-    if (!block_may_wait(atomic_load(&store->path)))
+    if (!block_may_wait(store, atomic_load(&store->path)))
         return;
     const struct rule *rule = rules_get(atomic_load(&store->rule));
     struct claim claim = budget_claim(rule->max_wait);

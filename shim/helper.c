@@ -285,6 +285,25 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
     return atomic_load(&h->ended) ? h->error : ECANCELED;
 }
 
+/* It is entered among the ended ones at once: the end of the process waits for no such thread. */
+int helper_begin(struct helper *h, void (*work)(void *))
+{
+    if (filter_is_on())
+        return ENOTSUP;
+    h->filtered = false;
+    h->work = work;
+    long id = start(h, FILTER_CLONE_PASSES);
+    if (id < 0)
+        return (int)-id;
+    enter_ended((int)id);
+    return 0;
+}
+
+bool helper_is_running(const struct helper *h)
+{
+    return atomic_load(&h->alive) != 0;
+}
+
 void helper_free(struct helper *h)
 {
     if (!h->abandoned && h->mapped > 0)

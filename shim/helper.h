@@ -38,8 +38,15 @@ void *helper_request(struct helper *h);
  *   ESRCH            this is a fork child of the caller, made in a signal handler. */
 int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline);
 
-/* Whether this process has threads besides the caller; helpers that have ended are none. False
- * without /proc. */
+/* Begins work(request) in such a thread and does not wait for it. Returns 0, or an error as
+ * helper_run has them; ENOTSUP under a filter. */
+int helper_begin(struct helper *h, void (*work)(void *request));
+
+/* Whether its thread has not ended; until then the memory is the thread's. */
+bool helper_is_running(const struct helper *h);
+
+/* Whether this process has threads besides the caller; helpers that have ended, or were begun, are
+ * none. False without /proc. */
 bool helper_other_threads(void);
 
 /* Gives the memory back, unless a helper that overran its deadline still uses it: that memory is

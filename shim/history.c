@@ -89,24 +89,35 @@ static const char *outcome_name(const struct wait_result *result, int error)
 }
 
 static bool begin_wait(struct record *r, const char *event, const struct store *store,
-                       const struct wait_request *request)
+                       const char *path, uint64_t max_wait)
 {
     if (!record_begin(r, event))
         return false;
     add_store(r, store);
-    json_str(&r->json, "file", request->path);
+    json_str(&r->json, "file", path);
     const struct rule *rule = rules_get(atomic_load(&store->rule));
     if (rule->name[0] != '\0')
         json_str(&r->json, "rule", rule->name);
     json_str(&r->json, "level", until_names[rule->until]);
-    json_seconds(&r->json, "max_wait", request->deadline - request->began);
+    json_seconds(&r->json, "max_wait", max_wait);
     return true;
+}
+
+static void add_end(struct record *r, const char *outcome, uint64_t elapsed,
+                    const struct wait_result *result)
+{
+    json_str(&r->json, "outcome", outcome);
+    json_seconds(&r->json, "elapsed", elapsed);
+    json_int(&r->json, "probes", result->probes);
+    json_int(&r->json, "woken_by_event", result->events);
+    json_int(&r->json, "woken_by_backoff", result->sleeps - result->events);
+    json_list(&r->json, "holders");
 }
 
 void history_wait_begun(const struct store *store, const struct wait_request *request)
 {
     struct record r;
-    if (begin_wait(&r, "wait begun", store, request))
+    if (begin_wait(&r, "wait begun", store, request->path, request->deadline - request->began))
         record_end(&r);
 }
 
@@ -114,20 +125,38 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
                         const struct wait_result *result, int error)
 {
     struct record r;
-    if (!begin_wait(&r, "wait ended", store, request))
+    if (!begin_wait(&r, "wait ended", store, request->path, request->deadline - request->began))
         return;
-    json_str(&r.json, "outcome", outcome_name(result, error));
-    json_seconds(&r.json, "elapsed", sys_now() - request->began);
-    json_int(&r.json, "probes", result->probes);
-    json_int(&r.json, "woken_by_event", result->events);
-    json_int(&r.json, "woken_by_backoff", result->sleeps - result->events);
-    json_list(&r.json, "holders");
-    bool named = error == 0 && result->outcome == OUTCOME_TIMED_OUT;
+    add_end(&r, outcome_name(result, error), sys_now() - request->began, result);
+    bool named = error == 0 && request->holders != NULL;
     for (unsigned i = 0; named && i < request->holders->count; i++)
         holder_json(&r.json, &request->holders->list[i], request->path);
     json_end(&r.json, ']');
     json_int(&r.json, "handles", own_handles(store));
     record_end(&r);
+}
+
+static void tell_unasked(const struct store *store, const char *path, const char *outcome,
+                         uint64_t elapsed)
+{
+    static const struct wait_result nothing = {.probes = 0};
+    struct record r;
+    if (!begin_wait(&r, "wait ended", store, path, rules_get(atomic_load(&store->rule))->max_wait))
+        return;
+    add_end(&r, outcome, elapsed, &nothing);
+    json_end(&r.json, ']');
+    json_int(&r.json, "handles", own_handles(store));
+    record_end(&r);
+}
+
+void history_not_examined(const struct store *store, const char *path, uint64_t began)
+{
+    tell_unasked(store, path, "cannot be examined", sys_now() - began);
+}
+
+void history_budget_spent(const struct store *store, const char *path)
+{
+    tell_unasked(store, path, "budget spent", 0);
 }
 
 void history_exit(void)

@@ -17,6 +17,10 @@ void history_wait_begun(const struct store *store, const struct wait_request *re
 void history_wait_ended(const struct store *store, const struct wait_request *request,
                         const struct wait_result *result, int error);
 
+/* A close for which nothing could be asked, or that did not wait since the budget is spent. */
+void history_not_examined(const struct store *store, const char *path, uint64_t began);
+void history_budget_spent(const struct store *store, const char *path);
+
 /* The program ends. */
 void history_exit(void);
 

@@ -487,6 +487,19 @@ void holders_find(struct holders *found, const struct holders_question *question
         name(found, &found->list[i]);
 }
 
+void holders_complete_one(struct holder *seen)
+{
+    if (hold_is_record_lock(seen->hold))
+        seen->sqlite = holder_sqlite_locks(str_equal(seen->ending, "-shm"), seen->exclusive,
+                                           seen->start, seen->end);
+    if (seen->pid == 0 || seen->where != WHERE_HERE)
+        return;
+    if (proc_self() != sys_getpid())
+        seen->pid = 0;
+    else
+        proc_read_command(seen->pid, seen->command, sizeof seen->command);
+}
+
 bool holders_complete(const struct holders *found)
 {
     return found->unlisted == 0 && found->refused == 0 && !found->hurried && !found->out_of_sight;

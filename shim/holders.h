@@ -36,6 +36,9 @@ struct holders_question {
 void holders_find(struct holders *found, const struct holders_question *question,
                   const struct holder *seen);
 
+/* Adds to one that the kernel named what is quickly known of it: the command, SQLite's name. */
+void holders_complete_one(struct holder *seen);
+
 /* True if whoever is not in the list is no holder. */
 bool holders_complete(const struct holders *found);
 

@@ -12,6 +12,8 @@
  * costs the process milliseconds. */
 static const uint64_t watch_after = 2000000;
 
+const uint64_t wait_lasts = 10000000;
+
 const uint64_t wait_naming_limit = 50000000;
 
 uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval)
@@ -72,6 +74,38 @@ static bool ask(struct probe *probe, bool slept, struct wait_result *result)
     return verdict == VERDICT_HELD;
 }
 
+/* Who held a file while it was waited for, as the kernel tells it. */
+struct seen {
+    struct holder holder;
+    bool completed;
+    bool told;
+    uint64_t next; /* ns into the wait: then another may be told */
+};
+
+static void see(struct seen *seen, const struct holder *now, const char *ending)
+{
+    if (now->hold == seen->holder.hold && now->pid == seen->holder.pid)
+        return;
+    seen->holder = *now;
+    seen->holder.ending = ending;
+    seen->completed = seen->told = false;
+}
+
+/* The quick part, some 20 us, where the wait has lasted a hundred times that; then the rest, by
+ * somebody else. The distance doubles, so that holders who take turns cost little. */
+static void tell_of_holder(const struct wait_request *request, struct seen *seen, uint64_t since)
+{
+    if (!seen->completed && since >= watch_after) {
+        seen->completed = true;
+        holders_complete_one(&seen->holder);
+    }
+    if (!seen->told && since >= wait_lasts && since >= seen->next) {
+        seen->told = true;
+        seen->next = 2 * since;
+        request->lasting(request->naming, &seen->holder);
+    }
+}
+
 /* Waits for a file of the store; adds to the counts in *result and sets its outcome. ending: of its
  * name after the request's path; NULL for a file whose outcome does not count, so that its holder
  * is not worth a name. */
@@ -87,6 +121,8 @@ static void wait_for(const struct wait_request *request, const char *path, struc
     bool slept = false;
     bool woken = false;
     bool watched = false;
+    const bool named = ending != NULL && request->lasting != NULL;
+    struct seen seen = {.holder = {.hold = HOLD_NONE}};
     probe.until = request->until;
 
     for (;;) {
@@ -100,6 +136,10 @@ static void wait_for(const struct wait_request *request, const char *path, struc
         if (now >= request->deadline) {
             result->outcome = OUTCOME_TIMED_OUT;
             break;
+        }
+        if (named) {
+            see(&seen, &probe.holder, ending);
+            tell_of_holder(request, &seen, now - began);
         }
         if (!watched && now - began >= watch_after) {
             watched = true;
@@ -129,6 +169,8 @@ static void wait_for(const struct wait_request *request, const char *path, struc
         }
     }
     probe_end(&probe);
+    if (seen.holder.hold != HOLD_NONE)
+        result->holder = seen.holder;
     if (result->outcome == OUTCOME_TIMED_OUT) {
         result->holder = probe.holder;
         result->holder.ending = ending != NULL ? ending : "";

@@ -34,6 +34,10 @@ struct wait_request {
     unsigned max_files;            /* 0: all */
     /* where to put the holders on a time-out, which takes milliseconds; NULL: nowhere */
     struct holders *holders;
+    /* told, in the midst of the wait, whom the kernel names as the holder, once the wait has lasted
+     * wait_lasts and when another is named since; must return at once. NULL: nobody is */
+    void (*lasting)(void *naming, const struct holder *seen);
+    void *naming;
     /* asked between two probes; true ends the wait with OUTCOME_REOPENED. NULL: never */
     bool (*reopened)(const void *context);
     const void *context;
@@ -57,7 +61,8 @@ struct wait_result {
     unsigned probes;
     unsigned sleeps;
     unsigned events;      /* wake-ups by an event */
-    struct holder holder; /* of OUTCOME_TIMED_OUT: the first of them */
+    struct holder holder; /* of OUTCOME_TIMED_OUT: the first of them; else, where the request has
+                             `lasting`, the last one that the kernel named while it waited */
     char file[PATH_MAX];  /* the file that was held or could not be examined */
     unsigned secondaries; /* secondary files looked at */
     unsigned secondaries_held;
@@ -77,6 +82,9 @@ uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval);
  * the event before, 0 if there was none; since_last: ns since that one; backoff: wait_backoff of
  * the whole wait. */
 uint64_t wait_deaf(uint64_t last, uint64_t since_last, uint64_t backoff);
+
+/* How long a wait goes on before it is worth the trouble to find out who holds the file. */
+extern const uint64_t wait_lasts;
 
 /* The longest time for which holders are looked for, but for the process that is being looked into
  * when it ends. */

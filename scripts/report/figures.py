@@ -170,7 +170,7 @@ def never_closed(db):
 def longest_waits(db, count=20):
     return rows(db, f"""
         select began, elapsed, outcome, share, pid, thread, wait.program, store, rule,
-            (select group_concat(coalesce(command, '?') || ' ' || coalesce(pid, '?') || ', ' || coalesce(kind, '?'),
+            (select group_concat(coalesce(nullif(command, ''), '?') || ' ' || coalesce(nullif(pid, 0), '?') || ', ' || coalesce(kind, '?'),
                 '; ') from held where wait = wait.id) as holders
         from (select wait.*, pid, program from wait join process p on p.id = process) wait
         where watched order by elapsed desc, wait.id limit {count}""")

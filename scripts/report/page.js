@@ -28,7 +28,8 @@
         rank: SHARES.indexOf(text(share)), outcome: text(outcome), rule: text(rule), holders: [],
     }));
     for (const [wait, pid, command, kind] of data.holders)
-        waits[wait].holders.push({pid, command: text(command) || "not known", kind: text(kind)});
+        waits[wait].holders.push({who: text(command) || pid ? `${text(command) || "not known"} ${pid || "?"}` : "somebody",
+            kind: text(kind)});
 
     const handles = data.handles.map(([process, store, file, role, opened, closed]) => ({
         process, store, file: text(file), role: text(role), opened, closed,
@@ -97,7 +98,7 @@
                     waits: ordered(waitsBy.get(process) ?? [])});
             }
             const held = (waitsOf.get(store) ?? []).flatMap(wait => wait.holders.map(holder => ({holder, wait})));
-            for (const [label, causes] of grouped(held, ({holder}) => `${holder.command} ${holder.pid}`))
+            for (const [label, causes] of grouped(held, ({holder}) => holder.who))
                 rows.push({kind: "holder", label, waits: ordered(causes.map(({wait}) => wait))});
         }
         let top = AXIS;
@@ -444,7 +445,7 @@
         return [`${duration(wait.elapsed)}, ${wait.outcome}`,
             `${name(text(program))} ${pid}, ${text(wait.store)}`,
             `from ${clock(wait.began, 1)}` + (wait.rule ? `, rule ${wait.rule}` : ""),
-            ...wait.holders.map(({pid, command, kind}) => `held by ${command} ${pid}, ${kind}`)];
+            ...wait.holders.map(({who, kind}) => `held by ${who}, ${kind}`)];
     }
 
     function wordsOfHandles(open) {

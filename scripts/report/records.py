@@ -52,7 +52,7 @@ OUTCOMES = (
     ("settled at once", "at once", "free", False),
     ("settled after waiting", "after waiting", "free", True),
     ("timed out", "timed out", "held", True),
-    ("budget spent", "other", "held", True),
+    ("budget spent", "other", "unknown", False),
     ("opened again", "other", "unknown", True),
     ("removed", "other", "unknown", True),
     ("cannot be examined", "other", "unknown", False),

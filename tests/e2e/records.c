@@ -100,6 +100,101 @@ Test(records, a_wait_that_timed_out_names_who_held_the_store)
     released_at(&holder);
 }
 
+/* The look for holders takes a second helper milliseconds, so it has begun long before. */
+static void expect_named(const char *kind, const char *named, bool has_command)
+{
+    struct process p = close_recorded(world.primary);
+    struct process holder = hold(kind, world.primary, 700);
+    finish_closing(&p);
+    released_at(&holder);
+    char expected[PATH_MAX + 128];
+    snprintf(expected, sizeof expected, "settled after waiting|1|%d|%s|%s|%s", (int)holder.pid,
+             named, has_command ? "holder" : "", world.primary);
+    cr_expect_str_eq(ask("select j ->> 'outcome', json_array_length(j, '$.holders'), "
+                         "j ->> '$.holders[0].pid', j ->> '$.holders[0].kind', "
+                         "j ->> '$.holders[0].command', j ->> '$.holders[0].file' "
+                         "from line where j ->> 'event' = 'wait ended'"),
+                     expected);
+}
+
+Test(records, a_wait_that_settled_names_who_held_a_posix_lock)
+{
+    expect_named("posix", "POSIX write lock", true);
+}
+
+Test(records, a_wait_that_settled_names_who_held_an_ofd_lock)
+{
+    expect_named("ofd", "OFD lock", true);
+}
+
+Test(records, a_wait_that_settled_names_who_held_a_flock)
+{
+    expect_named("flock", "flock", true);
+}
+
+Test(records, a_wait_that_settled_names_sqlites_lock)
+{
+    struct process p = close_recorded(world.primary);
+    struct process holder = PLAIN("/usr/bin/python3", "-c",
+                                  "import sqlite3, sys, time\n"
+                                  "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+                                  "c.execute('begin immediate')\n"
+                                  "print('held', flush=True)\n"
+                                  "time.sleep(0.7)\n"
+                                  "c.execute('rollback')\n",
+                                  world.primary);
+    await_line(&holder, "held");
+    finish_closing(&p);
+    cr_expect_eq(finish(&holder), 0, "%s", errors_of(&holder));
+    cr_expect_str_eq(ask("select j ->> 'outcome', exists (select 1 from json_each(j, '$.holders') "
+                         "where value ->> 'lock' = 'RESERVED' and value ->> 'command' like "
+                         "'python3%') from line where j ->> 'event' = 'wait ended'"),
+                     "settled after waiting|1");
+}
+
+/* 30 waits end at any time of the look, whose memory is left to it then and used again. */
+Test(records, a_wait_does_not_stay_for_the_names)
+{
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--record", record(), "--trigger", "every"), "/usr/bin/python3", "-c",
+                     "import fcntl, os, sys, threading, time\n"
+                     "other = os.open(sys.argv[1], os.O_RDWR)\n"
+                     "for i in range(30):\n"
+                     "    fd = os.open(sys.argv[1], os.O_RDWR)\n"
+                     "    fcntl.flock(other, fcntl.LOCK_EX)\n"
+                     "    t = threading.Timer(0.008 + i * 0.0005, fcntl.flock, "
+                     "(other, fcntl.LOCK_UN))\n"
+                     "    t.start()\n"
+                     "    os.close(fd)\n"
+                     "    t.join()\n",
+                     world.primary);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_str_eq(ask("select count(*), sum(j ->> 'outcome' = 'settled after waiting') > 15, "
+                         "sum(j ->> 'outcome' = 'settled after waiting' and "
+                         "json_array_length(j, '$.holders') = 0) from line "
+                         "where j ->> 'event' = 'wait ended'"),
+                     "30|1|0");
+}
+
+Test(records, a_close_that_the_budget_has_nothing_left_for_is_told)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--record", record(), "--total-wait", "100ms"),
+                                    "/usr/bin/python3", "-c",
+                                    "import os, sys\n"
+                                    "input()\n"
+                                    "for i in range(3):\n"
+                                    "    os.close(os.open(sys.argv[1], os.O_RDWR))\n"
+                                    "print('closed', flush=True)\n",
+                                    world.primary);
+    struct process holder = hold("posix", world.primary, 700);
+    send_line(&p, "go");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    released_at(&holder);
+    cr_expect_str_eq(ask("select group_concat(j ->> 'outcome', ', '), max(j ->> 'max_wait'), "
+                         "min(j ->> 'probes') from line where j ->> 'event' = 'wait ended'"),
+                     "timed out, budget spent, budget spent|2.0|0");
+}
+
 Test(records, which_files_were_open_is_answered_by_the_record_alone)
 {
     struct process p = close_recorded(world.primary);

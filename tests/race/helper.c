@@ -44,6 +44,19 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
     return 0;
 }
 
+int helper_begin(struct helper *h, void (*work)(void *))
+{
+    (void)h;
+    (void)work;
+    return ENOTSUP;
+}
+
+bool helper_is_running(const struct helper *h)
+{
+    (void)h;
+    return false;
+}
+
 void helper_free(struct helper *h)
 {
     free(h);
