@@ -1,5 +1,4 @@
 /* settle-wait: waits for stores or files from outside. */
-#include "checkpoint.h"
 #include "report.h"
 #include "settings.h"
 #include "sys.h"
@@ -143,16 +142,6 @@ static bool read_options(struct job *job, int argc, char **argv, enum status *st
     return good;
 }
 
-static bool load_sqlite(void)
-{
-    char buffer[512];
-    struct text why = text_in(buffer, sizeof buffer);
-    if (checkpoint_load(&why))
-        return true;
-    fprintf(stderr, "settle-wait: --checkpoint needs libsqlite3: %s\n", buffer);
-    return false;
-}
-
 /* One look at each; true if that says all. */
 static bool look(const struct job *job, struct target *targets, unsigned n, uint64_t began)
 {
@@ -228,8 +217,6 @@ int main(int argc, char **argv)
     enum status status;
     if (!read_options(&job, argc, argv, &status))
         return (int)status;
-    if (job.checkpoint && !load_sqlite())
-        return STATUS_UNEXAMINED;
 
     const uint64_t began = sys_now();
     const unsigned n = (unsigned)(argc - optind);
