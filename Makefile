@@ -30,7 +30,7 @@ HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone
 WAIT_ONLY := wal checkpoint target report progress vigil
-WAIT_MODULES := settle_wait $(WAIT_ONLY) text glob json settings profile reader holder proc holders probe watch wait
+WAIT_MODULES := settle_wait $(WAIT_ONLY) text glob json settings profile rules reader holder proc holders probe watch wait
 
 LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
 WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)

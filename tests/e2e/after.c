@@ -111,6 +111,20 @@ Test(after, every_store_is_waited_for_within_one_deadline)
     finish(&two);
 }
 
+Test(after, stores_are_waited_for_until_the_level_that_is_set)
+{
+    struct process holder = hold("open", world.primary, 700);
+    struct process p = PLAIN("scripts/settle", "--after", "--until", "closed", "--max-wait", "10",
+                             "--", "/usr/bin/python3", "-c",
+                             "import os, sys\n"
+                             "os.open(sys.argv[1], os.O_RDWR)\n"
+                             "os._exit(0)\n",
+                             world.primary);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_str_eq(errors_of(&p), "");
+    cr_expect_geq(now_ns(), released_at(&holder));
+}
+
 Test(after, a_store_that_is_gone_is_no_matter)
 {
     struct process p = AFTER("/usr/bin/python3", "-c",
