@@ -261,6 +261,14 @@ launcher: all
 chroma: all
 	$(Q)sh tests/e2e/chroma/run
 
+# How many shutdowns of a ChromaDB in WAL mode leave its main file as the whole store: 4 s each, and three ways.
+RUNS ?= 40
+.PHONY: chroma-wal
+chroma-wal:
+	$(Q)sh scripts/setup check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)sh tests/e2e/chroma/run $(RUNS)
+
 # As root, with a network: the same library under the libcs of other Debian releases.
 .PHONY: portable
 portable:

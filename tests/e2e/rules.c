@@ -223,6 +223,57 @@ Test(rules, a_rule_has_a_trigger_of_its_own)
     cr_expect_eq(finish(&p), 0);
 }
 
+Test(rules, a_rule_has_a_level_of_its_own)
+{
+    const char *closed = a_store_in("closed");
+    struct process p = SHIMMED_WITH(
+        OPTIONS("--max-wait", "5", "--rule", rule_for("closed", "until=closed name=closed")),
+        "build/programs/stepper");
+    cr_assert_geq(say(&p, "open a -", closed).result, 0);
+    cr_assert_geq(say(&p, "open b -", world.primary).result, 0);
+    struct process other = hold("open", world.primary, 30000);
+    struct process holder = hold("open", closed, 500);
+    step(&p, "close a");
+    cr_expect_geq(now_ns(), released_at(&holder));
+    cr_expect_eq(log_lines("File unlocked after polling", "closed"), 1);
+    step(&p, "close b");
+    cr_expect_eq(log_count("unlocked at once"), 1, "who has the other open is no matter");
+    cr_expect_eq(finish(&p), 0);
+    end_now(&other);
+}
+
+/* Of one wait that times out. */
+static unsigned probes_of(const char *directory)
+{
+    char command[2 * PATH_MAX];
+    char line[32] = "";
+    snprintf(command, sizeof command,
+             "sed -n 's|.*/%s/.*still locked.* probes=\\([0-9]*\\).*|\\1|p' '%s'", directory,
+             world.log);
+    FILE *out = popen(command, "r");
+    cr_assert_not_null(out);
+    if (fgets(line, sizeof line, out) == NULL)
+        line[0] = '\0';
+    pclose(out);
+    return (unsigned)atoi(line);
+}
+
+Test(rules, a_rule_has_a_check_interval_of_its_own)
+{
+    const char *often = a_store_in("often");
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "800ms", "--check-interval", "50ms",
+                                            "--rule", rule_for("often", "check_interval=1ms")),
+                                    "build/programs/stepper");
+    struct process holders[] = {hold("posix", often, 30000), hold("posix", world.primary, 30000)};
+    open_and_close(&p, often);
+    open_and_close(&p, world.primary);
+    cr_expect_gt(probes_of("store"), 0);
+    cr_expect_gt(probes_of("often"), 2 * probes_of("store"));
+    cr_expect_eq(finish(&p), 0);
+    end_now(&holders[0]);
+    end_now(&holders[1]);
+}
+
 Test(rules, a_bad_rule_is_named_and_the_others_hold)
 {
     char rules[2 * PATH_MAX];
