@@ -261,7 +261,7 @@ launcher: all
 chroma: all
 	$(Q)sh tests/e2e/chroma/run
 
-# How many shutdowns of a ChromaDB in WAL mode leave its main file as the whole store: 4 s each, and three ways.
+# How many shutdowns of a ChromaDB in WAL mode leave its main file as the whole store: 4 s each, in two ways.
 RUNS ?= 40
 .PHONY: chroma-wal
 chroma-wal:

@@ -43,10 +43,6 @@ export async function shutDown(t, store, wrapper = []) {
     await Promise.all(Array.from({ length: CONNECTIONS }, () => answers(server.client)));
     const vectors = await addMoreVectors(server.client);
     const rest = keepBusy();
-    try {
-        const end = await server.stop();
-        return { end, ...JSON.parse(await python(join(here, "whole.py"), copy, String(vectors))) };
-    } finally {
-        rest();
-    }
+    const end = await server.stop().finally(rest);
+    return { end, ...JSON.parse(await python(join(here, "whole.py"), copy, String(vectors))) };
 }
