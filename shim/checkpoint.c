@@ -4,6 +4,7 @@
 #include "wal.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* The few things of sqlite3.h that are used here, so that no header of it is needed to build. */
@@ -31,7 +32,7 @@ static bool find(void *handle, const char *name, void *function)
     return symbol != NULL;
 }
 
-bool checkpoint_load(struct text *why)
+static bool load(struct text *why)
 {
     void *handle = dlopen("libsqlite3.so.0", RTLD_NOW | RTLD_LOCAL);
     bool found = handle != NULL && find(handle, "sqlite3_open_v2", &lib.open_v2) &&
@@ -39,8 +40,10 @@ bool checkpoint_load(struct text *why)
                  find(handle, "sqlite3_exec", &lib.exec) &&
                  find(handle, "sqlite3_wal_checkpoint_v2", &lib.wal_checkpoint_v2) &&
                  find(handle, "sqlite3_errmsg", &lib.errmsg);
-    if (!found)
+    if (!found) {
+        text_str(why, "--checkpoint needs libsqlite3: ");
         text_str(why, dlerror());
+    }
     return found;
 }
 
@@ -81,6 +84,8 @@ enum folded checkpoint_fold(const char *database, struct text *why)
         text_str(why, "is no SQLite database, though it has the files of one beside it");
         return FOLDED_FAILED;
     }
+    if (!load(why))
+        return FOLDED_FAILED;
     int result = lib.open_v2(database, &db, SQLITE_OPEN_READWRITE, NULL);
     if (result == SQLITE_OK)
         result = fold(db);

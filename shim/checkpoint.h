@@ -1,14 +1,9 @@
 /* Folding a database's -wal, or what a crash has left in its -journal, into the main file: by
- * libsqlite3, which is loaded only for that. */
+ * libsqlite3, which is loaded only where there is something to fold. */
 #ifndef SETTLE_CHECKPOINT_H
 #define SETTLE_CHECKPOINT_H
 
 #include "text.h"
-
-#include <stdbool.h>
-
-/* Loads libsqlite3; false, having said why, if there is none. */
-bool checkpoint_load(struct text *why);
 
 enum folded {
     FOLDED,         /* the main file alone is the whole database */

@@ -50,14 +50,14 @@ static void cut(struct text *line, size_t width)
         line->length--;
 }
 
-void progress_draw(const struct target *t, uint64_t deadline)
+void progress_draw(const struct target *t)
 {
     static const char start[] = "\r\033[K";
     char buffer[PATH_MAX + 1024];
     uint64_t now = sys_now();
     const struct holders *found = holders_of(t);
     struct text line = text_in(buffer, sizeof buffer);
-    text_seconds(&line, now < deadline ? deadline - now : 0);
+    text_seconds(&line, now < t->deadline ? t->deadline - now : 0);
     text_str(&line, " left, waiting for ");
     text_path(&line, t->given);
     if (found->count > 0) {

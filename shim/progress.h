@@ -5,13 +5,12 @@
 #include "target.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 /* True if standard error is a terminal. */
 bool progress_wanted(void);
 
 /* Draws the line anew. */
-void progress_draw(const struct target *t, uint64_t deadline);
+void progress_draw(const struct target *t);
 
 /* Erases it, if it was drawn. */
 void progress_erase(void);

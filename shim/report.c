@@ -36,7 +36,7 @@ static void say_missing(const struct target *t)
 
 static void say_holders(const struct target *t)
 {
-    char buffer[256];
+    char buffer[384];
     for (unsigned i = 0; i < t->holders.count; i++) {
         const struct holder *h = &t->holders.list[i];
         struct text message = text_in(buffer, sizeof buffer);
@@ -48,6 +48,10 @@ static void say_holders(const struct target *t)
             text_str(&message, "also held by ");
         }
         holder_describe(&message, h);
+        if (i == 0 && t->rule->name[0] != '\0') {
+            text_str(&message, " rule=");
+            text_str(&message, t->rule->name);
+        }
         say(t->request.path, h->ending, &message);
     }
     if (t->holders.unlisted > 0) {
@@ -180,6 +184,8 @@ static void add_target(struct json *j, const struct target *t)
     json_str(j, "status", name_of(t->status));
     if (t->located) {
         json_str(j, "file", t->request.path);
+        if (t->rule->name[0] != '\0')
+            json_str(j, "rule", t->rule->name);
         json_str(j, "until", until_names[t->request.until]);
         json_seconds(j, "elapsed", t->result.elapsed);
         json_int(j, "frames", t->frames);

@@ -1,6 +1,6 @@
 /* settle-wait: waits for stores or files from outside. */
-#include "checkpoint.h"
 #include "report.h"
+#include "rules.h"
 #include "settings.h"
 #include "sys.h"
 #include "target.h"
@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "Usage: settle-wait [options] PATH...\n"
@@ -25,6 +26,10 @@ static const char usage[] =
     "                      being closed, or from the LEVEL of --until\n"
     "  --checkpoint        when it is closed, let SQLite fold what is in the -wal only into\n"
     "                      the main file (needs libsqlite3)\n"
+    "  --environment       take what the variables of the library say, too: SETTLE_RULES, and\n"
+    "                      where the option is not given SETTLE_MAX_WAIT,\n"
+    "                      SETTLE_CHECK_INTERVAL, SETTLE_UNTIL. A rule stands before both:\n"
+    "                      each store has the time and the level of its own\n"
     "  --json              print one JSON object on standard output, and no sentences\n"
     "  --help, --version\n"
     "\n"
@@ -32,19 +37,31 @@ static const char usage[] =
     "error, one a line), or listed; 2 wrong usage; 3 a path cannot be examined.\n"
     "\n"
     "JSON: status (settled, held, unexamined), elapsed (s), and for each of paths: path,\n"
-    "status, reason (if unexamined), file (the one that decides), until, elapsed, frames (of\n"
-    "the -wal that are not in the database; -1: unknown), folded (now they are), remote (only\n"
-    "this host's opens are seen), complete (all holders are listed), holders: pid (0:\n"
-    "unknown), command, kind, file, and where they apply lock (SQLite's name), exclusive,\n"
-    "start and end (the bytes; no end: to that of the file), fd, writes, inner_pid (in its\n"
-    "own pid namespace), where (another pid namespace, another host).\n"
+    "status, reason (if unexamined), file (the one that decides), rule (the name, if there is\n"
+    "one), until, elapsed, frames (of the -wal that are not in the database; -1: unknown),\n"
+    "folded (now they are), remote (only this host's opens are seen), complete (all holders\n"
+    "are listed), holders: pid (0: unknown), command, kind, file, and where they apply lock\n"
+    "(SQLite's name), exclusive, start and end (the bytes; no end: to that of the file), fd,\n"
+    "writes, inner_pid (in its own pid namespace), where (another pid namespace, another\n"
+    "host).\n"
     "\n"
     "  settle-wait ./chroma && cp -r ./chroma /backup/\n"
     "  settle-wait --max-wait 500ms app.db || echo busy\n"
     "  settle-wait --list ./chroma\n"
     "  settle-wait --checkpoint app.db && cp app.db /backup/\n";
 
-enum { MAX_WAIT = 256, CHECK_INTERVAL, UNTIL, LIST, CHECKPOINT, JSON, HELP, VERSION };
+enum {
+    NO_OPTION,
+    MAX_WAIT = 256,
+    CHECK_INTERVAL,
+    UNTIL,
+    LIST,
+    CHECKPOINT,
+    ENVIRONMENT,
+    JSON,
+    HELP,
+    VERSION
+};
 
 static const struct option options[] = {
     {"max-wait", required_argument, NULL, MAX_WAIT},
@@ -52,18 +69,32 @@ static const struct option options[] = {
     {"until", required_argument, NULL, UNTIL},
     {"list", no_argument, NULL, LIST},
     {"checkpoint", no_argument, NULL, CHECKPOINT},
+    {"environment", no_argument, NULL, ENVIRONMENT},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {"version", no_argument, NULL, VERSION},
     {NULL, 0, NULL, 0},
 };
 
+/* The settings of the library that are settle-wait's too, and their options. */
+static const struct row {
+    const char *variable;
+    int option;
+} rows[] = {
+    {"SETTLE_MAX_WAIT", MAX_WAIT},   {"SETTLE_CHECK_INTERVAL", CHECK_INTERVAL},
+    {"SETTLE_UNTIL", UNTIL},         {"SETTLE_MAX_COLLECTIONS", NO_OPTION},
+    {"SETTLE_MAX_FILES", NO_OPTION},
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
 /* What the options ask for. */
 struct job {
     struct settings settings;
-    bool level_given;
+    bool given[ROWS]; /* by an option */
+    bool level_fixed; /* no rule changes it */
     bool list;
     bool checkpoint;
+    bool environment;
     bool json;
 };
 
@@ -83,10 +114,33 @@ static void complain_of_option(const char *message)
 }
 
 /* An option's value is taken by its variable's row in the table of settings. */
-static bool take(struct job *job, const char *variable, int index)
+static bool take(struct job *job, int option, int index)
 {
     option_name = options[index].name;
-    return settings_take(&job->settings, variable, optarg, complain_of_option);
+    for (int i = 0; i < ROWS; i++)
+        if (rows[i].option == option) {
+            job->given[i] = true;
+            return settings_take(&job->settings, rows[i].variable, optarg, complain_of_option);
+        }
+    return false;
+}
+
+static bool is_given(const struct job *job, int option)
+{
+    for (int i = 0; i < ROWS; i++)
+        if (rows[i].option == option)
+            return job->given[i];
+    return false;
+}
+
+/* A bad value leaves the default, as in the library. */
+static void read_environment(struct job *job)
+{
+    for (int i = 0; i < ROWS; i++) {
+        const char *value = settings_variable(environ, rows[i].variable);
+        if (value != NULL && !job->given[i])
+            settings_take(&job->settings, rows[i].variable, value, complain);
+    }
 }
 
 /* Returns whether to go on; otherwise *status is how to end. */
@@ -99,20 +153,18 @@ static bool read_options(struct job *job, int argc, char **argv, enum status *st
     while (good && (option = getopt_long(argc, argv, "", options, &index)) != -1) {
         switch (option) {
         case MAX_WAIT:
-            good = take(job, "SETTLE_MAX_WAIT", index);
-            break;
         case CHECK_INTERVAL:
-            good = take(job, "SETTLE_CHECK_INTERVAL", index);
-            break;
         case UNTIL:
-            job->level_given = true;
-            good = take(job, "SETTLE_UNTIL", index);
+            good = take(job, option, index);
             break;
         case LIST:
             job->list = true;
             break;
         case CHECKPOINT:
             job->checkpoint = true;
+            break;
+        case ENVIRONMENT:
+            job->environment = true;
             break;
         case JSON:
             job->json = true;
@@ -138,29 +190,37 @@ static bool read_options(struct job *job, int argc, char **argv, enum status *st
         complain("--list only looks, and --checkpoint writes: expected one of them");
         good = false;
     }
-    if (job->checkpoint || (job->list && !job->level_given))
-        job->settings.until = UNTIL_CLOSED;
     return good;
 }
 
-static bool load_sqlite(void)
+/* What waits obey: the options, the variables, the rules. */
+static void complete_settings(struct job *job)
 {
-    char buffer[512];
-    struct text why = text_in(buffer, sizeof buffer);
-    if (checkpoint_load(&why))
-        return true;
-    fprintf(stderr, "settle-wait: --checkpoint needs libsqlite3: %s\n", buffer);
-    return false;
+    if (job->environment)
+        read_environment(job);
+    job->level_fixed = job->checkpoint || job->list;
+    if (job->checkpoint || (job->list && !is_given(job, UNTIL)))
+        job->settings.until = UNTIL_CLOSED;
+    rules_read(job->environment ? settings_variable(environ, "SETTLE_RULES") : NULL, &job->settings,
+               complain);
+}
+
+static void locate(const struct job *job, struct target *t, const char *path, uint64_t began)
+{
+    target_locate(t, path);
+    target_obey(t, &job->settings, rules_get(rules_find(t->request.path)), began);
+    if (job->level_fixed)
+        t->request.until = (enum until)job->settings.until;
 }
 
 /* One look at each; true if that says all. */
-static bool look(const struct job *job, struct target *targets, unsigned n, uint64_t began)
+static bool look(struct target *targets, unsigned n, uint64_t began)
 {
     bool all = true;
     for (unsigned i = 0; i < n; i++) {
         if (!targets[i].located)
             continue;
-        target_wait(&targets[i], &job->settings, began, began);
+        target_wait(&targets[i], began);
         all &= targets[i].status == STATUS_SETTLED;
     }
     return all;
@@ -228,8 +288,7 @@ int main(int argc, char **argv)
     enum status status;
     if (!read_options(&job, argc, argv, &status))
         return (int)status;
-    if (job.checkpoint && !load_sqlite())
-        return STATUS_UNEXAMINED;
+    complete_settings(&job);
 
     const uint64_t began = sys_now();
     const unsigned n = (unsigned)(argc - optind);
@@ -239,14 +298,14 @@ int main(int argc, char **argv)
         return STATUS_UNEXAMINED;
     }
     for (unsigned i = 0; i < n; i++)
-        target_locate(&targets[i], argv[optind + (int)i]);
+        locate(&job, &targets[i], argv[optind + (int)i], began);
 
     sigset_t lease_breaks; /* probe.h */
     sigemptyset(&lease_breaks);
     sigaddset(&lease_breaks, SIGIO);
     sigprocmask(SIG_BLOCK, &lease_breaks, NULL);
-    if (!look(&job, targets, n, began) && !job.list)
-        vigil(targets, n, &job.settings, began, began + job.settings.max_wait);
+    if (!look(targets, n, began) && !job.list)
+        vigil(targets, n);
     for (unsigned i = 0; i < n; i++)
         finish(&job, &targets[i]);
     status = worst_of(targets, n);

@@ -91,15 +91,21 @@ static void say_unexamined(struct target *t)
     text_str(&why, r->reason != NULL ? r->reason : strerror(r->error));
 }
 
-void target_wait(struct target *t, const struct settings *settings, uint64_t began,
-                 uint64_t deadline)
+void target_obey(struct target *t, const struct settings *settings, const struct rule *rule,
+                 uint64_t began)
 {
+    t->rule = rule;
+    t->deadline = began + rule->max_wait;
     t->request.began = began;
-    t->request.deadline = deadline;
-    t->request.check_interval = settings->check_interval;
-    t->request.until = (enum until)settings->until;
+    t->request.check_interval = rule->check_interval;
+    t->request.until = (enum until)rule->until;
     t->request.max_collections = settings->max_collections;
     t->request.max_files = settings->max_files;
+}
+
+void target_wait(struct target *t, uint64_t deadline)
+{
+    t->request.deadline = deadline;
     wait_store(&t->request, &t->result);
     switch (t->result.outcome) {
     case OUTCOME_TIMED_OUT:

@@ -16,6 +16,8 @@ struct target {
     char reason[PATH_MAX + 256]; /* of STATUS_UNEXAMINED: why */
     enum status status;
     struct wait_request request;
+    const struct rule *rule; /* what the request obeys */
+    uint64_t deadline;       /* sys_now */
     struct wait_result result;
     struct holders holders; /* of STATUS_HELD, and where they were asked for */
     long frames;            /* in the -wal only; -1: it cannot be read */
@@ -28,10 +30,12 @@ struct target *targets_new(unsigned n);
 /* Finds the file, or the primary in a directory. On failure reason says why. */
 void target_locate(struct target *t, const char *given);
 
-/* Waits until the deadline (sys_now); one that is past makes it one look. Sets result and status.
- */
-void target_wait(struct target *t, const struct settings *settings, uint64_t began,
-                 uint64_t deadline);
+/* Sets what its wait obeys, and when that ends. */
+void target_obey(struct target *t, const struct settings *settings, const struct rule *rule,
+                 uint64_t began);
+
+/* Waits until a time (sys_now); one that is past makes it one look. Sets result and status. */
+void target_wait(struct target *t, uint64_t deadline);
 
 /* Finds out who holds it, beyond what the wait has found. */
 void target_name_holders(struct target *t);

@@ -44,20 +44,33 @@ static void end_by(int number, pid_t child, const sigset_t *mask)
     sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
-/* current: the number of the target that is waited for, for the parent to see. */
-static void wait_for_all(struct target *targets, unsigned n, const struct settings *settings,
-                         uint64_t began, uint64_t deadline, _Atomic unsigned *current)
+/* The first deadline of all that are later than the last. */
+static uint64_t deadline_after(const struct target *targets, unsigned n, uint64_t last)
 {
-    for (unsigned i = 0; i < n; i++) {
-        atomic_store(current, i);
-        if (targets[i].located)
-            target_wait(&targets[i], settings, began, deadline);
-    }
+    uint64_t next = UINT64_MAX;
+    for (unsigned i = 0; i < n; i++)
+        if (targets[i].located && targets[i].deadline > last && targets[i].deadline < next)
+            next = targets[i].deadline;
+    return next;
+}
+
+/* Those with the first deadline first, so that nobody's time is spent on one that has more.
+ * current: the number of the target that is waited for, for the parent to see. */
+static void wait_for_all(struct target *targets, unsigned n, _Atomic unsigned *current)
+{
+    uint64_t deadline = 0;
+    while ((deadline = deadline_after(targets, n, deadline)) != UINT64_MAX)
+        for (unsigned i = 0; i < n; i++) {
+            if (!targets[i].located || targets[i].deadline != deadline)
+                continue;
+            atomic_store(current, i);
+            target_wait(&targets[i], deadline);
+        }
 }
 
 /* Until the child has answered, or has ended without one. */
 static bool await_answer(int answer, pid_t child, const struct target *targets,
-                         const _Atomic unsigned *current, uint64_t deadline)
+                         const _Atomic unsigned *current)
 {
     const struct timespec interval = {.tv_nsec = 100000000};
     const bool shown = progress_wanted();
@@ -71,7 +84,7 @@ static bool await_answer(int answer, pid_t child, const struct target *targets,
             end_by(caught, child, &before);
         }
         if (ready == 0)
-            progress_draw(&targets[atomic_load(current)], deadline);
+            progress_draw(&targets[atomic_load(current)]);
     }
     progress_erase();
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -82,8 +95,7 @@ static bool await_answer(int answer, pid_t child, const struct target *targets,
 /* A process that has set an inotify watch takes 5 to 24 ms to end (watch.c). So a child does the
  * waiting and says when it is done, and ends when it ends, with nothing of ours open any more. No
  * signal but the one at the parent's end concerns it. */
-void vigil(struct target *targets, unsigned n, const struct settings *settings, uint64_t began,
-           uint64_t deadline)
+void vigil(struct target *targets, unsigned n)
 {
     int answer[2] = {-1, -1};
     _Atomic unsigned *current =
@@ -91,7 +103,7 @@ void vigil(struct target *targets, unsigned n, const struct settings *settings, 
     _Atomic unsigned alone;
     pid_t child = current == MAP_FAILED || pipe2(answer, O_CLOEXEC) < 0 ? -1 : fork();
     if (child < 0) {
-        wait_for_all(targets, n, settings, began, deadline, &alone);
+        wait_for_all(targets, n, &alone);
         return;
     }
     if (child == 0) {
@@ -99,14 +111,14 @@ void vigil(struct target *targets, unsigned n, const struct settings *settings, 
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, NULL);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        wait_for_all(targets, n, settings, began, deadline, current);
+        wait_for_all(targets, n, current);
         close(0);
         close(1);
         close(2);
         _exit(write(answer[1], "", 1) == 1 ? 0 : 1);
     }
     close(answer[1]);
-    if (!await_answer(answer[0], child, targets, current, deadline))
+    if (!await_answer(answer[0], child, targets, current))
         fprintf(stderr, "settle-wait: the process that did the waiting was ended from outside\n");
     close(answer[0]);
 }

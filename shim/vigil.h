@@ -4,10 +4,9 @@
 
 #include "target.h"
 
-/* Waits for all targets that have been located, with one deadline (sys_now). On a terminal a line
+/* Waits for all targets that have been located, for each until its deadline. On a terminal a line
  * on standard error tells what is waited for. Ends the process by SIGINT, SIGTERM or SIGHUP, with
  * that line erased. */
-void vigil(struct target *targets, unsigned n, const struct settings *settings, uint64_t began,
-           uint64_t deadline);
+void vigil(struct target *targets, unsigned n);
 
 #endif

@@ -122,8 +122,8 @@ static void measure_opener(const char *path, enum until until, int flags, const 
     size_t unlucky = broken < count ? broken : count;
     printf("%zu delayed", unlucky);
     if (unlucky > 0)
-        printf(", median %7.2f  90%% %7.2f  longest %7.2f", of_largest(unlucky, 0.5),
-               of_largest(unlucky, 0.9), of_largest(unlucky, 1));
+        printf(", median %7.2f  90%% %7.2f  99%% %7.2f  longest %7.2f", of_largest(unlucky, 0.5),
+               of_largest(unlucky, 0.9), of_largest(unlucky, 0.99), of_largest(unlucky, 1));
     printf("\n");
 }
 

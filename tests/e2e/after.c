@@ -111,6 +111,48 @@ Test(after, every_store_is_waited_for_within_one_deadline)
     finish(&two);
 }
 
+Test(after, stores_that_only_a_child_of_the_command_used_are_waited_for)
+{
+    struct process p =
+        AFTER("sh", "-c",
+              "/usr/bin/python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDWR); "
+              "os._exit(0)' \"$1\"; echo used; read line; exit 5",
+              "sh", world.primary);
+    await_line(&p, "used");
+    struct process holder = hold("posix", world.primary, 500);
+    send_line(&p, "");
+    cr_expect_eq(finish(&p), 5);
+    cr_expect_geq(now_ns(), released_at(&holder));
+}
+
+Test(after, nothing_is_left_behind)
+{
+    cr_assert_eq(mkdir(in_dir("tmp"), 0755), 0);
+    setenv("TMPDIR", in_dir("tmp"), 1);
+    struct process p = AFTER("/usr/bin/python3", "-c", sitting, world.primary);
+    unsetenv("TMPDIR");
+    await_line(&p, "open");
+    cr_expect_neq(rmdir(in_dir("tmp")), 0,
+                  "the list of stores is elsewhere, so this shows nothing");
+    cr_assert_eq(kill(p.pid, SIGTERM), 0);
+    status_of(&p);
+    cr_expect_eq(rmdir(in_dir("tmp")), 0);
+}
+
+Test(after, stores_are_waited_for_until_the_level_that_is_set)
+{
+    struct process holder = hold("open", world.primary, 700);
+    struct process p = PLAIN("scripts/settle", "--after", "--until", "closed", "--max-wait", "10",
+                             "--", "/usr/bin/python3", "-c",
+                             "import os, sys\n"
+                             "os.open(sys.argv[1], os.O_RDWR)\n"
+                             "os._exit(0)\n",
+                             world.primary);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_str_eq(errors_of(&p), "");
+    cr_expect_geq(now_ns(), released_at(&holder));
+}
+
 Test(after, a_store_that_is_gone_is_no_matter)
 {
     struct process p = AFTER("/usr/bin/python3", "-c",

@@ -33,13 +33,13 @@ static void leave_behind(const char *mode, const char *script)
 static const char ten_rows[] = "for i in range(10): c.execute('insert into t values (?)', (i,))";
 
 /* Of a copy of the main file alone. */
-static int rows_of_main_file(void)
+static int rows_of_main_file(const char *path)
 {
     char line[64] = "";
     struct process p = PLAIN("sh", "-c",
                              "cp \"$1\" \"$1.copy\"; sqlite3 \"$1.copy\" "
                              "'select count(*) from t' 2>/dev/null || echo -1",
-                             "sh", world.primary);
+                             "sh", path);
     if (fgets(line, sizeof line, p.out) == NULL)
         line[0] = '\0';
     finish(&p);
@@ -66,7 +66,7 @@ Test(checkpoint, frames_that_are_in_the_wal_only_are_counted_and_left_there)
     unlink(in_dir("chroma.sqlite3-shm")); /* then the frames themselves are read */
     expect_said(PLAIN(WAIT, world.primary), 0, "chroma.sqlite3-wal: 12 frames are not");
     cr_expect(exists("chroma.sqlite3-wal"));
-    cr_expect_eq(rows_of_main_file(), -1, "the table itself is in the -wal only");
+    cr_expect_eq(rows_of_main_file(world.primary), -1, "the table itself is in the -wal only");
 }
 
 Test(checkpoint, they_are_folded_in)
@@ -74,7 +74,7 @@ Test(checkpoint, they_are_folded_in)
     leave_behind("wal", ten_rows);
     expect_said(PLAIN(WAIT, "--checkpoint", world.dir), 0,
                 "chroma.sqlite3-wal: 12 frames are folded into the database now");
-    cr_expect_eq(rows_of_main_file(), 10);
+    cr_expect_eq(rows_of_main_file(world.primary), 10);
     cr_expect_not(exists("chroma.sqlite3-wal"));
     struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
     cr_expect_eq(finish(&p), 0);
@@ -90,7 +90,7 @@ Test(checkpoint, frames_that_have_been_copied_already_are_not_counted)
     cr_expect_eq(finish(&p), 0);
     cr_expect_str_eq(errors_of(&p), "");
     cr_expect(exists("chroma.sqlite3-wal"));
-    cr_expect_eq(rows_of_main_file(), 10);
+    cr_expect_eq(rows_of_main_file(world.primary), 10);
 }
 
 Test(checkpoint, a_transaction_that_a_crash_has_left_half_done_is_rolled_back)
@@ -103,7 +103,7 @@ Test(checkpoint, a_transaction_that_a_crash_has_left_half_done_is_rolled_back)
     struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     cr_expect_not(exists("chroma.sqlite3-journal"));
-    cr_expect_eq(rows_of_main_file(), 1);
+    cr_expect_eq(rows_of_main_file(world.primary), 1);
 }
 
 Test(checkpoint, a_journal_that_is_kept_between_transactions_is_nothing_to_fold)
@@ -122,7 +122,7 @@ Test(checkpoint, waits_until_nobody_has_the_store_open)
     struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     cr_expect_geq(now_ns(), released_at(&holder));
-    cr_expect_eq(rows_of_main_file(), 10);
+    cr_expect_eq(rows_of_main_file(world.primary), 10);
 }
 
 Test(checkpoint, folds_nothing_while_somebody_has_the_store_open)
@@ -131,7 +131,7 @@ Test(checkpoint, folds_nothing_while_somebody_has_the_store_open)
     struct process holder = hold("open", in_dir("chroma.sqlite3-wal"), 1000);
     expect_said(PLAIN(WAIT, "--checkpoint", "--max-wait", "100ms", world.dir), 1,
                 "chroma.sqlite3-wal: 12 frames are not in the database yet");
-    cr_expect_eq(rows_of_main_file(), -1);
+    cr_expect_eq(rows_of_main_file(world.primary), -1);
     released_at(&holder);
 }
 
@@ -151,9 +151,85 @@ Test(checkpoint, of_what_is_no_database_says_so)
     cr_expect_eq(finish(&p), 0, "a file that has nothing beside it has nothing to fold");
 }
 
+/* --- settle --after --checkpoint --- */
+
+/* Leaves ten rows in the -wal of each database, and ends by SIGKILL. */
+static const char dying[] =
+    "import os, sqlite3, sys\n"
+    "kept = []\n"
+    "for path in sys.argv[1:]:\n"
+    "    c = sqlite3.connect(path, isolation_level=None)\n"
+    "    c.execute('pragma journal_mode=wal')\n"
+    "    c.execute('create table t(a)')\n"
+    "    c.executemany('insert into t values (?)', [(i,) for i in range(10)])\n"
+    "    kept.append(c)\n"
+    "os.kill(os.getpid(), 9)\n";
+
+#define AFTER(...) PLAIN("scripts/settle", "--stores", "chroma:sqlite", "--after", __VA_ARGS__)
+
+Test(checkpoint, after_a_command_that_was_killed_makes_each_main_file_whole)
+{
+    char other[PATH_MAX];
+    snprintf(other, sizeof other, "%s", in_dir("other.db"));
+    struct process p = AFTER("--checkpoint", "/usr/bin/python3", "-c", dying, world.primary, other);
+    cr_expect_eq(finish(&p), 128 + SIGKILL, "the end is that of the command");
+    cr_expect_eq(rows_of_main_file(world.primary), 10, "%s", errors_of(&p));
+    cr_expect_eq(rows_of_main_file(other), 10, "%s", errors_of(&p));
+    cr_expect_not(exists("chroma.sqlite3-wal"));
+    cr_expect_not(exists("other.db-wal"));
+}
+
+Test(checkpoint, after_a_command_is_made_on_request_only)
+{
+    struct process p = AFTER("/usr/bin/python3", "-c", dying, world.primary);
+    expect_said(p, 128 + SIGKILL, "chroma.sqlite3-wal: 12 frames are not in the database yet");
+    cr_expect_eq(rows_of_main_file(world.primary), -1);
+}
+
+Test(checkpoint, after_a_command_waits_until_nobody_has_the_store_open)
+{
+    struct process holder = hold("open", world.primary, 2000);
+    struct process p =
+        AFTER("--checkpoint", "--max-wait", "20", "/usr/bin/python3", "-c", dying, world.primary);
+    cr_expect_eq(finish(&p), 128 + SIGKILL);
+    cr_expect_geq(now_ns(), released_at(&holder));
+    cr_expect_eq(rows_of_main_file(world.primary), 10, "%s", errors_of(&p));
+}
+
+Test(checkpoint, after_a_command_folds_nothing_of_a_store_that_stays_open_and_names_who_has_it)
+{
+    struct process holder = hold("open", world.primary, 20000);
+    struct process p = AFTER("--checkpoint", "--max-wait", "200ms", "/usr/bin/python3", "-c", dying,
+                             world.primary);
+    expect_said(p, 128 + SIGKILL, "(holder)");
+    cr_expect_not_null(strstr(errors_of(&p), "12 frames are not in the database yet"));
+    cr_expect_eq(rows_of_main_file(world.primary), -1);
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+}
+
 Test(checkpoint, is_the_opposite_of_list)
 {
     expect_said(PLAIN(WAIT, "--checkpoint", "--list", world.dir), 2, "expected one of them");
+}
+
+/* In a mount namespace without it. */
+Test(checkpoint, without_libsqlite3_says_so_when_the_wait_is_over)
+{
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: a mount namespace needs root");
+        return;
+    }
+    static const char hidden[] =
+        "for library in $(ldconfig -p | sed -n 's/.*libsqlite3.so.0 .*=> //p'); do "
+        "mount --bind /dev/null \"$library\"; done; exec \"$@\"";
+    leave_behind("wal", ten_rows);
+    struct process holder = hold("open", world.primary, 300);
+    expect_said(
+        PLAIN("unshare", "--mount", "sh", "-c", hidden, "sh", WAIT, "--checkpoint", world.dir), 3,
+        "--checkpoint needs libsqlite3: ");
+    cr_expect_geq(now_ns(), released_at(&holder));
+    cr_expect_eq(rows_of_main_file(world.primary), -1);
 }
 
 /* Without the option it needs no libsqlite3: nothing of it is linked. */

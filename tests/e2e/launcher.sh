@@ -205,10 +205,13 @@ command_lines_are_checked() {
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
-    for option in --disable --help --version; do
+    for option in --disable --after --checkpoint --check --help --version; do
         settle $option=1 echo ran
         fails "$option takes no value" 125 "settle: $option '1': expected no value"
     done
+
+    settle --checkpoint echo ran
+    fails '--checkpoint needs --after' 125 'settle: --checkpoint comes when the command has ended: expected --after with it (settle-wait --checkpoint is for stores by name)'
 
     none="settle: no command: expected 'settle [options] [--] command ...', see 'settle --help'"
     settle
@@ -293,7 +296,7 @@ exit_codes_are_those_of_env() {
 preload_is_kept() {
     settle printenv LD_PRELOAD
     gives 'LD_PRELOAD is the library' "$library"
-    settle cat /proc/self/maps
+    settle /bin/cat /proc/self/maps # not the one of a busybox that is linked statically
     says 'the library is in the command' "$library"
     while IFS='|' read -r before after sentence; do
         export LD_PRELOAD="$before"
@@ -465,6 +468,7 @@ Usage: settle [options] [--] command
 --log-file FILE       SETTLE_LOG_FILE
 --record FILE         SETTLE_RECORD
 --after
+--checkpoint
 --check
 --disable             SETTLE_DISABLE
 --help, --version

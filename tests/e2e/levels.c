@@ -1,9 +1,10 @@
 /* SETTLE_UNTIL: closes that wait until nobody writes the store, or until nobody has it open. */
-#include "e2e.h"
+#include "host.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 TestSuite(levels, .init = world_begin, .fini = world_end, .timeout = 120);
 
@@ -21,6 +22,12 @@ static void open_store(struct process *p, const char *handle)
     char command[PATH_MAX + 32];
     snprintf(command, sizeof command, "open %s - %s", handle, world.primary);
     cr_assert_geq(step(p, command).result, 0);
+}
+
+static void end_now(struct process *p)
+{
+    kill(p->pid, SIGKILL);
+    finish(p);
 }
 
 static void expect_wait(const char *level, const char *kind, bool waits)
@@ -97,9 +104,9 @@ Test(levels, all_holders_are_in_the_log_in_one_line)
     char third[64];
     struct process p = stepper_until("closed", "200ms");
     open_store(&p, "a");
-    struct process writer = hold("posix", world.primary, 2000);
-    struct process reader = hold("open", world.primary, 2000);
-    struct process mapper = hold("mapped", world.primary, 2000);
+    struct process writer = hold("posix", world.primary, 30000);
+    struct process reader = hold("open", world.primary, 30000);
+    struct process mapper = hold("mapped", world.primary, 30000);
     step(&p, "close a");
     snprintf(first, sizeof first, "held by POSIX write lock of pid %d (holder); also ",
              (int)writer.pid);
@@ -110,9 +117,9 @@ Test(levels, all_holders_are_in_the_log_in_one_line)
     cr_expect(log_has(third), "no '%s'", third);
     cr_expect_eq(log_count("still locked after"), 1);
     finish(&p);
-    released_at(&writer);
-    released_at(&reader);
-    released_at(&mapper);
+    end_now(&writer);
+    end_now(&reader);
+    end_now(&mapper);
 }
 
 /* The file is open by a raw system call, which the library does not see. */
@@ -130,6 +137,62 @@ Test(levels, another_handle_of_this_process_is_named_by_its_descriptor)
              (int)p.pid, descriptor);
     cr_expect(log_has(expected), "no '%s'", expected);
     finish(&p);
+}
+
+/* The kernel's answer about the file system is changed to FUSE's number. */
+#define ON_ANOTHER_HOST                                                                            \
+    "strace", "-f", "-o", "/dev/null", "-e", "trace=fstatfs", "-e",                                \
+        "inject=fstatfs:poke_exit=@arg2=4655736500000000"
+static const char only_here[] = "on a file system of another host, where only this host's opens";
+
+Test(levels, that_only_this_hosts_opens_are_seen_is_said_once_of_a_file_system_of_another_host)
+{
+    static const char *const names[] = {"unlocked", "unwritten", "closed"};
+    for (size_t i = 0; i < 3; i++) {
+        struct process p =
+            SHIMMED_WITH(OPTIONS("--until", names[i]), ON_ANOTHER_HOST, "build/programs/stepper");
+        for (int times = 0; times < 3; times++) {
+            open_store(&p, "a");
+            step(&p, "close a");
+        }
+        cr_expect_eq(finish(&p), 0);
+        cr_expect_eq(log_count(only_here), i, "%s", names[i]);
+    }
+    struct process p =
+        PLAIN(ON_ANOTHER_HOST, "build/settle-wait", "--until", "closed", world.dir, world.primary);
+    cr_expect_eq(finish(&p), 0);
+    const char *said = strstr(errors_of(&p), only_here);
+    cr_assert_not_null(said, "%s", errors_of(&p));
+    cr_expect_null(strstr(said + 1, only_here), "%s", errors_of(&p));
+}
+
+#define AS_ANOTHER "setpriv", "--clear-groups", "--regid", ordinary_user, "--reuid", ordinary_user
+
+/* The file is another user's, and one of that user's processes has it open. */
+Test(levels, that_nobody_can_tell_is_said_and_costs_the_fixed_delay)
+{
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: a process of another user needs root");
+        return;
+    }
+    open_world();
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--until", "closed", "--fallback-delay", "200ms", "--max-wait", "20"),
+                     AS_ANOTHER, "build/programs/stepper");
+    struct process holder = hold("open", world.primary, 30000);
+    open_store(&p, "a");
+    struct step s = step(&p, "close a");
+    cr_expect_geq(s.took, 200 * (uint64_t)MS);
+    cr_expect_lt(s.took, 10000 * (uint64_t)MS);
+    static const char said[] = "cannot be examined (who has it open is not told: not the file's "
+                               "owner, without CAP_LEASE, and not all processes may be looked "
+                               "into), a fixed delay instead";
+    cr_expect(log_has(said) || strstr(errors_of(&p), said) != NULL);
+    cr_expect_eq(finish(&p), 0);
+    p = PLAIN(AS_ANOTHER, "build/settle-wait", "--until", "closed", world.dir);
+    cr_expect_eq(finish(&p), 3);
+    cr_expect_not_null(strstr(errors_of(&p), "who has it open is not told"));
+    end_now(&holder);
 }
 
 /* SIGIO would end the program. It comes only to who opens within a microsecond: so both are busy.
@@ -152,7 +215,6 @@ Test(levels, a_program_whose_store_is_opened_all_the_time_gets_no_signal)
         snprintf(command, sizeof command, "thousand a - %s", world.primary);
         cr_expect_eq(step(&p, command).error, 12345);
         cr_expect_eq(finish(&p), 0);
-        kill(opener.pid, SIGKILL);
-        finish(&opener);
+        end_now(&opener);
     }
 }

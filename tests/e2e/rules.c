@@ -223,6 +223,57 @@ Test(rules, a_rule_has_a_trigger_of_its_own)
     cr_expect_eq(finish(&p), 0);
 }
 
+Test(rules, a_rule_has_a_level_of_its_own)
+{
+    const char *closed = a_store_in("closed");
+    struct process p = SHIMMED_WITH(
+        OPTIONS("--max-wait", "5", "--rule", rule_for("closed", "until=closed name=closed")),
+        "build/programs/stepper");
+    cr_assert_geq(say(&p, "open a -", closed).result, 0);
+    cr_assert_geq(say(&p, "open b -", world.primary).result, 0);
+    struct process other = hold("open", world.primary, 30000);
+    struct process holder = hold("open", closed, 500);
+    step(&p, "close a");
+    cr_expect_geq(now_ns(), released_at(&holder));
+    cr_expect_eq(log_lines("File unlocked after polling", "closed"), 1);
+    step(&p, "close b");
+    cr_expect_eq(log_count("unlocked at once"), 1, "who has the other open is no matter");
+    cr_expect_eq(finish(&p), 0);
+    end_now(&other);
+}
+
+/* Of one wait that times out. */
+static unsigned probes_of(const char *directory)
+{
+    char command[2 * PATH_MAX];
+    char line[32] = "";
+    snprintf(command, sizeof command,
+             "sed -n 's|.*/%s/.*still locked.* probes=\\([0-9]*\\).*|\\1|p' '%s'", directory,
+             world.log);
+    FILE *out = popen(command, "r");
+    cr_assert_not_null(out);
+    if (fgets(line, sizeof line, out) == NULL)
+        line[0] = '\0';
+    pclose(out);
+    return (unsigned)atoi(line);
+}
+
+Test(rules, a_rule_has_a_check_interval_of_its_own)
+{
+    const char *often = a_store_in("often");
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "800ms", "--check-interval", "50ms",
+                                            "--rule", rule_for("often", "check_interval=1ms")),
+                                    "build/programs/stepper");
+    struct process holders[] = {hold("posix", often, 30000), hold("posix", world.primary, 30000)};
+    open_and_close(&p, often);
+    open_and_close(&p, world.primary);
+    cr_expect_gt(probes_of("store"), 0);
+    cr_expect_gt(probes_of("often"), 2 * probes_of("store"));
+    cr_expect_eq(finish(&p), 0);
+    end_now(&holders[0]);
+    end_now(&holders[1]);
+}
+
 Test(rules, a_bad_rule_is_named_and_the_others_hold)
 {
     char rules[2 * PATH_MAX];
@@ -275,6 +326,136 @@ Test(rules, a_rule_is_named_in_the_record)
     await_line(&p, "waits ('recorded', 3.0) (None, 2.0)");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
+
+/* --- settle --after, settle-wait --environment --- */
+
+/* Opens the stores, lets go of nothing, and ends. */
+#define ENDING                                                                                     \
+    "/usr/bin/python3", "-c",                                                                      \
+        "import os, sys\n"                                                                         \
+        "for path in sys.argv[1:]:\n"                                                              \
+        "    os.open(path, os.O_RDWR)\n"                                                           \
+        "os._exit(3)\n"
+
+static double seconds_behind(const char *text, const char *word)
+{
+    const char *at = strstr(text, word);
+    return at == NULL ? -1 : strtod(at + strlen(word), NULL);
+}
+
+/* The one with more time comes first. */
+Test(rules, after_the_command_each_store_is_waited_for_as_its_own_rule_says)
+{
+    char patient[PATH_MAX];
+    snprintf(patient, sizeof patient, "%s", a_store_in("a-patient"));
+    const char *hasty = a_store_in("b-hasty");
+    struct process holders[] = {hold("posix", patient, 30000), hold("posix", hasty, 30000)};
+    struct process p = PLAIN("scripts/settle", "--after", "--max-wait", "20", "--rule",
+                             rule_for("a-*", "max_wait=1.5 name=patient"), "--rule",
+                             rule_for("b-*", "max_wait=300ms name=hasty"), ENDING, patient, hasty);
+    cr_expect_eq(finish(&p), 3);
+    const char *errors = errors_of(&p);
+    double seconds = seconds_behind(errors, "a-patient/chroma.sqlite3: still locked after ");
+    cr_expect(seconds >= 1.5 && seconds < 2.5, "%s", errors);
+    seconds = seconds_behind(errors, "b-hasty/chroma.sqlite3: still locked after ");
+    cr_expect(seconds >= 0.3 && seconds < 1.3, "%s", errors);
+    cr_expect_not_null(strstr(errors, "(holder) rule=patient\n"), "%s", errors);
+    cr_expect_not_null(strstr(errors, "(holder) rule=hasty\n"), "%s", errors);
+    end_now(&holders[0]);
+    end_now(&holders[1]);
+}
+
+Test(rules, after_the_command_the_level_is_that_of_the_rule)
+{
+    const char *closed = a_store_in("closed");
+    const char *other = a_store_in("other");
+    const char *rule = rule_for("closed", "until=closed");
+    struct process other_holder = hold("open", other, 30000);
+    struct process holder = hold("open", closed, 1000);
+    struct process p = PLAIN("scripts/settle", "--after", "--max-wait", "20", "--rule", rule,
+                             ENDING, closed, other);
+    cr_expect_eq(finish(&p), 3);
+    cr_expect_str_eq(errors_of(&p), "");
+    uint64_t ended = now_ns();
+    uint64_t released = released_at(&holder);
+    cr_expect_geq(ended, released);
+    cr_expect_lt(ended, released + 2000 * (uint64_t)MS, "the other store was waited for too");
+    end_now(&other_holder);
+}
+
+/* Runs settle-wait with rules and other variables in its environment. */
+#define SETTLE_WAIT(rules, ...)                                                                    \
+    PLAIN("env", "SETTLE_MAX_WAIT=300ms", "SETTLE_UNTIL=closed", rules, "build/settle-wait",       \
+          __VA_ARGS__)
+
+static double time_of_wait(struct process p, int status)
+{
+    uint64_t began = now_ns();
+    cr_expect_eq(finish(&p), status, "%s", errors_of(&p));
+    return (double)(now_ns() - began) / 1e9;
+}
+
+Test(rules, a_wait_from_outside_obeys_variables_on_request_where_no_option_says_otherwise)
+{
+    struct process holder = hold("open", world.primary, 30000);
+    time_of_wait(SETTLE_WAIT("SETTLE_RULES=", world.dir), 0);
+    double seconds = time_of_wait(SETTLE_WAIT("SETTLE_RULES=", "--environment", world.dir), 1);
+    cr_expect(seconds >= 0.3 && seconds < 1.5, "%g", seconds);
+    time_of_wait(SETTLE_WAIT("SETTLE_RULES=", "--until", "unlocked", "--environment", world.dir),
+                 0);
+    seconds = time_of_wait(
+        SETTLE_WAIT("SETTLE_RULES=", "--environment", "--max-wait", "1.6", world.dir), 1);
+    cr_expect_geq(seconds, 1.6);
+    end_now(&holder);
+}
+
+Test(rules, a_wait_from_outside_obeys_rules_before_variables_and_options)
+{
+    char rules[2 * PATH_MAX];
+    snprintf(rules, sizeof rules, "SETTLE_RULES=%s",
+             rule_for("store", "max_wait=1 until=unwritten name=of_the_store"));
+    struct process holder = hold("open", world.primary, 30000);
+    time_of_wait(SETTLE_WAIT(rules, "--environment", "--until", "closed", world.dir), 0);
+    end_now(&holder);
+    holder = hold("writing", world.primary, 30000);
+    double seconds =
+        time_of_wait(SETTLE_WAIT(rules, "--environment", "--max-wait", "20", world.dir), 1);
+    cr_expect(seconds >= 1 && seconds < 10, "%g", seconds);
+    struct process p = SETTLE_WAIT(rules, "--environment", "--json", world.dir);
+    char line[PATH_MAX];
+    cr_assert(read_line(&p, line, sizeof line));
+    cr_expect_not_null(strstr(line, "\"rule\":\"of_the_store\""), "%s", line);
+    cr_expect_eq(finish(&p), 1);
+    end_now(&holder);
+}
+
+Test(rules, a_list_and_a_checkpoint_ask_for_a_level_of_their_own)
+{
+    char rules[2 * PATH_MAX];
+    snprintf(rules, sizeof rules, "SETTLE_RULES=%s", rule_for("store", "until=unlocked"));
+    struct process holder = hold("open", world.primary, 30000);
+    time_of_wait(SETTLE_WAIT(rules, "--environment", "--checkpoint", world.dir), 1);
+    time_of_wait(SETTLE_WAIT(rules, "--environment", "--list", world.dir), 1);
+    time_of_wait(SETTLE_WAIT(rules, "--environment", "--list", "--until", "unlocked", world.dir),
+                 0);
+    end_now(&holder);
+}
+
+Test(rules, a_bad_value_in_the_environment_of_a_wait_from_outside_is_named_and_the_default_holds)
+{
+    struct process holder = hold("posix", world.primary, 500);
+    struct process p = PLAIN("env", "SETTLE_MAX_WAIT=soon", "SETTLE_RULES=store: max_wait=1",
+                             "scripts/settle", "--after", "--log", "off", ENDING, world.primary);
+    cr_expect_eq(finish(&p), 3);
+    cr_expect_geq(now_ns(), released_at(&holder));
+    const char *errors = errors_of(&p);
+    cr_expect_not_null(strstr(errors, "settle-wait: SETTLE_MAX_WAIT='soon': expected seconds"),
+                       "%s", errors);
+    cr_expect_not_null(strstr(errors, "settle-wait: SETTLE_RULES, rule 'store: max_wait=1': "),
+                       "%s", errors);
+}
+
+/* --- zombies --- */
 
 /* Until another thread finalises what keeps a closed connection open. */
 static int wait_for_zombie(const char *const *options, const char *primary)

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { addVectors, answers, startServer } from "./server.mjs";
+import { makeStore, shutDown } from "./wal.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const settle = join(here, "../../../scripts/settle");
@@ -165,4 +166,14 @@ test("under settle a server ends soon after the lock on its database is released
     assert.ok(secondsAfterRelease < SOON, `it ended ${secondsAfterRelease} s after the release`);
     assert.deepEqual(end, { code: 0, signal: null });
     assert.match(readFileSync(space.log, "utf8"), /File unlocked after polling/);
+});
+
+test("under settle --after --checkpoint the main file of a server in WAL mode is the whole store each time", limit, async (t) => {
+    const { store } = workspace(t);
+    rmSync(store, { recursive: true });
+    await makeStore(t, store);
+
+    const expected = { end: { code: 0, signal: null }, whole: true, missing: 0, integrity: "ok", frames: 0 };
+    for (let time = 0; time < 4; time++)
+        assert.deepEqual(await shutDown(t, store, [settle, "--after", "--checkpoint", "--max-wait", "10", "--"]), expected);
 });

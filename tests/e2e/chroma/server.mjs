@@ -80,18 +80,28 @@ const BATCH = 100;
 const idOf = (i) => `v${i}`;
 const vectorOf = (i) => Array.from({ length: 8 }, (_, k) => Math.sin(i * (k + 1)));
 
+/** The vectors from one on, as many as a batch has. */
+function batchFrom(first) {
+    const batch = Array.from({ length: BATCH }, (_, k) => first + k);
+    return {
+        ids: batch.map(idOf),
+        embeddings: batch.map(vectorOf),
+        metadatas: batch.map((i) => ({ even: i % 2 === 0 })),
+    };
+}
+
 /** Adds more vectors than the index keeps in memory, so that its files are written. */
 export async function addVectors(client) {
     const configuration = { hnsw: { space: "l2", sync_threshold: 500 } };
     const vectors = await client.createCollection({ ...collection, configuration });
-    for (let first = 0; first < VECTORS; first += BATCH) {
-        const batch = Array.from({ length: BATCH }, (_, k) => first + k);
-        await vectors.add({
-            ids: batch.map(idOf),
-            embeddings: batch.map(vectorOf),
-            metadatas: batch.map((i) => ({ even: i % 2 === 0 })),
-        });
-    }
+    for (let first = 0; first < VECTORS; first += BATCH) await vectors.add(batchFrom(first));
+}
+
+/** Adds another batch, and tells how many there are then. */
+export async function addMoreVectors(client) {
+    const vectors = await client.getCollection(collection);
+    await vectors.add(batchFrom(VECTORS));
+    return VECTORS + BATCH;
 }
 
 /** The answers to questions that need the index, the database, and both. Loads the index. */
