@@ -47,7 +47,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wil
 .SECONDARY:
 .PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
 .PHONY: package torture torture-short torture-race abi race race-programs fuzz fuzz-short fuzz-programs
-.PHONY: valgrind valgrind-short sanitize-e2e
+.PHONY: valgrind valgrind-short sanitize-e2e static
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -82,6 +82,21 @@ $(B)/settle-run: $(B)/obj/settle_run.o
 $(B)/settle-check: $(B)/obj/settle_check.o $(B)/obj/text.o
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# The programs for images of another libc: without a loader, and so without libsqlite3.
+static: $(addprefix $(B)/static/, settle-wait settle-run settle-check)
+$(B)/static/settle-wait: $(B)/static/checkpoint.o $(filter-out %/checkpoint.o,$(WAIT_OBJECTS))
+$(B)/static/settle-run: $(B)/obj/settle_run.o
+$(B)/static/settle-check: $(B)/obj/settle_check.o $(B)/obj/text.o
+$(B)/static/settle-%:
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/static/%.o: shim/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DSETTLE_STATIC $(CFLAGS) -c -o $@ $<
 
 # The exports, and the places of two pointers that assembly reads, come from the one table of symbols.
 $(B)/export.map: shim/export.map.in shim/symbols.h Makefile
@@ -417,6 +432,7 @@ bench: all $(B)/bench/close $(B)/bench/levels
 
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
+SH_FILES += scripts/settle-entrypoint
 SH_FILES += tests/portable/run
 SH_FILES += tests/torture/races
 SH_FILES += scripts/debian/build tests/package/run
