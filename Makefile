@@ -152,6 +152,18 @@ $(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
 
+$(B)/container-tests: tests/containers/containers.c tests/e2e/e2e.c
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
+
+# musl-gcc knows no headers of the kernel.
+$(B)/containers/facts: MUSL_LINK := -static -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+$(B)/containers/%: tests/containers/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) $(MUSL_LINK)
+
 $(B)/programs/%: tests/e2e/programs/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
@@ -282,6 +294,15 @@ portable:
 	$(Q)sh scripts/setup check portable
 	$(Q)$(MAKE) --no-print-directory all $(B)/programs/holder $(B)/e2e-tests $(B)/portable-tests
 	$(Q)BUILD=$(B) sh tests/portable/run libcs
+
+# As root, with a network: in containers of other Debian releases, and of busybox and musl.
+.PHONY: containers container-programs
+container-programs: all static $(B)/docker/default.json $(addprefix $(B)/containers/, facts stopped) \
+	$(addprefix $(B)/programs/, holder holder-musl-static plain-musl) $(B)/container-tests
+containers:
+	$(Q)sh scripts/setup check containers
+	$(Q)$(MAKE) --no-print-directory container-programs
+	$(Q)BUILD=$(B) sh tests/containers/run
 
 # The same for aarch64, with Debian's cross compiler and qemu.
 .PHONY: cross
@@ -433,7 +454,7 @@ bench: all $(B)/bench/close $(B)/bench/levels
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
 SH_FILES += scripts/settle-entrypoint
-SH_FILES += tests/portable/run
+SH_FILES += tests/portable/run tests/portable/roots.sh tests/containers/run
 SH_FILES += tests/torture/races
 SH_FILES += scripts/debian/build tests/package/run
 SH_FILES += tests/abi/check
