@@ -162,12 +162,12 @@ static pid_t first_process_of(const struct container *c)
     return pid;
 }
 
-/* The first word of a file of a process. */
-static const char *of_process(pid_t pid, const char *format)
+/* The program that a process is, as it was called. */
+static const char *program_of(pid_t pid)
 {
     static char text[256];
     char path[64];
-    snprintf(path, sizeof path, format, (int)pid, (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
     FILE *file = fopen(path, "r");
     cr_assert_not_null(file, "%s", path);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
@@ -215,7 +215,7 @@ static void expect_close_waits(const struct place *place, const char *const *set
                              ? start(image, condition, settings, LIST(entrypoint), image->closer)
                              : start(image, condition, settings, image->closer, NULL);
     await_line(&c.process, "open");
-    cr_expect_str_eq(of_process(first_process_of(&c), "/proc/%d/cmdline"), image->closer[0]);
+    cr_expect_str_eq(program_of(first_process_of(&c)), image->closer[0]);
     struct container holder = start_holder(image, "400");
     send_line(&c.process, "close");
     uint64_t closed = await_line(&c.process, "closed");
@@ -269,11 +269,12 @@ Test(containers, a_close_that_times_out_says_that_the_holder_is_in_another_conta
  */
 Test(containers, a_wait_leaves_the_first_process_no_child)
 {
+    char children[16];
     const struct image *image = &images[BOOKWORM];
     struct container c = start(image, &conditions[HARDENED], SHIM,
                                LIST("/usr/bin/python3", "-c",
                                     "import os, sys\n"
-                                    "fd = os.open('" STORE "', os.O_RDWR)\n"
+"fd = os.open('" STORE "', os.O_RDWR)\n"
                                     "print('open', flush=True)\n"
                                     "sys.stdin.readline()\n"
                                     "os.close(fd)\n"
@@ -284,7 +285,9 @@ Test(containers, a_wait_leaves_the_first_process_no_child)
     struct container holder = start_holder(image, "100");
     send_line(&c.process, "close");
     await_line(&c.process, "closed");
-    cr_expect_str_eq(of_process(first_process_of(&c), "/proc/%d/task/%d/children"), "");
+    snprintf(children, sizeof children, "%d", (int)first_process_of(&c));
+    struct process list = PLAIN("ps", "--ppid", children);
+    cr_expect_eq(finish(&list), 1, "it has children");
     released_at(&holder.process);
     cr_expect_eq(finish(&c.process), 0);
     expect_said(&c.process, "File unlocked after polling", image->root);
