@@ -453,7 +453,7 @@ bench: all $(B)/bench/close $(B)/bench/levels
 
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
-SH_FILES += scripts/settle-entrypoint
+SH_FILES += scripts/settle-entrypoint scripts/settle-inject
 SH_FILES += tests/portable/run tests/portable/roots.sh tests/containers/run
 SH_FILES += tests/torture/races
 SH_FILES += scripts/debian/build tests/package/run
