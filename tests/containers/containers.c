@@ -94,11 +94,35 @@ static const char *option(const char *name, const char *value, const char *end)
     return out;
 }
 
-/* settings: NAME=VALUE. The command, in parts: NULL-terminated lists. The facts are checked here,
- * of the very process that becomes the command. */
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* How settle comes to a program: whether it is mounted, options of tests/containers/container, and
+ * what stands before the command. */
+struct way {
+    bool mounted;
+    const char *options[5];
+    const char *entrypoint;
+};
+static const struct way without = {.mounted = false};
+static const struct way by_preload = {
+    true, {"--env=LD_PRELOAD=" LIBRARY, "--env=SETTLE_LOG=info", "--env=SETTLE_MAX_WAIT=5"}, NULL};
+static const struct way by_preload_briefly = {
+    true, {"--env=LD_PRELOAD=" LIBRARY, "--env=SETTLE_MAX_WAIT=200ms"}, NULL};
+static const struct way by_entrypoint = {
+    true, {"--env=SETTLE_LOG=info", "--env=SETTLE_MAX_WAIT=5"}, INSIDE "/bin/settle-entrypoint"};
+static const struct way by_entrypoint_after = {
+    true, {"--env=SETTLE_AFTER=1", "--env=SETTLE_MAX_WAIT=5"}, INSIDE "/bin/settle-entrypoint"};
+static const struct way by_injection = {
+    false, {"--inject=--env=SETTLE_LOG=info", "--inject=--env=SETTLE_MAX_WAIT=5"}, NULL};
+static const struct way by_injection_with_entrypoint = {
+    false,
+    {"--inject=--entrypoint", "--inject=--env=SETTLE_LOG=info", "--inject=--env=SETTLE_MAX_WAIT=5"},
+    NULL};
+static const struct way by_settle_wait = {true, {NULL}, INSIDE "/bin/settle-wait"};
+
+/* The facts are checked here, of the very process that becomes the command. */
 static struct container start(const struct image *image, const struct condition *condition,
-                              const char *const *settings, const char *const *command,
-                              const char *const *more)
+                              const struct way *way, const char *const *command)
 {
     static unsigned number;
     const char *all[ARGUMENTS + 1] = {"tests/containers/container"};
@@ -108,18 +132,19 @@ static struct container start(const struct image *image, const struct condition 
     snprintf(c.name, sizeof c.name, "settle-%d-%u", (int)getpid(), number++);
     all[count++] = option("--name=", c.name, "");
     all[count++] = option("--facts=", inside(tools, "test/facts"), "");
-    all[count++] = option("--mount=", inside(tools, "settle"), ":" INSIDE ":ro");
     all[count++] = option("--mount=", inside(tools, "test"), ":/test:ro");
     all[count++] = option("--mount=", world.dir, ":/data");
-    for (; *settings != NULL; settings++)
-        all[count++] = option("--env=", *settings, "");
+    if (way->mounted)
+        all[count++] = option("--mount=", inside(tools, "settle"), ":" INSIDE ":ro");
+    for (const char *const *o = way->options; *o != NULL; o++)
+        all[count++] = *o;
     all[count++] = inside(world.dir, option("../", c.name, ""));
     all[count++] = inside(getenv("CONTAINER_ROOTS"), image->root);
     all[count++] = condition->name;
+    if (way->entrypoint != NULL)
+        all[count++] = way->entrypoint;
     for (; *command != NULL; command++)
         all[count++] = *command;
-    for (; more != NULL && *more != NULL; more++)
-        all[count++] = *more;
     cr_assert_leq(count, ARGUMENTS);
     c.process = spawn_plain(all);
     char line[512] = "";
@@ -129,16 +154,12 @@ static struct container start(const struct image *image, const struct condition 
     return c;
 }
 
-#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define SHIM      LIST("LD_PRELOAD=" LIBRARY, "SETTLE_LOG=info", "SETTLE_MAX_WAIT=5")
-#define NO_SHIM   ((const char *const[]){NULL})
-
 /* Another container, of another image, that holds a lock on the store for a time. */
 static struct container start_holder(const struct image *image, const char *ms)
 {
     const struct image *other = &images[(image - images + 1) % IMAGES];
-    struct container c = start(other, &conditions[HARDENED], NO_SHIM,
-                               LIST("/test/holder", "posix", STORE, ms), NULL);
+    struct container c =
+        start(other, &conditions[HARDENED], &without, LIST("/test/holder", "posix", STORE, ms));
     await_line(&c.process, "held");
     return c;
 }
@@ -206,14 +227,10 @@ static struct criterion_test_params every_place(void)
     return cr_make_param_array(struct place, places, IMAGES * CONDITIONS);
 }
 
-static void expect_close_waits(const struct place *place, const char *const *settings,
-                               const char *entrypoint)
+static void expect_close_waits(const struct image *image, const struct condition *condition,
+                               const struct way *way)
 {
-    const struct image *image = &images[place->image];
-    const struct condition *condition = &conditions[place->condition];
-    struct container c = entrypoint != NULL
-                             ? start(image, condition, settings, LIST(entrypoint), image->closer)
-                             : start(image, condition, settings, image->closer, NULL);
+    struct container c = start(image, condition, way, image->closer);
     await_line(&c.process, "open");
     cr_expect_str_eq(program_of(first_process_of(&c)), image->closer[0]);
     struct container holder = start_holder(image, "400");
@@ -238,7 +255,7 @@ ParameterizedTestParameters(containers, a_close_waits_until_another_container_le
 ParameterizedTest(struct place *place, containers, a_close_waits_until_another_container_lets_go,
                   .init = volume_begin, .fini = world_end, .timeout = 60)
 {
-    expect_close_waits(place, SHIM, NULL);
+    expect_close_waits(&images[place->image], &conditions[place->condition], &by_preload);
     add_ran(&images[place->image], option("close waits: ", conditions[place->condition].name, ""));
 }
 
@@ -250,8 +267,7 @@ Test(containers, a_close_that_times_out_says_that_the_holder_is_in_another_conta
 {
     for (const struct image *image = images; image < images + IMAGES; image++) {
         struct container c =
-            start(image, &conditions[HARDENED],
-                  LIST("LD_PRELOAD=" LIBRARY, "SETTLE_MAX_WAIT=200ms"), image->closer, NULL);
+            start(image, &conditions[HARDENED], &by_preload_briefly, image->closer);
         await_line(&c.process, "open");
         struct container holder = start_holder(image, "20000");
         send_line(&c.process, "close");
@@ -271,16 +287,15 @@ Test(containers, a_wait_leaves_the_first_process_no_child)
 {
     char children[16];
     const struct image *image = &images[BOOKWORM];
-    struct container c = start(image, &conditions[HARDENED], SHIM,
+    struct container c = start(image, &conditions[HARDENED], &by_preload,
                                LIST("/usr/bin/python3", "-c",
                                     "import os, sys\n"
-"fd = os.open('" STORE "', os.O_RDWR)\n"
+                                    "fd = os.open('" STORE "', os.O_RDWR)\n"
                                     "print('open', flush=True)\n"
                                     "sys.stdin.readline()\n"
                                     "os.close(fd)\n"
                                     "print('closed', flush=True)\n"
-                                    "sys.stdin.readline()\n"),
-                               NULL);
+                                    "sys.stdin.readline()\n"));
     await_line(&c.process, "open");
     struct container holder = start_holder(image, "100");
     send_line(&c.process, "close");
@@ -295,18 +310,16 @@ Test(containers, a_wait_leaves_the_first_process_no_child)
 
 /* --- stopped by SIGTERM --- */
 
-static struct container start_stopped(const struct image *image, const char *const *settings,
-                                      const char *entrypoint, const char *how)
+static struct container start_stopped(const struct image *image, const struct way *way,
+                                      const char *how)
 {
-    const char *command[6] = {NULL};
+    const char *command[5] = {NULL};
     int count = 0;
-    if (entrypoint != NULL)
-        command[count++] = entrypoint;
     for (const char *const *word = image->stopped; *word != NULL; word++)
         command[count++] = *word;
     command[count++] = how;
-    command[count++] = STORE;
-    struct container c = start(image, &conditions[HARDENED], settings, command, NULL);
+    command[count] = STORE;
+    struct container c = start(image, &conditions[HARDENED], way, command);
     await_line(&c.process, "open");
     return c;
 }
@@ -320,15 +333,15 @@ static bool lives(const struct container *c)
 Test(containers, sigterm_is_to_the_first_process_what_it_is_without_the_shim)
 {
     for (const struct image *image = images; image < images + IMAGES; image++) {
-        const char *const *const settings[] = {NO_SHIM, SHIM};
+        const struct way *const ways[] = {&without, &by_preload};
         for (int i = 0; i < 2; i++) {
-            struct container c = start_stopped(image, settings[i], NULL, "none");
+            struct container c = start_stopped(image, ways[i], "none");
             stop(&c, "TERM");
             sleep_ms(200);
             cr_expect(lives(&c), "%s, %d: SIGTERM ended it", image->root, i);
             stop(&c, "KILL");
             cr_expect_eq(finish(&c.process), 128 + SIGKILL);
-            c = start_stopped(image, settings[i], NULL, "closes");
+            c = start_stopped(image, ways[i], "closes");
             stop(&c, "TERM");
             cr_expect_eq(finish(&c.process), 7, "%s, %d", image->root, i);
         }
@@ -351,7 +364,7 @@ static void expect_end_after_release(struct container *c, const struct image *im
 Test(containers, a_handler_of_sigterm_that_closes_the_store_keeps_the_container_until_the_release)
 {
     for (const struct image *image = images; image < images + IMAGES; image++) {
-        struct container c = start_stopped(image, SHIM, NULL, "closes");
+        struct container c = start_stopped(image, &by_preload, "closes");
         expect_end_after_release(&c, image, 7);
         expect_said(&c.process, "File unlocked after polling: " STORE, image->root);
         add_ran(image, "SIGTERM closes and waits");
@@ -359,8 +372,6 @@ Test(containers, a_handler_of_sigterm_that_closes_the_store_keeps_the_container_
 }
 
 /* --- the entrypoint --- */
-
-#define ENTRYPOINT INSIDE "/bin/settle-entrypoint"
 
 ParameterizedTestParameters(containers, behind_the_entrypoint_a_close_waits_too)
 {
@@ -372,7 +383,7 @@ ParameterizedTest(struct place *place, containers, behind_the_entrypoint_a_close
 {
     if (!images[place->image].shell)
         return;
-    expect_close_waits(place, LIST("SETTLE_LOG=info", "SETTLE_MAX_WAIT=5"), ENTRYPOINT);
+    expect_close_waits(&images[place->image], &conditions[place->condition], &by_entrypoint);
     add_ran(&images[place->image],
             option("settle-entrypoint: ", conditions[place->condition].name, ""));
 }
@@ -382,10 +393,21 @@ Test(containers, with_settle_after_a_container_stopped_without_a_close_ends_with
     for (const struct image *image = images; image < images + IMAGES; image++) {
         if (!image->shell)
             continue;
-        struct container c =
-            start_stopped(image, LIST("SETTLE_AFTER=1", "SETTLE_MAX_WAIT=5"), ENTRYPOINT, "none");
+        struct container c = start_stopped(image, &by_entrypoint_after, "none");
         expect_end_after_release(&c, image, 128 + SIGTERM);
         add_ran(image, "SETTLE_AFTER=1");
+    }
+}
+
+/* --- without another image --- */
+
+Test(containers, in_a_bundle_that_settle_inject_has_changed_a_close_waits)
+{
+    for (const struct image *image = images; image < images + IMAGES; image++) {
+        expect_close_waits(image, &conditions[HARDENED], &by_injection);
+        if (image->shell)
+            expect_close_waits(image, &conditions[HARDENED], &by_injection_with_entrypoint);
+        add_ran(image, "settle-inject");
     }
 }
 
@@ -394,14 +416,14 @@ Test(containers, with_settle_after_a_container_stopped_without_a_close_ends_with
 Test(containers, a_static_settle_wait_needs_nothing_of_the_image)
 {
     const struct image *image = &images[BARE];
-    const char *const command[] = {INSIDE "/bin/settle-wait", "--max-wait", "100ms", "/data", NULL};
+    const char *const command[] = {"--max-wait", "100ms", "/data", NULL};
     struct container holder = start_holder(image, "20000");
-    struct container c = start(image, &conditions[HARDENED], NO_SHIM, command, NULL);
+    struct container c = start(image, &conditions[HARDENED], &by_settle_wait, command);
     cr_expect_eq(finish(&c.process), 1);
     expect_said(&c.process, ELSEWHERE, image->root);
     stop(&holder, "KILL");
     finish(&holder.process);
-    c = start(image, &conditions[HARDENED], NO_SHIM, command, NULL);
+    c = start(image, &conditions[HARDENED], &by_settle_wait, command);
     cr_expect_eq(finish(&c.process), 0, "%s", errors_of(&c.process));
     add_ran(image, "static settle-wait");
 }
