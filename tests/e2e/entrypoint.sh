@@ -467,7 +467,7 @@ make_root() { # name
 
 copy_with_libraries() { # root, program, its name there
     cp "$2" "root-$1/bin/$3"
-    ldd "$2" | grep -o '/[^ ]*' | while read -r needed; do
+    { ldd "$2" && ldd "$library"; } | grep -o '/[^ ]*' | sort -u | while read -r needed; do
         mkdir -p "root-$1${needed%/*}"
         cp -L "$needed" "root-$1$needed"
     done
@@ -509,20 +509,21 @@ in_an_image_with() {
     cp "$(command -v busybox)" root-static/bin/sh
     cp "$(command -v busybox)" root-static/bin/busybox
     in_root static /bin/busybox echo hello
-    holds 'a static shell and nothing else: the program runs' [ "$status:$out" = 0:hello ]
+    holds 'a static shell and nothing else: the program runs' \
+        [ "$status:$out" = 0:hello ]
     holds 'and nothing shows that the library loads' [ "$err" = "settle-entrypoint: warning: library '/opt/settle/lib/settle/libsettle.so': no shell and no loader of this image shows that it loads; the program runs without settle" ]
 
     make_root glibc
     cp "$(command -v busybox)" root-glibc/bin/sh
-    copy_with_libraries glibc /bin/echo say
-    in_root glibc say hello
+    copy_with_libraries glibc /bin/echo greet
+    in_root glibc greet hello
     loaded_once 'a static shell and glibc: the library is in the program'
-    printf '#!/bin/sh\nexec say "$@"\n' >root-glibc/bin/script
+    printf '#!/bin/sh\nexec greet "$@"\n' >root-glibc/bin/script
     chmod 755 root-glibc/bin/script
     in_root glibc script hello
     loaded_once 'a static shell and glibc: also where the program is a script'
     cp elsewhere.so root-glibc/opt/settle/lib/settle/libsettle.so
-    in_root glibc say hello
+    in_root glibc greet hello
     case $status:$out:$err in
         0:hello:*'does not load: ERROR: ld.so'*) result 'a static shell and glibc: a library that does not load is noticed' true ;;
         *) result 'a static shell and glibc: a library that does not load is noticed' false ;;
@@ -530,25 +531,25 @@ in_an_image_with() {
 
     make_root dash
     copy_with_libraries dash "$(readlink -f "$(command -v dash)")" sh
-    copy_with_libraries dash /bin/echo say
-    in_root dash say hello
+    copy_with_libraries dash /bin/echo greet
+    in_root dash greet hello
     loaded_once 'a shell without any command: the library is in the program'
 
     make_root musl
     cp "$(command -v busybox)" root-musl/bin/sh
-    printf '#include <stdio.h>\nint main(int argc, char **argv) { puts(argv[argc - 1]); return 0; }\n' >say.c
-    musl-gcc -o root-musl/bin/say say.c || exit 1
-    musl=$(readelf -p .interp root-musl/bin/say | grep -o '/lib/ld-musl[^ ]*')
+    printf '#include <stdio.h>\nint main(int argc, char **argv) { puts(argv[argc - 1]); return 0; }\n' >greet.c
+    musl-gcc -o root-musl/bin/greet greet.c || exit 1
+    musl=$(readelf -p .interp root-musl/bin/greet | grep -o '/lib/ld-musl[^ ]*')
     mkdir -p "root-musl${musl%/*}"
     cp -L "$musl" "root-musl$musl"
-    in_root musl say hello
+    in_root musl greet hello
     loaded_once 'a static shell and musl: the library is in the program'
     after=1
-    in_root musl say hello
+    in_root musl greet hello
     after=
     loaded_once 'SETTLE_AFTER=1: static programs run under musl'
     cp undefined.so root-musl/opt/settle/lib/settle/libsettle.so
-    in_root musl say hello
+    in_root musl greet hello
     case $status:$out:$err in
         0:hello:*'does not load: Error relocating'*) result 'a static shell and musl: a library that does not load is noticed' true ;;
         *) result 'a static shell and musl: a library that does not load is noticed' false ;;
