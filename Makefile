@@ -45,7 +45,7 @@ RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcar
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wildcard tests/fuzz/*.c)))
 
 .SECONDARY:
-.PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
+.PHONY: all demo check unit e2e launcher entrypoint chroma sanitize lint format bench install clean uninstall deb dist
 .PHONY: package torture torture-short torture-race abi race race-programs fuzz fuzz-short fuzz-programs
 .PHONY: valgrind valgrind-short sanitize-e2e static
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
@@ -285,6 +285,10 @@ e2e: all $(PROGRAMS) $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/l
 launcher: all
 	$(Q)sh tests/e2e/launcher.sh
 
+entrypoint: all static $(B)/programs/holder
+	$(Q)BUILD=$(B) sh tests/e2e/entrypoint.sh
+	$(Q)BUILD=$(B) sh tests/e2e/inject.sh
+
 chroma: all
 	$(Q)sh tests/e2e/chroma/run
 
@@ -432,6 +436,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory sanitize-e2e
 	$(Q)$(MAKE) --no-print-directory launcher
+	$(Q)$(MAKE) --no-print-directory entrypoint
 	$(Q)$(MAKE) --no-print-directory chroma
 	$(Q)$(MAKE) --no-print-directory torture-short
 	$(Q)$(MAKE) --no-print-directory suites-short
@@ -454,6 +459,7 @@ bench: all $(B)/bench/close $(B)/bench/levels
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
 SH_FILES += scripts/settle-entrypoint scripts/settle-inject
+SH_FILES += tests/e2e/results.sh tests/e2e/entrypoint.sh tests/e2e/inject.sh
 SH_FILES += tests/portable/run tests/portable/roots.sh tests/containers/run
 SH_FILES += tests/torture/races
 SH_FILES += scripts/debian/build tests/package/run
