@@ -303,6 +303,7 @@ portable:
 .PHONY: containers container-programs
 container-programs: all static $(B)/docker/default.json $(addprefix $(B)/containers/, facts stopped) \
 	$(addprefix $(B)/programs/, holder holder-musl-static plain-musl) $(B)/container-tests
+	@:
 containers:
 	$(Q)sh scripts/setup check containers
 	$(Q)$(MAKE) --no-print-directory container-programs
