@@ -21,15 +21,10 @@ static const uint64_t soon = 500 * (uint64_t)MS;
 /* --- what runs, and where --- */
 
 #define PYTHON                                                                                     \
-    {"/usr/bin/python3", "/test/closer.py", STORE},                                                \
-    {                                                                                              \
-        "/usr/bin/python3", "/test/stopped.py"                                                     \
-    }
+    .closer = {"/usr/bin/python3", "/test/closer.py", STORE},                                      \
+    .stopped = {"/usr/bin/python3", "/test/stopped.py"}, .status = 0
 #define PLAIN_C                                                                                    \
-    {"/test/plain-musl", "close", STORE},                                                          \
-    {                                                                                              \
-        "/test/stopped"                                                                            \
-    }
+    .closer = {"/test/plain-musl", "close", STORE}, .stopped = {"/test/stopped"}, .status = 7
 
 /* A row: a root in $CONTAINER_ROOTS, what closes a store at a line of input and ends with a status,
  * what is stopped, and whether there is a shell. */
@@ -40,9 +35,9 @@ static const struct image {
     int status;
     bool shell;
 } images[] = {
-    {"bullseye-python", PYTHON, 0, true}, {"bookworm-python", PYTHON, 0, true},
-    {"trixie-python", PYTHON, 0, true},   {"busybox", PLAIN_C, 7, true},
-    {"bare", PLAIN_C, 7, false},
+    {"bullseye-python", PYTHON, .shell = true}, {"bookworm-python", PYTHON, .shell = true},
+    {"trixie-python", PYTHON, .shell = true},   {"busybox", PLAIN_C, .shell = true},
+    {"bare", PLAIN_C, .shell = false},
 };
 enum { IMAGES = sizeof images / sizeof images[0], BOOKWORM = 1, BARE = 4 };
 
