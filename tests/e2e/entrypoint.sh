@@ -275,6 +275,7 @@ the_trial_leaves_no_traces() {
 held_store() { # milliseconds
     rm -rf store holder
     mkdir store
+    : >holder
     : >store/chroma.sqlite3
     "$build/programs/holder" posix "$scratch/store/chroma.sqlite3" "$1" >holder &
     until grep -q held holder; do sleep 0.01; done
