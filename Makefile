@@ -477,9 +477,10 @@ lint:
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ishim shim
 	$(Q)shellcheck $(SH_FILES)
 	$(Q)shellcheck -s bash scripts/completion/settle tests/package/completion.bash
-	$(Q)grep -q '^version=$(VERSION)$$' scripts/settle && grep -q '"$(VERSION)"' shim/settings.h && \
-		grep -q '^VERSION = "$(VERSION)"$$' scripts/settle-report || \
-		{ echo "lint: version $(VERSION) is not in scripts/settle, settle-report and shim/settings.h" >&2; exit 1; }
+	$(Q)for script in settle settle-entrypoint settle-inject; do \
+		grep -q '^ *version=$(VERSION)$$' scripts/$$script || exit; done && \
+		grep -q '"$(VERSION)"' shim/settings.h && grep -q '^VERSION = "$(VERSION)"$$' scripts/settle-report || \
+		{ echo "lint: version $(VERSION) is not in all scripts/settle* and shim/settings.h" >&2; exit 1; }
 
 format:
 	$(Q)clang-format -i $(C_FILES)
@@ -489,29 +490,30 @@ PKGCONFIG := lib/pkgconfig
 MAN1 := share/man/man1
 MAN7 := share/man/man7
 COMPLETIONS := share/bash-completion/completions
+SCRIPTS := settle settle-entrypoint settle-inject settle-report
+COMMANDS := $(SCRIPTS) settle-wait
 DESTINATION = $(DESTDIR)$(PREFIX)
 
 install: all
 	install -d $(addprefix $(DESTINATION)/, bin include lib/settle/report $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
-	install -m 755 scripts/settle scripts/settle-report $(B)/settle-wait $(DESTINATION)/bin/
+	install -m 755 $(SCRIPTS:%=scripts/%) $(B)/settle-wait $(DESTINATION)/bin/
 	install -m 644 $(wildcard scripts/report/*.*) $(DESTINATION)/lib/settle/report/
 	install -m 644 $(B)/libsettle.so $(DESTINATION)/lib/settle/
 	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTINATION)/lib/settle/
 	ln -sf settle/libsettle.so $(DESTINATION)/lib/libsettle.so
 	install -m 644 shim/settle.h $(DESTINATION)/include/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/settle.pc.in > $(DESTINATION)/$(PKGCONFIG)/settle.pc
-	install -m 644 scripts/man/settle.1 scripts/man/settle-report.1 scripts/man/settle-wait.1 $(DESTINATION)/$(MAN1)/
+	install -m 644 $(COMMANDS:%=scripts/man/%.1) $(DESTINATION)/$(MAN1)/
 	sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|' scripts/man/libsettle.7 > $(DESTINATION)/$(MAN7)/libsettle.7
 	install -m 644 scripts/completion/settle $(DESTINATION)/$(COMPLETIONS)/
-	ln -sf settle $(DESTINATION)/$(COMPLETIONS)/settle-report
-	ln -sf settle $(DESTINATION)/$(COMPLETIONS)/settle-wait
+	for command in $(filter-out settle,$(COMMANDS)); do \
+		ln -sf settle $(DESTINATION)/$(COMPLETIONS)/$$command || exit 1; done
 
 # The directories of others stay.
 uninstall:
 	rm -rf $(DESTINATION)/lib/settle
-	rm -f $(addprefix $(DESTINATION)/, bin/settle bin/settle-report bin/settle-wait include/settle.h \
-		lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN7)/libsettle.7) \
-		$(foreach command, settle settle-report settle-wait, $(DESTINATION)/$(MAN1)/$(command).1 \
+	rm -f $(addprefix $(DESTINATION)/, include/settle.h lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN7)/libsettle.7) \
+		$(foreach command, $(COMMANDS), $(DESTINATION)/bin/$(command) $(DESTINATION)/$(MAN1)/$(command).1 \
 		$(DESTINATION)/$(COMPLETIONS)/$(command))
 
 deb: all

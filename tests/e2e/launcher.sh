@@ -243,7 +243,7 @@ exit_codes_are_those_of_env() {
 preload_is_kept() {
     settle printenv LD_PRELOAD
     gives 'LD_PRELOAD is the library' "$library"
-    settle /bin/cat /proc/self/maps
+    settle /bin/cat /proc/self/maps # not the one of a busybox that is linked statically
     says 'the library is in the command' "$library"
     while IFS='|' read -r before after sentence; do
         export LD_PRELOAD="$before"
