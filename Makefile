@@ -45,9 +45,9 @@ RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcar
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wildcard tests/fuzz/*.c)))
 
 .SECONDARY:
-.PHONY: all demo check unit e2e launcher chroma sanitize lint format bench install clean uninstall deb dist
+.PHONY: all demo check unit e2e launcher entrypoint chroma sanitize lint format bench install clean uninstall deb dist
 .PHONY: package torture torture-short torture-race abi race race-programs fuzz fuzz-short fuzz-programs
-.PHONY: valgrind valgrind-short sanitize-e2e
+.PHONY: valgrind valgrind-short sanitize-e2e static
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 # The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
@@ -82,6 +82,21 @@ $(B)/settle-run: $(B)/obj/settle_run.o
 $(B)/settle-check: $(B)/obj/settle_check.o $(B)/obj/text.o
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# The programs for images of another libc: without a loader, and so without libsqlite3.
+static: $(addprefix $(B)/static/, settle-wait settle-run settle-check)
+$(B)/static/settle-wait: $(B)/static/checkpoint.o $(filter-out %/checkpoint.o,$(WAIT_OBJECTS))
+$(B)/static/settle-run: $(B)/obj/settle_run.o
+$(B)/static/settle-check: $(B)/obj/settle_check.o $(B)/obj/text.o
+$(B)/static/settle-%:
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/static/%.o: shim/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DSETTLE_STATIC $(CFLAGS) -c -o $@ $<
 
 # The exports, and the places of two pointers that assembly reads, come from the one table of symbols.
 $(B)/export.map: shim/export.map.in shim/symbols.h Makefile
@@ -136,6 +151,18 @@ $(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
 	$(say) TEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
+
+$(B)/container-tests: tests/containers/containers.c tests/e2e/e2e.c
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
+
+# musl-gcc knows no headers of the kernel.
+$(B)/containers/facts: MUSL_LINK := -static -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+$(B)/containers/%: tests/containers/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) $(MUSL_LINK)
 
 $(B)/programs/%: tests/e2e/programs/%.c
 	$(say) CC $@
@@ -258,6 +285,10 @@ e2e: all $(PROGRAMS) $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/l
 launcher: all
 	$(Q)sh tests/e2e/launcher.sh
 
+entrypoint: all static $(B)/programs/holder
+	$(Q)BUILD=$(B) sh tests/e2e/entrypoint.sh
+	$(Q)BUILD=$(B) sh tests/e2e/inject.sh
+
 chroma: all
 	$(Q)sh tests/e2e/chroma/run
 
@@ -275,6 +306,16 @@ portable:
 	$(Q)sh scripts/setup check portable
 	$(Q)$(MAKE) --no-print-directory all $(B)/programs/holder $(B)/e2e-tests $(B)/portable-tests
 	$(Q)BUILD=$(B) sh tests/portable/run libcs
+
+# As root, with a network: in containers of other Debian releases, and of busybox and musl.
+.PHONY: containers container-programs
+container-programs: all static $(B)/docker/default.json $(addprefix $(B)/containers/, facts stopped) \
+	$(addprefix $(B)/programs/, holder holder-musl-static plain-musl) $(B)/container-tests
+	@:
+containers:
+	$(Q)sh scripts/setup check containers
+	$(Q)$(MAKE) --no-print-directory container-programs
+	$(Q)BUILD=$(B) sh tests/containers/run
 
 # The same for aarch64, with Debian's cross compiler and qemu.
 .PHONY: cross
@@ -404,6 +445,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory e2e
 	$(Q)$(MAKE) --no-print-directory sanitize-e2e
 	$(Q)$(MAKE) --no-print-directory launcher
+	$(Q)$(MAKE) --no-print-directory entrypoint
 	$(Q)$(MAKE) --no-print-directory chroma
 	$(Q)$(MAKE) --no-print-directory torture-short
 	$(Q)$(MAKE) --no-print-directory suites-short
@@ -425,7 +467,9 @@ bench: all $(B)/bench/close $(B)/bench/levels
 
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
-SH_FILES += tests/portable/run
+SH_FILES += scripts/settle-entrypoint scripts/settle-inject
+SH_FILES += tests/e2e/results.sh tests/e2e/entrypoint.sh tests/e2e/inject.sh
+SH_FILES += tests/portable/run tests/portable/roots.sh tests/containers/run
 SH_FILES += tests/torture/races
 SH_FILES += scripts/debian/build tests/package/run
 SH_FILES += tests/abi/check
@@ -441,9 +485,10 @@ lint:
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ishim shim
 	$(Q)shellcheck $(SH_FILES)
 	$(Q)shellcheck -s bash scripts/completion/settle tests/package/completion.bash
-	$(Q)grep -q '^version=$(VERSION)$$' scripts/settle && grep -q '"$(VERSION)"' shim/settings.h && \
-		grep -q '^VERSION = "$(VERSION)"$$' scripts/settle-report || \
-		{ echo "lint: version $(VERSION) is not in scripts/settle, settle-report and shim/settings.h" >&2; exit 1; }
+	$(Q)for script in settle settle-entrypoint settle-inject; do \
+		grep -q '^ *version=$(VERSION)$$' scripts/$$script || exit; done && \
+		grep -q '"$(VERSION)"' shim/settings.h && grep -q '^VERSION = "$(VERSION)"$$' scripts/settle-report || \
+		{ echo "lint: version $(VERSION) is not in all scripts/settle* and shim/settings.h" >&2; exit 1; }
 
 format:
 	$(Q)clang-format -i $(C_FILES)
@@ -453,29 +498,30 @@ PKGCONFIG := lib/pkgconfig
 MAN1 := share/man/man1
 MAN7 := share/man/man7
 COMPLETIONS := share/bash-completion/completions
+SCRIPTS := settle settle-entrypoint settle-inject settle-report
+COMMANDS := $(SCRIPTS) settle-wait
 DESTINATION = $(DESTDIR)$(PREFIX)
 
 install: all
 	install -d $(addprefix $(DESTINATION)/, bin include lib/settle/report $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
-	install -m 755 scripts/settle scripts/settle-report $(B)/settle-wait $(DESTINATION)/bin/
+	install -m 755 $(SCRIPTS:%=scripts/%) $(B)/settle-wait $(DESTINATION)/bin/
 	install -m 644 $(wildcard scripts/report/*.*) $(DESTINATION)/lib/settle/report/
 	install -m 644 $(B)/libsettle.so $(DESTINATION)/lib/settle/
 	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTINATION)/lib/settle/
 	ln -sf settle/libsettle.so $(DESTINATION)/lib/libsettle.so
 	install -m 644 shim/settle.h $(DESTINATION)/include/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/settle.pc.in > $(DESTINATION)/$(PKGCONFIG)/settle.pc
-	install -m 644 scripts/man/settle.1 scripts/man/settle-report.1 scripts/man/settle-wait.1 $(DESTINATION)/$(MAN1)/
+	install -m 644 $(COMMANDS:%=scripts/man/%.1) $(DESTINATION)/$(MAN1)/
 	sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|' scripts/man/libsettle.7 > $(DESTINATION)/$(MAN7)/libsettle.7
 	install -m 644 scripts/completion/settle $(DESTINATION)/$(COMPLETIONS)/
-	ln -sf settle $(DESTINATION)/$(COMPLETIONS)/settle-report
-	ln -sf settle $(DESTINATION)/$(COMPLETIONS)/settle-wait
+	for command in $(filter-out settle,$(COMMANDS)); do \
+		ln -sf settle $(DESTINATION)/$(COMPLETIONS)/$$command || exit 1; done
 
 # The directories of others stay.
 uninstall:
 	rm -rf $(DESTINATION)/lib/settle
-	rm -f $(addprefix $(DESTINATION)/, bin/settle bin/settle-report bin/settle-wait include/settle.h \
-		lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN7)/libsettle.7) \
-		$(foreach command, settle settle-report settle-wait, $(DESTINATION)/$(MAN1)/$(command).1 \
+	rm -f $(addprefix $(DESTINATION)/, include/settle.h lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN7)/libsettle.7) \
+		$(foreach command, $(COMMANDS), $(DESTINATION)/bin/$(command) $(DESTINATION)/$(MAN1)/$(command).1 \
 		$(DESTINATION)/$(COMPLETIONS)/$(command))
 
 deb: all

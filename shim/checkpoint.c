@@ -25,6 +25,14 @@ static struct {
     const char *(*errmsg)(sqlite3 *);
 } lib;
 
+#ifdef SETTLE_STATIC
+/* glibc's dlopen in a static program wants the very glibc that it was built with. */
+bool checkpoint_load(struct text *why)
+{
+    text_str(why, "this settle-wait is statically linked and cannot load it");
+    return false;
+}
+#else
 static bool find(void *handle, const char *name, void *function)
 {
     void *symbol = dlsym(handle, name);
@@ -46,6 +54,7 @@ static bool load(struct text *why)
     }
     return found;
 }
+#endif
 
 static bool is_whole(const char *database)
 {

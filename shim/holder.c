@@ -82,7 +82,7 @@ void holder_say_sqlite(struct text *t, const struct holder *h)
 static void describe_process(struct text *t, const struct holder *h)
 {
     if (h->where == WHERE_OTHER_NAMESPACE) {
-        text_str(t, " of a process in another pid namespace");
+        text_str(t, " of a process " HOLDER_OUTSIDE);
         return;
     }
     if (h->pid == 0) {
@@ -102,7 +102,7 @@ static void describe_process(struct text *t, const struct holder *h)
     if (h->inner_pid != 0) {
         text_str(t, ", pid ");
         text_int(t, h->inner_pid);
-        text_str(t, " in another pid namespace");
+        text_str(t, HOLDER_CONTAINED);
     }
     text_str(t, ")");
 }

@@ -58,6 +58,11 @@ void holder_say_sqlite(struct text *t, const struct holder *h);
 /* A member of the current list: an object with all that is known. path: that of the question. */
 void holder_json(struct json *j, const struct holder *h, const char *path);
 
+/* Where a process is that a container's walls hide: what a person calls it, and what the kernel
+ * does. */
+#define HOLDER_OUTSIDE   "in another container or on the host (another pid namespace)"
+#define HOLDER_CONTAINED " in its container"
+
 /* The words people search for: "POSIX write lock", "OFD lock", "flock", "lease". */
 const char *hold_name(enum hold hold);
 

@@ -539,6 +539,6 @@ void holders_say_missing(struct text *t, const struct holders *found)
     }
     if (found->out_of_sight) {
         text_str(t, separator);
-        text_str(t, "processes outside of this pid namespace cannot be seen");
+        text_str(t, "processes outside of this container (pid namespace) cannot be seen");
     }
 }

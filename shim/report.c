@@ -103,11 +103,11 @@ static void add_where(struct text *cell, const struct holder *h)
     if (h->where == WHERE_OTHER_HOST)
         text_str(cell, ", on another host");
     else if (h->where == WHERE_OTHER_NAMESPACE)
-        text_str(cell, ", in another pid namespace");
+        text_str(cell, ", " HOLDER_OUTSIDE);
     if (h->inner_pid != 0) {
         text_str(cell, ", pid ");
         text_int(cell, h->inner_pid);
-        text_str(cell, " in another pid namespace");
+        text_str(cell, HOLDER_CONTAINED);
     }
 }
 
@@ -116,7 +116,7 @@ static void print_row(const struct target *t, const struct holder *h)
     char pid[24] = "-";
     char fd[24] = "-";
     char command[32] = "-";
-    char holds[96];
+    char holds[128];
     char file[2 * PATH_MAX];
     struct text cell;
     if (h->pid != 0) {

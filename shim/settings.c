@@ -52,6 +52,7 @@ static const struct row rows[] = {
     {"SETTLE_RULES", KIND_ELSEWHERE, 0, 0, NULL},                                /* rules.c */
     {"SETTLE_DISABLE", KIND_ELSEWHERE, 0, 0, NULL}, /* settings_disabled */
     {"SETTLE_LIBRARY", KIND_ELSEWHERE, 0, 0, NULL}, /* scripts/settle */
+    {"SETTLE_AFTER", KIND_ELSEWHERE, 0, 0, NULL},   /* scripts/settle-entrypoint */
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

@@ -2,7 +2,7 @@
 # What scripts/settle promises, shown by running it with every shell it is written for. The library
 # is a stand-in, an empty shared object: what is tested is what the launcher hands over.
 #
-# One line a test, and "N passed, N failed" as the last one.
+# shellcheck disable=SC2154 # $shell is of results.sh
 set -u
 LC_ALL=C
 export LC_ALL
@@ -30,18 +30,8 @@ cp "$library" "$third"
 cp "$library" "$scratch/libglob.so"
 cp "$library" "$scratch/libgl[o]b.so"
 
-passed=0
-failed=0
-result() { # sentence, true or false
-    if [ "$2" = true ]; then
-        passed=$((passed + 1))
-        echo "ok - $shell: $1"
-    else
-        failed=$((failed + 1))
-        echo "not ok - $shell: $1"
-        printf '  %s\n' "exit $status" "stdout: $out" "stderr: $err"
-    fi
-}
+# shellcheck disable=SC1091 # not read
+. "$tests/results.sh"
 
 # Runs the launcher; leaves status, out, err. The shell is one word or two (busybox sh). One that
 # hangs is a failure, not the end of the tests.
@@ -52,46 +42,6 @@ settle() {
     status=$?
     out=$(cat "$scratch/out")
     err=$(cat "$scratch/err")
-}
-
-gives() { # sentence, expected stdout: exit 0 and a silent stderr
-    if [ "$status" = 0 ] && [ "$out" = "$2" ] && [ -z "$err" ]; then
-        result "$1" true
-    else
-        result "$1 (expected '$2')" false
-    fi
-}
-
-fails() { # sentence, exit code, the whole stderr
-    if [ "$status" = "$2" ] && [ -z "$out" ] && [ "$err" = "$3" ]; then
-        result "$1" true
-    else
-        result "$1 (expected $2, '$3')" false
-    fi
-}
-
-fails_naming() { # sentence, exit code, what stderr must name: the words are the shell's
-    case $status:$out:$err in
-        "$2"::*"$3"*) result "$1" true ;;
-        *) result "$1 (expected $2, '...$3...')" false ;;
-    esac
-}
-
-holds() { # sentence, a test that must be true
-    sentence=$1
-    shift
-    if "$@"; then
-        result "$sentence" true
-    else
-        result "$sentence" false
-    fi
-}
-
-says() { # sentence, a text that stdout must hold
-    case $out in
-        *"$2"*) result "$1" true ;;
-        *) result "$1" false ;;
-    esac
 }
 
 sets() { # option, value, variable, what the variable then holds
@@ -485,13 +435,7 @@ END
 }
 
 version=$(sed -n 's/^version=//p' "$launcher")
-done_with=
-for shell in sh dash 'busybox sh' bash; do
-    real=$(readlink -f "$(command -v "${shell%% *}")")
-    case $done_with:$real in
-        *: | *":$real:"*) continue ;; # absent, or the same one under another name
-    esac
-    done_with=$done_with:$real:
+run_with_this_shell() {
     options_set_their_variables
     durations_are_checked
     values_are_checked
@@ -503,7 +447,7 @@ for shell in sh dash 'busybox sh' bash; do
     directories_add_up
     rules_add_up
     help_is_complete
-done
+}
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+with_every_shell run_with_this_shell
+all_passed

@@ -584,8 +584,8 @@ Test(holders, what_is_missing_is_said_in_words)
     holders_say_missing(&t, &none);
     cr_expect_str_eq(buffer,
                      "1 process may not be looked into (another user's, or a more privileged one); "
-                     "there was no time to look into all processes; processes outside of this pid "
-                     "namespace cannot be seen");
+                     "there was no time to look into all processes; processes outside of this "
+                     "container (pid namespace) cannot be seen");
 }
 
 /* --- pid namespaces --- */
@@ -608,8 +608,7 @@ Test(holders, a_holder_in_an_inner_pid_namespace_is_named_with_both_its_pids)
     cr_assert_eq(found.count, 1u);
     cr_expect_eq(list[0].inner_pid, 1);
     snprintf(expected, sizeof expected,
-             "POSIX write lock of pid %d (keeper, pid 1 in another pid namespace), EXCLUSIVE",
-             (int)k.pid);
+             "POSIX write lock of pid %d (keeper, pid 1 in its container), EXCLUSIVE", (int)k.pid);
     cr_expect_str_eq(described(&list[0]), expected);
     let_go(&k);
     cr_assert_eq(setns(home, CLONE_NEWPID), 0);
@@ -630,7 +629,8 @@ static int find_from_inside(void)
     holders_find(&found, &question, &seen_by_kernel);
     if (found.count != 1 || list[0].hold != HOLD_POSIX_WRITE)
         return 3;
-    return str_equal(described(&list[0]), "POSIX write lock of a process in another pid namespace")
+    return str_equal(described(&list[0]), "POSIX write lock of a process in another container or "
+                                          "on the host (another pid namespace)")
                ? 0
                : 4;
 }
