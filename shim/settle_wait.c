@@ -33,7 +33,8 @@ static const char usage[] =
     "\n"
     "JSON: status (settled, held, unexamined), elapsed (s), and for each of paths: path,\n"
     "status, reason (if unexamined), file (the one that decides), until, elapsed, frames (of\n"
-    "the -wal that are not in the database; -1: unknown), folded (now they are), remote (only\n"
+    "the -wal that are not in the database; -1: unknown), hot_journal (a crash cut a\n"
+    "transaction off that is not rolled back), folded (now they are, and it is), remote (only\n"
     "this host's opens are seen), complete (all holders are listed), holders: pid (0:\n"
     "unknown), command, kind, file, and where they apply lock (SQLite's name), exclusive,\n"
     "start and end (the bytes; no end: to that of the file), fd, writes, inner_pid (in its\n"
@@ -177,7 +178,7 @@ static void finish(const struct job *job, struct target *t)
 {
     if (!t->located)
         return;
-    target_count_frames(t);
+    target_look_beside(t);
     if (job->checkpoint)
         target_checkpoint(t);
     if (job->list)

@@ -189,8 +189,8 @@ Test(holders, as_json_have_all_members)
                 expected, "--max-wait", "100ms", world.dir);
     released_at(&holder);
     EXPECT_JSON("(j['status'], [(p['path'][-5:], p['status'], p['until'], p['frames'], "
-                "p['folded'], p['remote'], p['holders']) for p in j['paths']])",
-                "0 ('settled', [('store', 'settled', 'unwritten', 0, False, False, [])])\n",
+                "p['hot_journal'], p['folded'], p['remote'], p['holders']) for p in j['paths']])",
+                "0 ('settled', [('store', 'settled', 'unwritten', 0, False, False, False, [])])\n",
                 "--until", "unwritten", world.dir);
     EXPECT_JSON("[(p['status'], p.get('reason')) for p in j['paths']]",
                 "3 [('settled', None), ('unexamined', 'No such file or directory')]\n", world.dir,
