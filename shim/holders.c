@@ -508,6 +508,8 @@ void holders_describe(struct text *t, const struct holders *found)
         text_int(t, more);
         text_str(t, " more");
     }
+    if (found->hurried)
+        text_str(t, "; no time to look for others");
 }
 
 void holders_say_missing(struct text *t, const struct holders *found)

@@ -39,7 +39,7 @@ void holders_find(struct holders *found, const struct holders_question *question
 /* True if whoever is not in the list is no holder. */
 bool holders_complete(const struct holders *found);
 
-/* As many as there is room for, and how many more there are. */
+/* As many as there is room for, how many more there are, and whether there may be others. */
 void holders_describe(struct text *t, const struct holders *found);
 
 /* What kept it from being complete, as a sentence; nothing if it is. */

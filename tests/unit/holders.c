@@ -784,6 +784,11 @@ Test(holders, a_line_has_all_that_there_is_room_for_and_how_many_more)
     t = text_in(buffer, 512 + 30);
     holders_describe(&t, &all);
     cr_expect_str_eq(buffer, "flock of pid 1 (x); also flock of pid 2 (x); 6 more");
+    all.hurried = true;
+    t = text_in(buffer, 512 + 10);
+    holders_describe(&t, &all);
+    cr_expect_str_eq(buffer, "flock of pid 1 (x); 7 more; no time to look for others");
+    all.hurried = false;
     all.count = 1;
     all.unlisted = 0;
     t = text_in(buffer, sizeof buffer);
