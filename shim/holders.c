@@ -509,11 +509,11 @@ bool holders_complete(const struct holders *found)
 
 void holders_describe(struct text *t, const struct holders *found)
 {
-    const unsigned most = 4;
-    unsigned shown = found->count < most ? found->count : most;
-    for (unsigned i = 0; i < shown; i++) {
-        text_str(t, i == 0 ? "" : i == 1 ? "; also " : "; ");
-        holder_describe(t, &found->list[i]);
+    const size_t room = 512; /* for one, and for what follows in the line */
+    unsigned shown = 0;
+    while (shown < found->count && (shown == 0 || t->size - t->length > room)) {
+        text_str(t, shown == 0 ? "" : shown == 1 ? "; also " : "; ");
+        holder_describe(t, &found->list[shown++]);
     }
     unsigned more = found->count - shown + found->unlisted;
     if (more > 0) {
@@ -521,6 +521,8 @@ void holders_describe(struct text *t, const struct holders *found)
         text_int(t, more);
         text_str(t, " more");
     }
+    if (found->hurried)
+        text_str(t, "; no time to look for others");
 }
 
 void holders_say_missing(struct text *t, const struct holders *found)

@@ -42,7 +42,7 @@ void holders_complete_one(struct holder *seen);
 /* True if whoever is not in the list is no holder. */
 bool holders_complete(const struct holders *found);
 
-/* The first few, and how many more there are. */
+/* As many as there is room for, how many more there are, and whether there may be others. */
 void holders_describe(struct text *t, const struct holders *found);
 
 /* What kept it from being complete, as a sentence; nothing if it is. */

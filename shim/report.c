@@ -82,6 +82,24 @@ static void say_frames(const struct target *t)
     say(t->request.path, "-wal", &message);
 }
 
+static void say_journal(const struct target *t)
+{
+    char buffer[256];
+    struct text message = text_in(buffer, sizeof buffer);
+    if (!t->hot_journal)
+        return;
+    text_str(&message, "a transaction that was cut off ");
+    text_str(&message, t->folded ? "has been rolled back now"
+                                 : "is not rolled back yet; --checkpoint rolls it back");
+    say(t->request.path, "-journal", &message);
+}
+
+static void say_beside(const struct target *t)
+{
+    say_frames(t);
+    say_journal(t);
+}
+
 void report_sentences(const struct target *t)
 {
     if (t->status == STATUS_UNEXAMINED) {
@@ -93,7 +111,7 @@ void report_sentences(const struct target *t)
     if (t->status == STATUS_HELD)
         say_holders(t);
     if (t->located)
-        say_frames(t);
+        say_beside(t);
 }
 
 /* --- the table --- */
@@ -156,7 +174,7 @@ void report_table(const struct target *targets, unsigned n)
             begun = true;
             print_row(t, &t->holders.list[j]);
         }
-        if (t->status == STATUS_UNEXAMINED || t->frames != 0)
+        if (t->status == STATUS_UNEXAMINED || t->frames != 0 || t->hot_journal)
             report_sentences(t);
         if (t->located)
             say_missing(t);
@@ -189,6 +207,7 @@ static void add_target(struct json *j, const struct target *t)
         json_str(j, "until", until_names[t->request.until]);
         json_seconds(j, "elapsed", t->result.elapsed);
         json_int(j, "frames", t->frames);
+        json_bool(j, "hot_journal", t->hot_journal);
         json_bool(j, "folded", t->folded);
         json_bool(j, "remote", t->result.remote);
     }

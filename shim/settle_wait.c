@@ -39,8 +39,9 @@ static const char usage[] =
     "JSON: status (settled, held, unexamined), elapsed (s), and for each of paths: path,\n"
     "status, reason (if unexamined), file (the one that decides), rule (the name, if there is\n"
     "one), until, elapsed, frames (of the -wal that are not in the database; -1: unknown),\n"
-    "folded (now they are), remote (only this host's opens are seen), complete (all holders\n"
-    "are listed), holders: pid (0: unknown), command, kind, file, and where they apply lock\n"
+    "hot_journal (a crash cut a transaction off that is not rolled back), folded (now they\n"
+    "are, and it is), remote (only this host's opens are seen), complete (all holders are\n"
+    "listed), holders: pid (0: unknown), command, kind, file, and where they apply lock\n"
     "(SQLite's name), exclusive, start and end (the bytes; no end: to that of the file), fd,\n"
     "writes, inner_pid (in its own pid namespace), where (another pid namespace, another\n"
     "host).\n"
@@ -237,7 +238,7 @@ static void finish(const struct job *job, struct target *t)
 {
     if (!t->located)
         return;
-    target_count_frames(t);
+    target_look_beside(t);
     if (job->checkpoint)
         target_checkpoint(t);
     if (job->list)

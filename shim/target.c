@@ -141,9 +141,11 @@ void target_name_holders(struct target *t)
     holders_find(&t->holders, &question, t->status == STATUS_HELD ? &t->result.holder : NULL);
 }
 
-void target_count_frames(struct target *t)
+void target_look_beside(struct target *t)
 {
-    t->frames = wal_frames_missing(t->request.path);
+    const char *database = t->request.path;
+    t->frames = wal_frames_missing(database);
+    t->hot_journal = wal_journal_is_hot(database) && !wal_journal_has_owner(database);
 }
 
 void target_checkpoint(struct target *t)

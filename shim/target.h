@@ -21,7 +21,8 @@ struct target {
     struct wait_result result;
     struct holders holders; /* of STATUS_HELD, and where they were asked for */
     long frames;            /* in the -wal only; -1: it cannot be read */
-    bool folded;            /* they have been folded in */
+    bool hot_journal;       /* a crash cut a transaction off, and SQLite is to roll it back */
+    bool folded;            /* both have been done */
 };
 
 /* Memory for n targets that a child shares; NULL if there is none. */
@@ -40,10 +41,11 @@ void target_wait(struct target *t, uint64_t deadline);
 /* Finds out who holds it, beyond what the wait has found. */
 void target_name_holders(struct target *t);
 
-/* Looks for frames that are in the -wal only. */
-void target_count_frames(struct target *t);
+/* Looks for what keeps the main file alone from being the whole database: frames that are in the
+ * -wal only, a hot journal. */
+void target_look_beside(struct target *t);
 
-/* Folds them in, if it is settled. */
+/* Has SQLite fold it in, if it is settled. */
 void target_checkpoint(struct target *t);
 
 #endif

@@ -136,3 +136,17 @@ bool wal_journal_is_hot(const char *database)
     sys_close(journal);
     return read && first != 0;
 }
+
+/* A lock for reading is refused by RESERVED, PENDING and EXCLUSIVE only, of which each writer has
+ * one (holder.c). */
+bool wal_journal_has_owner(const char *database)
+{
+    struct flock lock = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512};
+    int fd = open_beside(database, "");
+    if (fd < 0)
+        return false;
+    int result = sys_fcntl(fd, F_GETLK, (long)&lock);
+    sys_close(fd);
+    return result == 0 && lock.l_type != F_UNLCK;
+}

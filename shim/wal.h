@@ -11,7 +11,11 @@
  * there is no -wal; -1 if that cannot be read. */
 long wal_frames_missing(const char *database);
 
-/* True if a crash has left a -journal by which SQLite will roll the database back. */
+/* True if there is a -journal by which SQLite would roll the database back: one that a crash has
+ * left, or that of a transaction in progress. */
 bool wal_journal_is_hot(const char *database);
+
+/* True if somebody has one of SQLite's locks of a writer on the database: the -journal is his. */
+bool wal_journal_has_owner(const char *database);
 
 #endif

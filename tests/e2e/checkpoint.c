@@ -100,10 +100,35 @@ Test(checkpoint, a_transaction_that_a_crash_has_left_half_done_is_rolled_back)
                            "c.execute('begin')\n"
                            "c.executemany('insert into t values (?)', [('x' * 3000,)] * 200)");
     cr_assert(exists("chroma.sqlite3-journal"));
-    struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
-    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    expect_said(PLAIN(WAIT, world.dir), 0,
+                "chroma.sqlite3-journal: a transaction that was cut off is not rolled back yet");
+    expect_said(PLAIN(WAIT, "--list", world.dir), 0, "--checkpoint rolls it back");
+    expect_said(PLAIN(WAIT, "--checkpoint", world.dir), 0,
+                "chroma.sqlite3-journal: a transaction that was cut off has been rolled back now");
     cr_expect_not(exists("chroma.sqlite3-journal"));
     cr_expect_eq(rows_of_main_file(world.primary), 1);
+}
+
+Test(checkpoint, the_journal_of_a_transaction_in_progress_was_not_cut_off)
+{
+    char line[2 * PATH_MAX];
+    struct process p = PLAIN("/usr/bin/python3", "-c",
+                             "import sqlite3, sys\n"
+                             "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+                             "c.execute('create table t(a)')\n"
+                             "c.execute('pragma cache_size=5')\n"
+                             "c.execute('begin')\n"
+                             "c.executemany('insert into t values (?)', [('x' * 3000,)] * 200)\n"
+                             "print('held', flush=True)\n"
+                             "sys.stdin.readline()\n",
+                             world.primary);
+    await_line(&p, "held");
+    cr_assert(exists("chroma.sqlite3-journal"));
+    struct process wait = PLAIN(WAIT, "--json", "--max-wait", "0", world.dir);
+    cr_assert(read_line(&wait, line, sizeof line));
+    cr_expect_not_null(strstr(line, "\"hot_journal\":false"), "%s", line);
+    cr_expect_eq(finish(&wait), 1);
+    finish(&p);
 }
 
 Test(checkpoint, a_journal_that_is_kept_between_transactions_is_nothing_to_fold)

@@ -131,6 +131,49 @@ Test(holders, are_named_with_the_locks_as_sqlite_calls_them)
     finish(&p);
 }
 
+/* By the library, when a wait times out. */
+Test(holders, in_the_log_have_the_names_that_sqlite_gives_their_locks)
+{
+    struct process p = PLAIN("/usr/bin/python3", "-c",
+                             "import sqlite3, sys\n"
+                             "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+                             "c.execute('pragma journal_mode=wal')\n"
+                             "c.execute('create table t(a)')\n"
+                             "c.execute('begin immediate')\n"
+                             "print('held', flush=True)\n"
+                             "sys.stdin.readline()\n",
+                             world.primary);
+    await_line(&p, "held");
+    struct process closer = SHIMMED_WITH(OPTIONS("--max-wait", "100ms"), "/usr/bin/python3", "-c",
+                                         "import os, sys\n"
+                                         "os.close(os.open(sys.argv[1], os.O_RDWR))\n",
+                                         world.primary);
+    cr_expect_eq(finish(&closer), 0);
+    static const char *const names[] = {"(python3), SHARED", "(python3), WAL write on -shm",
+                                        "(python3), WAL read on -shm"};
+    for (size_t i = 0; i < 3; i++)
+        cr_expect(log_has(names[i]), "no '%s'", names[i]);
+    finish(&p);
+}
+
+Test(holders, outside_of_a_container_are_reported_as_such_in_it)
+{
+    static const char *const ways[] = {
+        "build/settle-wait --max-wait 100ms \"$1\"; true",
+        "build/settle-wait --list \"$1\" >&2; true",
+        "build/settle-wait --list --json \"$1\" >&2; true",
+        "scripts/settle --max-wait 100ms -- sh -c 'exec 5<>\"$1\"; exec 5>&-' sh \"$1\""};
+    struct process holder = hold("posix", world.primary, 4000);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct process p = PLAIN("unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", ways[i],
+                                 "sh", world.primary);
+        cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+        cr_expect_not_null(strstr(errors_of(&p), "POSIX write lock"), "%s", errors_of(&p));
+        cr_expect_not_null(strstr(errors_of(&p), "another pid namespace"), "%s", errors_of(&p));
+    }
+    released_at(&holder);
+}
+
 Test(holders, that_keep_a_wait_from_its_end_are_told_one_a_line)
 {
     char expected[3][PATH_MAX + 128];
@@ -189,8 +232,8 @@ Test(holders, as_json_have_all_members)
                 expected, "--max-wait", "100ms", world.dir);
     released_at(&holder);
     EXPECT_JSON("(j['status'], [(p['path'][-5:], p['status'], p['until'], p['frames'], "
-                "p['folded'], p['remote'], p['holders']) for p in j['paths']])",
-                "0 ('settled', [('store', 'settled', 'unwritten', 0, False, False, [])])\n",
+                "p['hot_journal'], p['folded'], p['remote'], p['holders']) for p in j['paths']])",
+                "0 ('settled', [('store', 'settled', 'unwritten', 0, False, False, False, [])])\n",
                 "--until", "unwritten", world.dir);
     EXPECT_JSON("[(p['status'], p.get('reason')) for p in j['paths']]",
                 "3 [('settled', None), ('unexamined', 'No such file or directory')]\n", world.dir,

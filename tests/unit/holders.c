@@ -768,7 +768,7 @@ Test(holders, on_a_remote_file_system_a_process_that_does_not_have_the_file_is_a
 
 /* --- telling --- */
 
-Test(holders, a_line_has_the_first_and_the_next_three_and_how_many_more)
+Test(holders, a_line_has_all_that_there_is_room_for_and_how_many_more)
 {
     char buffer[1024];
     struct holder six[6];
@@ -780,7 +780,15 @@ Test(holders, a_line_has_the_first_and_the_next_three_and_how_many_more)
     struct text t = text_in(buffer, sizeof buffer);
     holders_describe(&t, &all);
     cr_expect_str_eq(buffer, "flock of pid 1 (x); also flock of pid 2 (x); flock of pid 3 (x); "
-                             "flock of pid 4 (x); 4 more");
+                             "flock of pid 4 (x); flock of pid 5 (x); flock of pid 6 (x); 2 more");
+    t = text_in(buffer, 512 + 30);
+    holders_describe(&t, &all);
+    cr_expect_str_eq(buffer, "flock of pid 1 (x); also flock of pid 2 (x); 6 more");
+    all.hurried = true;
+    t = text_in(buffer, 512 + 10);
+    holders_describe(&t, &all);
+    cr_expect_str_eq(buffer, "flock of pid 1 (x); 7 more; no time to look for others");
+    all.hurried = false;
     all.count = 1;
     all.unlisted = 0;
     t = text_in(buffer, sizeof buffer);

@@ -202,3 +202,17 @@ Test(wal, a_journal_is_hot_unless_it_is_empty_or_its_beginning_has_been_cleared)
     cr_assert_eq(truncate(in_dir("db-journal"), 512), 0);
     cr_expect_not(wal_journal_is_hot(db));
 }
+
+/* keep() locks where SQLite's readers do. */
+Test(wal, a_journal_has_an_owner_where_somebody_has_a_lock_of_a_writer)
+{
+    const char *db = a_file("db");
+    cr_expect_not(wal_journal_has_owner(db));
+    struct keeper reader = keep(KEEPS_POSIX_READ, db, -1);
+    cr_expect_not(wal_journal_has_owner(db));
+    let_go(&reader);
+    struct keeper writer = keep(KEEPS_POSIX_WRITE, db, -1);
+    cr_expect(wal_journal_has_owner(db));
+    let_go(&writer);
+    cr_expect_not(wal_journal_has_owner(in_dir("none")));
+}

@@ -1,9 +1,10 @@
 /* holder KIND PATH MS: takes a lock, says "held", keeps it for a time, says "released" with the
  * moment before it lets go, and lets go without closing. Byte 0 is one that SQLite does not lock.
  * KIND may also be open, writing or mapped: then there is no lock, and letting go is to close or
- * unmap.
+ * unmap. With "-" for MS it lets go at a line of its input, and ends at the end of that.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,9 +40,20 @@ static int set(int fd, const char *kind, short type)
         return fcntl(fd, F_SETLK, &lock);
     if (strcmp(kind, "ofd") == 0)
         return fcntl(fd, F_OFD_SETLK, &lock);
+    if (strcmp(kind, "lease") == 0) {
+        signal(SIGIO, SIG_IGN); /* the request to give it back */
+        return fcntl(fd, F_SETLEASE, type);
+    }
     if (type == F_UNLCK)
         return flock(fd, LOCK_UN);
     return flock(fd, (strcmp(kind, "flock-shared") == 0 ? LOCK_SH : LOCK_EX) | LOCK_NB);
+}
+
+static void await_line(void)
+{
+    int byte;
+    while ((byte = getchar()) != EOF && byte != '\n')
+        ;
 }
 
 int main(int argc, char **argv)
@@ -56,12 +68,19 @@ int main(int argc, char **argv)
     }
     puts("held");
     fflush(stdout);
+    bool told = strcmp(argv[3], "-") == 0;
     long ms = atol(argv[3]);
     struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&pause, NULL);
+    if (told)
+        await_line();
+    else
+        nanosleep(&pause, NULL);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     set(fd, argv[1], F_UNLCK);
     printf("released %lld\n", (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    fflush(stdout);
+    if (told)
+        await_line();
     return 0;
 }

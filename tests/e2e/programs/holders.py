@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import random
+import signal
 import struct
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def take(what):
     elif kind == "flock":
         fcntl.flock(fd, (fcntl.LOCK_EX if what["exclusive"] else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     elif kind == "lease":
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # the request to give it back
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK if what["exclusive"] else fcntl.F_RDLCK)
     elif kind == "mapped":
         keep.mappings.append(mmap.mmap(fd, 4096, mmap.MAP_SHARED, mmap.PROT_READ))
@@ -127,18 +129,20 @@ def random_process(rng, database, used):
 
 
 def random_set(rng, database):
-    """A lease needs a file that nobody else has open in a way that is against it: one of a set in five
-    is a set of readers, each with a lease for reading."""
-    if rng.random() < 0.2:
-        kinds = ["lease", "lease", "open", "flock"]
+    """A lease needs a file that nobody else has open in a way that is against it: one set in five is one of
+    readers, each with a lease for reading, and one in ten is of a lease that tolerates nobody."""
+    chance = rng.random()
+    if chance < 0.3:
+        alone = chance < 0.1
+        kinds = ["lease"] if alone else ["lease", "lease", "open", "flock"]
         return [
             {
-                "holds": [{"kind": rng.choice(kinds), "file": database, "writes": False, "exclusive": False}],
+                "holds": [{"kind": rng.choice(kinds), "file": database, "writes": alone, "exclusive": alone}],
                 "forks": False,
                 "user": 0,
                 "namespace": rng.random() < 0.3,
             }
-            for _ in range(rng.randrange(1, 4))
+            for _ in range(1 if alone else rng.randrange(1, 4))
         ]
     used = []
     return [random_process(rng, database, used) for _ in range(rng.randrange(1, 6))]
@@ -203,11 +207,11 @@ def true_locks(files):
             fields = line.split()
             if fields[1] == "->":
                 continue
-            _, kind, _, mode, pid, where, first, last = fields
+            _, kind, state, mode, pid, where, first, last = fields
             path = files.get(int(where.split(":")[2]))
             if path is None:
                 continue
-            exclusive = mode == "WRITE"
+            exclusive = mode == "WRITE" or state == "BREAKING"
             name = kinds.get(kind) or ("POSIX write lock" if exclusive else "POSIX read lock")
             end = TO_END if last == "EOF" else int(last)
             found.add((name, exclusive, int(pid), path, int(first), end))
