@@ -14,7 +14,7 @@ enum { RECORD_SIZE = 2 * 6 * PATH_MAX + 32768 };
 
 static const char *file = "";
 static const char *used = "";
-static char program[PATH_MAX];
+static char program[PATH_MAX] SYS_SELDOM_TOUCHED;
 static atomic_bool broken;
 
 void record_start(const char *record, const char *used_list)

@@ -119,13 +119,13 @@ struct handle_entry {
     _Atomic uint64_t ino;
 };
 
+/* What every process uses first, so that it shares a page. */
 struct store_root {
-    struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
+    _Atomic int maker; /* the thread whose turn it is to make a record; 0: nobody's */
+    _Atomic int home;  /* pid; 0 after a fork */
     struct store *_Atomic stores;
     char *_Atomic names;
     _Atomic uint32_t names_used;
-    _Atomic int maker; /* the thread whose turn it is to make a record; 0: nobody's */
-    _Atomic int home;  /* pid; 0 after a fork */
     _Atomic uint32_t handles;
     _Atomic uint32_t candidates; /* track.c: entries of ROLE_CANDIDATE */
     _Atomic uint32_t closing;    /* track.c: closes on their way to the kernel */
@@ -134,11 +134,15 @@ struct store_root {
     _Atomic uint64_t spent;      /* budget.c, as are the next two */
     _Atomic uint64_t taken;
     _Atomic bool end_known;
+    struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
 };
 
-extern union store_memory {
+/* The pages of the root have nothing else in them, wherever they begin. */
+enum { STORE_PAGE = 4096 };
+extern struct store_memory {
+    char before[STORE_PAGE];
     struct store_root root;
-    char pages[12288];
+    char behind[STORE_PAGE];
 } store_memory __attribute__((visibility("hidden")));
 
 static inline bool handle_possible(int fd)

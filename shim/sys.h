@@ -68,6 +68,11 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
 #define MADV_WIPEONFORK 18
 #endif
 
+/* For arrays that most processes never touch: the linker puts them behind the small variables,
+ * which then share the few pages that every process touches. Each such page is a fault at its
+ * start. */
+#define SYS_SELDOM_TOUCHED __attribute__((section(".bss.seldom")))
+
 static inline int sys_openat(int dir, const char *path, int flags, unsigned mode)
 {
     return (int)sys_call(SYS_openat, dir, (long)path, flags, (long)mode, 0, 0);

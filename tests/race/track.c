@@ -190,7 +190,7 @@ int main(void)
     CHECK(mkdtemp(dir) != NULL);
     make_database("a.db");
     make_database("chroma.sqlite3");
-    settings = settings_default();
+    settings_set_defaults(&settings);
     strcpy(settings.stores, "chroma:sqlite");
     CHECK(store_start());
     track_start(&settings);
