@@ -99,7 +99,7 @@ $(B)/pic/tail.o: $(B)/offsets.h
 $(B)/pic/%.o: shim/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC $(PIC) -fvisibility=hidden -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fno-plt $(PIC) -fvisibility=hidden -c -o $@ $<
 
 $(B)/pic/%.o: shim/%.S
 	$(say) AS $@

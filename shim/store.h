@@ -149,8 +149,10 @@ static inline bool handle_possible(int fd)
 {
     if ((unsigned)fd >= HANDLE_CHUNK * HANDLE_CHUNKS)
         return false;
-    struct handle_entry *chunk = atomic_load_explicit(
-        &store_memory.root.chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
+    struct handle_entry *_Atomic *chunks = store_memory.root.chunks;
+    __asm__("" : "+r"(chunks)); /* or its offset is added to the index, with an instruction more */
+    struct handle_entry *chunk =
+        atomic_load_explicit(&chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
     return chunk != NULL && atomic_load_explicit(&chunk[(unsigned)fd % HANDLE_CHUNK].word,
                                                  memory_order_relaxed) != 0;
 }

@@ -21,6 +21,7 @@
 #if defined(__clang_analyzer__)
 /* An analyser does not see what a system call writes through its arguments. */
 long sys_call(long number, long a, long b, long c, long d, long e, long f);
+long sys_call_2(long number, long a, long b);
 #elif defined(__x86_64__)
 static inline long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -31,6 +32,16 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
     __asm__ volatile("syscall"
                      : "=a"(result)
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+/* For the path of every open: sets no register for nothing. */
+static inline long sys_call_2(long number, long a, long b)
+{
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b)
                      : "rcx", "r11", "memory");
     return result;
 }
@@ -48,6 +59,15 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
                      : "memory");
+    return x0;
+}
+
+static inline long sys_call_2(long number, long a, long b)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1) : "memory");
     return x0;
 }
 #else
@@ -90,7 +110,7 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
 
 static inline int sys_fstat(int fd, struct stat *st)
 {
-    return (int)sys_call(SYS_fstat, fd, (long)st, 0, 0, 0, 0);
+    return (int)sys_call_2(SYS_fstat, fd, (long)st);
 }
 
 static inline int sys_stat(const char *path, struct stat *st)
