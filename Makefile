@@ -23,24 +23,24 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text glob json profile settings rules descriptor filter helper append log record reader
+GROUND := next clock text glob json profile settings rules descriptor filter helper append log record reader
 KERNEL := holder proc holders probe watch locate
 WAITING := wait store history budget block connection track
-HOOKS := next real sqlite hooks api life
+HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone
 WAIT_ONLY := wal checkpoint target report progress vigil
-WAIT_MODULES := settle_wait $(WAIT_ONLY) text glob json settings profile reader holder proc holders probe watch wait
+WAIT_MODULES := settle_wait $(WAIT_ONLY) next clock text glob json settings profile reader holder proc holders probe watch wait
 
 LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
 WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)
-UNIT_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(MODULES) next $(ASSEMBLY) $(WAIT_ONLY))
+UNIT_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(MODULES) $(ASSEMBLY) $(WAIT_ONLY))
 UNIT_SOURCES := $(wildcard tests/unit/*.c)
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
 TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
 # In the race programs a thread that ThreadSanitizer knows stands in for the helper.
-RACE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(filter-out helper,$(MODULES)) next real sqlite)
+RACE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(filter-out helper,$(MODULES)) real sqlite)
 RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcard tests/race/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wildcard tests/fuzz/*.c)))
 

@@ -212,6 +212,20 @@ size_t next_find(const char *names, void **functions, size_t count)
     return search.set;
 }
 
+void *next_find_in_image(const void *image, const char *name)
+{
+    const ElfW(Ehdr) *header = image;
+    const ElfW(Phdr) *segments = (const void *)((const char *)image + header->e_phoff);
+    struct dl_phdr_info info = {
+        .dlpi_addr = (ElfW(Addr))image, .dlpi_phdr = segments, .dlpi_phnum = header->e_phnum};
+    void *function = NULL;
+    struct search search;
+    begin(&search, true);
+    want(&search, name, &function);
+    look_at(&info, sizeof info, &search);
+    return function;
+}
+
 void *next_find_anywhere(const char *name)
 {
     void *function = NULL;

@@ -17,4 +17,8 @@ size_t next_find(const char *names, void **functions, size_t count);
 /* One name, in any library but this one, the first that defines it; NULL if none does. */
 void *next_find_anywhere(const char *name);
 
+/* One name, in a library that was linked for address 0 and lies in memory from `image` on. Asks
+ * nobody. */
+void *next_find_in_image(const void *image, const char *name);
+
 #endif

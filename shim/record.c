@@ -34,8 +34,7 @@ bool record_wanted(void)
 
 static uint64_t wall_clock(void)
 {
-    struct timespec ts = {0, 0};
-    sys_call(SYS_clock_gettime, CLOCK_REALTIME, (long)&ts, 0, 0, 0, 0);
+    struct timespec ts = clock_read(CLOCK_REALTIME);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 

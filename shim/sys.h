@@ -8,6 +8,8 @@
 #ifndef SETTLE_SYS_H
 #define SETTLE_SYS_H
 
+#include "clock.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -245,12 +247,10 @@ static inline struct timespec sys_timespec(uint64_t ns)
                              .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-/* Monotonic time in ns. A raw call, since libfaketime and its like replace libc's clock_gettime,
- * and a wait must end by the true clock. */
+/* Monotonic time in ns. */
 static inline uint64_t sys_now(void)
 {
-    struct timespec ts = {0, 0};
-    sys_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0);
+    struct timespec ts = clock_read(CLOCK_MONOTONIC);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 

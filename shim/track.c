@@ -328,11 +328,11 @@ void track_locking(int fd)
             atomic_store(&on_their_way, 0); /* one that was left by longjmp never arrives */
 }
 
+/* In a fork child that a signal handler made meanwhile the tables are nobody's. */
 static void begin_closing(int fd, struct closing *c)
 {
-    if (!at_home())
+    if (!c->on_its_way || c->home != store_home())
         return;
-    c->home = store_home();
 
     struct stat st;
     if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity)) {
