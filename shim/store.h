@@ -104,6 +104,8 @@ static const uint32_t STORE_OPENED = 1u << 31;
 
 /* --- what the inline function needs --- */
 
+enum { CANDIDATE_GROUPS = 256 };
+
 enum {
     HANDLE_CHUNK = 1024,
     HANDLE_CHUNKS = 1024
@@ -127,7 +129,6 @@ struct store_root {
     char *_Atomic names;
     _Atomic uint32_t names_used;
     _Atomic uint32_t handles;
-    _Atomic uint32_t candidates; /* track.c: entries of ROLE_CANDIDATE */
     _Atomic uint32_t closing;    /* track.c: closes on their way to the kernel */
     _Atomic uint32_t unfinished; /* track.c: closes between their two halves */
     _Atomic uint32_t waits;      /* block.c: waits that are announced or running */
@@ -135,6 +136,11 @@ struct store_root {
     _Atomic uint64_t taken;
     _Atomic bool end_known;
     struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
+    /* track.c: the entries of ROLE_CANDIDATE, by a part of their identity */
+    struct candidates {
+        _Atomic uint32_t count;
+        _Atomic int newest;
+    } candidates[CANDIDATE_GROUPS];
 };
 
 /* The pages of the root have nothing else in them, wherever they begin. */

@@ -19,7 +19,6 @@ static const struct settings *settings;
 _Atomic uint32_t track_size_mask = TRACK_NOTHING;
 static uint32_t size_mask; /* when it is on */
 static profile_set profiles_on;
-#define candidates (store_memory.root.candidates)
 /* Closes that other threads are in the middle of: out of the table, and not yet closed, waited for
  * and logged. The exit gives them time. */
 #define unfinished (store_memory.root.unfinished)
@@ -77,6 +76,18 @@ void track_left_table(void)
 
 /* --- entering --- */
 
+static struct candidates *candidates_like(struct identity id)
+{
+    return &store_memory.root.candidates[(id.ino ^ id.ino >> 8) % CANDIDATE_GROUPS];
+}
+
+static void count_candidate(int fd, struct identity id)
+{
+    struct candidates *like = candidates_like(id);
+    atomic_fetch_add(&like->count, 1);
+    atomic_store(&like->newest, fd);
+}
+
 /* Takes the pin on the handle's store over. */
 static void enter(int fd, struct handle h)
 {
@@ -86,7 +97,7 @@ static void enter(int fd, struct handle h)
         return;
     }
     if (h.role == ROLE_CANDIDATE)
-        atomic_fetch_add(&candidates, 1);
+        count_candidate(fd, h.identity);
     history_opened(fd, &h);
 }
 
@@ -94,7 +105,7 @@ static struct handle take(int fd, bool *last)
 {
     struct handle h = handle_take(fd, last);
     if (h.role == ROLE_CANDIDATE)
-        atomic_fetch_sub(&candidates, 1);
+        atomic_fetch_sub(&candidates_like(h.identity)->count, 1);
     return h;
 }
 
@@ -102,7 +113,7 @@ static void promote(int fd, struct store *store, struct identity identity)
 {
     if (!handle_promote(fd, store, identity))
         return;
-    atomic_fetch_sub(&candidates, 1);
+    atomic_fetch_sub(&candidates_like(identity)->count, 1);
     history_opened(fd, &(struct handle){ROLE_PRIMARY, store, identity});
 }
 
@@ -111,7 +122,10 @@ static void promote(int fd, struct store *store, struct identity identity)
  * take it for the last. */
 static void promote_candidates(struct store *store, struct identity identity)
 {
-    if (atomic_load(&candidates) == 0)
+    struct candidates *like = candidates_like(identity);
+    if (atomic_load(&like->count) > 0)
+        promote(atomic_load(&like->newest), store, identity); /* nearly always all there is */
+    if (atomic_load(&like->count) == 0)
         return;
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u))
         promote(fd, store, identity);
