@@ -23,14 +23,14 @@ say = @printf '  %-6s %s\n'
 endif
 
 # Layers, from the ground up; each calls only what stands before it.
-GROUND := text glob json profile settings rules descriptor filter helper append log record reader
+GROUND := next clock text glob json profile settings rules descriptor filter helper append log record reader
 KERNEL := holder proc holders probe watch locate
 WAITING := wait namer store history budget block connection track
 HOOKS := real sqlite hooks api life
 MODULES := $(GROUND) $(KERNEL) $(WAITING)
 ASSEMBLY := clone
 WAIT_ONLY := wal checkpoint target report progress vigil
-WAIT_MODULES := settle_wait $(WAIT_ONLY) text glob json settings profile rules reader holder proc holders probe watch wait
+WAIT_MODULES := settle_wait $(WAIT_ONLY) next clock text glob json settings profile rules reader holder proc holders probe watch wait
 
 LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
 WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)
@@ -50,26 +50,25 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wil
 .PHONY: valgrind valgrind-short sanitize-e2e static
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
-# The library needs libc and libdl by name and without versions, so that one file serves every libc: glibc
-# takes the oldest version of each symbol, and musl takes itself for both (README, Design).
-STUBS := $(B)/stub/libc.so.6 $(B)/stub/libdl.so.2
+# The library needs libc by name and without versions, so that one file serves every libc: glibc takes the
+# oldest version of each symbol, and musl takes itself for it (README, Design).
+STUB := $(B)/stub/libc.so.6
 
 # gcc's functions for atomic operations ask libc for the processor's features by a name that musl lacks.
 ifneq ($(filter aarch64%,$(shell $(CC) -dumpmachine)),)
 PIC := -mno-outline-atomics
 endif
 
-$(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map $(STUBS)
+$(B)/libsettle.so: $(LIBRARY_OBJECTS) $(B)/export.map $(STUB)
 	$(say) LINK $@
-	$(Q)$(CC) -shared -nodefaultlibs $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,-z,defs -Wl,--hash-style=both \
-		-Wl,--version-script=$(B)/export.map -Wl,-soname,libsettle.so -o $@ $(LIBRARY_OBJECTS) $(STUBS)
+	$(Q)$(CC) -shared -nostdlib $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,-z,defs -Wl,--hash-style=both \
+		-Wl,-z,noseparate-code -Wl,--sort-section=name \
+		-Wl,--version-script=$(B)/export.map -Wl,-soname,libsettle.so -o $@ $(LIBRARY_OBJECTS) $(STUB)
 
-$(B)/stub/libc.so.6: IMPORTS := SETTLE_LIBC_IMPORTS
-$(B)/stub/libdl.so.2: IMPORTS := SETTLE_LIBDL_IMPORTS
-$(STUBS): shim/stub.S shim/imports.h Makefile
+$(STUB): shim/stub.S shim/imports.h Makefile
 	$(say) STUB $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared -nostdlib -Ishim -DSTUBS=$(IMPORTS) -Wl,-soname,$(@F) -o $@ $<
+	$(Q)$(CC) -shared -nostdlib -Ishim -Wl,-soname,$(@F) -o $@ $<
 
 $(B)/settle-wait: $(WAIT_OBJECTS)
 	$(say) LINK $@
@@ -115,7 +114,7 @@ $(B)/pic/tail.o: $(B)/offsets.h
 $(B)/pic/%.o: shim/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC $(PIC) -fvisibility=hidden -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fno-plt $(PIC) -fvisibility=hidden -c -o $@ $<
 
 $(B)/pic/%.o: shim/%.S
 	$(say) AS $@

@@ -276,6 +276,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     uint64_t gone = sys_now() - began;
     request->claim = budget_claim(gone < rule->max_wait ? rule->max_wait - gone : 0);
     str_copy(wait->path, sizeof wait->path, path);
+    wait->fresh = path != atomic_load(&store->path);
     wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
     wait->began = began;
     wait->deadline = began + gone + request->claim.ns;

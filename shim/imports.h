@@ -1,4 +1,4 @@
-/* What the library calls by name. It is linked with stubs made of these two lists (stub.S) instead
+/* What the library calls by name. It is linked with a stub made of this list (stub.S) instead
  * of the libc of the machine that builds it, so that no symbol version gets in and nothing that
  * another libc lacks. What is not in glibc 2.17 and in musl does not belong here: resolve it by
  * dlsym, or make the system call. The compiler calls bcmp and __stack_chk_fail, and on aarch64
@@ -32,10 +32,5 @@
     IMPORT(strncmp)                                                                                \
     IMPORT(strrchr)                                                                                \
     IMPORT(strspn)
-
-#define SETTLE_LIBDL_IMPORTS(IMPORT)                                                               \
-    IMPORT(dladdr)                                                                                 \
-    IMPORT(dlerror)                                                                                \
-    IMPORT(dlsym)
 
 #endif

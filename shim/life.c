@@ -28,7 +28,7 @@ static void complain(const char *message)
 
 /* Files are known by absolute names without symbolic links, so the directories of SETTLE_DIRS must
  * be, too. */
-static void resolve_dirs(char *dirs, size_t size)
+static __attribute__((noinline)) void resolve_dirs(char *dirs, size_t size)
 {
     char out[DIRS_SIZE];
     struct text t = text_in(out, sizeof out);
@@ -65,6 +65,15 @@ static void make_absolute(char *path, size_t size)
         str_copy(path, size, whole);
 }
 
+/* What the settings say is not looked at where nobody has set it (settings_set_defaults). */
+static const char *file_of(const char *variable, char *path)
+{
+    if (settings_variable(environ, variable) == NULL)
+        return "";
+    make_absolute(path, PATH_MAX);
+    return path;
+}
+
 /* The log first, since the reading of the settings has things to say. */
 static void begin_log(void)
 {
@@ -74,14 +83,12 @@ static void begin_log(void)
         if (value != NULL)
             settings_take(&settings, first[i], value, complain);
     }
-    make_absolute(settings.log_file, sizeof settings.log_file);
-    log_start((enum log_level)settings.log, settings.log_file);
+    log_start((enum log_level)settings.log, file_of("SETTLE_LOG_FILE", settings.log_file));
 }
 
 static void begin_hooks(void)
 {
-    make_absolute(settings.record, sizeof settings.record);
-    record_start(settings.record, settings.used);
+    record_start(file_of("SETTLE_RECORD", settings.record), file_of("SETTLE_USED", settings.used));
     if (settings.deepbind == DEEPBIND_STRIP)
         settle_dlopen_mask = ~RTLD_DEEPBIND;
     if (!store_start()) {
@@ -89,7 +96,8 @@ static void begin_hooks(void)
                 "off: this kernel cannot keep a table from fork children (Linux 4.14 can)");
         return;
     }
-    resolve_dirs(settings.dirs, sizeof settings.dirs);
+    if (settings.dirs[0] != '\0')
+        resolve_dirs(settings.dirs, sizeof settings.dirs);
     track_start(&settings);
 }
 
@@ -98,7 +106,7 @@ static void begin_hooks(void)
 static __attribute__((constructor)) void begin(void)
 {
     real_resolve();
-    settings = settings_default();
+    settings_set_defaults(&settings);
     api_start(&settings);
     /* In a set-user-ID program nothing of the user's environment may have an effect. */
     bool is_trusted = getauxval(AT_SECURE) == 0;

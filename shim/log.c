@@ -10,7 +10,8 @@
 #include <string.h>
 
 static enum log_level wanted = LOG_OFF;
-static char log_path[PATH_MAX];
+static char log_file[PATH_MAX] SYS_SELDOM_TOUCHED;
+static const char *log_path = "";
 static struct stat stderr_at_start;
 static bool stderr_was_open;
 static atomic_bool log_path_broken;
@@ -28,7 +29,9 @@ static bool stderr_is_store(void)
 void log_start(enum log_level level, const char *file)
 {
     wanted = level;
-    str_copy(log_path, sizeof log_path, file);
+    log_path = "";
+    if (file[0] != '\0' && str_copy(log_file, sizeof log_file, file))
+        log_path = log_file;
     stderr_was_open = sys_fstat(2, &stderr_at_start) == 0 && !stderr_is_store();
 }
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #define OFFSET(name, member)                                                                       \
-    __asm__ volatile("\n#offset " #name " %c0" : : "i"(offsetof(struct real, member)))
+    __asm__ volatile("\n#offset " #name " %c0" : : "i"(offsetof(union real, member)))
 
 void offsets(void);
 void offsets(void)

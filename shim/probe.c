@@ -69,10 +69,9 @@ static enum verdict held(struct probe *p, struct holder holder)
     return VERDICT_HELD;
 }
 
-static enum verdict open_file(struct probe *p)
+static enum verdict look_at_path(struct probe *p)
 {
     struct stat st;
-    /* Looked at before it is opened: to open a FIFO or a device has effects of its own. */
     int result = sys_stat(p->path, &st);
     if (result < 0)
         return failed(p, -result);
@@ -84,6 +83,18 @@ static enum verdict open_file(struct probe *p)
         return VERDICT_UNEXAMINED;
     }
     p->expected = identity_of(&st);
+    return VERDICT_SETTLED;
+}
+
+/* The path is looked at before it is opened: to open a FIFO or a device has effects of its own. */
+static enum verdict open_file(struct probe *p)
+{
+    if (!p->fresh) {
+        enum verdict looked_at = look_at_path(p);
+        if (looked_at != VERDICT_SETTLED)
+            return looked_at;
+    }
+    p->fresh = false;
 
     /* Without O_NONBLOCK an open of a file with a lease on it blocks for up to lease-break-time, 45
      * s. */
@@ -134,7 +145,9 @@ static enum verdict ask_record_locks(struct probe *p)
 static enum verdict ask_flock(struct probe *p)
 {
     int result = sys_flock(p->fd, LOCK_EX | LOCK_NB);
-    if (result == 0)
+    if (result == 0 && p->last && p->until == UNTIL_UNLOCKED)
+        probe_end(p); /* gives it back, too */
+    else if (result == 0)
         sys_flock(p->fd, LOCK_UN);
     if (result != -EWOULDBLOCK)
         return VERDICT_SETTLED; /* granted, or a file system without flock: nobody can hold one */

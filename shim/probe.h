@@ -30,6 +30,8 @@ struct probe {
     const char *path;
     struct identity expected;
     enum until until;    /* of what is asked; UNTIL_UNLOCKED unless it is set */
+    bool fresh;          /* the path was that of a regular file a moment ago */
+    bool last;           /* nobody asks again once it is settled */
     int fd;              /* -1 until the file could be opened */
     bool remote;         /* on a file system of another host: flock is not asked */
     bool foreign;        /* and it has leases of its own, which tell of no holder */

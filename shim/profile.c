@@ -103,23 +103,8 @@ static bool has_ending(const char *name, const char *const *endings)
 
 bool profile_may_match(profile_set set, const char *path)
 {
-    /* Every ending in the tables ends in one of these pairs, so that most names end here: a unit
-     * test holds the lines against the tables. */
-    size_t length = strlen(path);
-    if (length < 2)
+    if (!profile_ending_possible(path)) /* a unit test holds it against the tables */
         return false;
-#define PAIR(a, b) ((unsigned char)(a) << 8 | (unsigned char)(b))
-    switch (PAIR(path[length - 2], path[length - 1])) {
-    case PAIR('e', '3'): /* chroma.sqlite3 */
-    case PAIR('a', 'l'): /* -wal, -journal */
-    case PAIR('h', 'm'): /* -shm */
-    case PAIR('i', 'n'): /* .bin */
-    case PAIR('l', 'e'): /* .pickle */
-        break;
-    default:
-        return false;
-    }
-#undef PAIR
     const char *name = base_name(path);
     size_t stem = stem_length(name);
     for (int i = 0; i < profile_count; i++) {

@@ -7,6 +7,8 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 enum role {
     ROLE_NONE,
@@ -53,9 +55,12 @@ bool profile_list_known(const char *list);
 /* Appends the names that SETTLE_STORES accepts. */
 void profile_list_names(struct text *t);
 
+/* The first look, at every open of the program: whether a path ends as the names in the tables do.
+ * Seldom says yes to another one, and never no to one of them. */
+static inline bool profile_ending_possible(const char *path);
+
 /* A quick look at the last component of a path, as it was given: could a file of that name belong
- * to a store of the set? Never says no to one that profile_name would recognise by its name. Cheap,
- * since it runs at every open of the program. */
+ * to a store of the set? Never says no to one that profile_name would recognise by its name. */
 bool profile_may_match(profile_set set, const char *path);
 
 /* Looks at an absolute path. Sets role, profile and primary; role is ROLE_NONE where the name says
@@ -75,5 +80,28 @@ bool profile_by_content(profile_set set);
 
 /* The profile that recognises by content. */
 const struct profile *profile_of_content(void);
+
+/* --- what the inline function needs --- */
+
+/* Of the last two bytes a number from 0 to 63; the factor is one that tells those in the tables
+ * from endings that are common otherwise. */
+#define PROFILE_HASH(last_two) ((uint32_t)(last_two)*0x13b08589u >> 26)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lower one");
+#define PROFILE_PAIR(a, b) (1ull << PROFILE_HASH((uint32_t)(b) << 8 | (uint32_t)(a)))
+
+static inline bool profile_ending_possible(const char *path)
+{
+    const uint64_t possible = PROFILE_PAIR('e', '3') | /* chroma.sqlite3 */
+                              PROFILE_PAIR('a', 'l') | /* -wal, -journal */
+                              PROFILE_PAIR('h', 'm') | /* -shm */
+                              PROFILE_PAIR('i', 'n') | /* .bin */
+                              PROFILE_PAIR('l', 'e');  /* .pickle */
+    size_t length = strlen(path);
+    uint16_t last_two;
+    if (length < sizeof last_two)
+        return false;
+    memcpy(&last_two, path + length - sizeof last_two, sizeof last_two);
+    return (possible >> PROFILE_HASH(last_two) & 1) != 0;
+}
 
 #endif

@@ -1,5 +1,6 @@
 #include "real.h"
 
+#include "next.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -7,7 +8,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 /* --- stand-ins: system calls --- */
@@ -199,13 +202,13 @@ static int early_fcloseall(void)
 static void *early_dlopen(const char *path, int flags)
 {
     real_resolve();
-    return real.dlopen(path, flags);
+    return real.dlopen == early_dlopen ? NULL : real.dlopen(path, flags);
 }
 
 static int early_dlclose(void *handle)
 {
     real_resolve();
-    return real.dlclose(handle);
+    return real.dlclose == early_dlclose ? -1 : real.dlclose(handle);
 }
 
 static long raw_syscall(long number, ...)
@@ -219,7 +222,7 @@ static long raw_syscall(long number, ...)
     return returned(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 
-struct real real = {
+union real real = {{
     .open = raw_open,
     .open64 = plain_open,
     .openat = raw_openat,
@@ -251,17 +254,42 @@ struct real real = {
     .syscall = raw_syscall,
     .dlopen = early_dlopen,
     .dlclose = early_dlclose,
-};
+}};
+
+static const char names[] =
+#define NAME(name) #name "\0"
+    SETTLE_LIBC_SYMBOLS(NAME) SETTLE_LOADER_SYMBOLS(NAME);
+#undef NAME
+
+static void ask_loader_for_missing(void **found)
+{
+    __typeof__(&dlsym) ask = real.dlsym;
+    if (ask == NULL) /* this library may have been loaded behind all others */
+        ask = (__typeof__(&dlsym))next_find_anywhere("dlsym");
+    if (ask == NULL)
+        return;
+    const char *name = names;
+    for (size_t i = 0; i < REAL_COUNT; i++, name += strlen(name) + 1)
+        if (found[i] == NULL)
+            found[i] = ask(RTLD_NEXT, name);
+    if (real.dlerror != NULL)
+        real.dlerror(); /* a symbol that this libc lacks is not the program's error */
+}
+
+static void adopt(void *const *found)
+{
+    for (size_t i = 0; i < REAL_COUNT; i++)
+        if (found[i] != NULL)
+            real.functions[i] = found[i];
+}
 
 void real_resolve(void)
 {
-#define RESOLVE(name)                                                                              \
-    do {                                                                                           \
-        void *found = dlsym(RTLD_NEXT, #name);                                                     \
-        if (found != NULL)                                                                         \
-            real.name = (__typeof__(real.name))found;                                              \
-    } while (0);
-    SETTLE_LIBC_SYMBOLS(RESOLVE)
-#undef RESOLVE
-    dlerror(); /* a symbol that this libc lacks is not the program's error */
+    void *found[REAL_COUNT] = {NULL};
+    bool complete = next_find(names, found, REAL_COUNT) == REAL_COUNT;
+    adopt(found);
+    if (!complete) {
+        ask_loader_for_missing(found);
+        adopt(found);
+    }
 }

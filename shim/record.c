@@ -14,7 +14,7 @@ enum { RECORD_SIZE = 2 * 6 * PATH_MAX + 32768 };
 
 static const char *file = "";
 static const char *used = "";
-static char program[PATH_MAX];
+static char program[PATH_MAX] SYS_SELDOM_TOUCHED;
 static atomic_bool broken;
 
 void record_start(const char *record, const char *used_list)
@@ -34,8 +34,7 @@ bool record_wanted(void)
 
 static uint64_t wall_clock(void)
 {
-    struct timespec ts = {0, 0};
-    sys_call(SYS_clock_gettime, CLOCK_REALTIME, (long)&ts, 0, 0, 0, 0);
+    struct timespec ts = clock_read(CLOCK_REALTIME);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 

@@ -1,14 +1,17 @@
 #include "rules.h"
 
 #include "glob.h"
+#include "sys.h"
 #include "text.h"
 
 #include <string.h>
 
 enum { RULES_SIZE = 16384 };
 
-static struct rule list[1 + RULES_MOST]; /* the first: what the settings say */
-static uint32_t count;                   /* of the others */
+static struct rule everywhere; /* what the settings say */
+static struct rule list[RULES_MOST] SYS_SELDOM_TOUCHED;
+static char globs[RULES_MOST][PATH_MAX] SYS_SELDOM_TOUCHED; /* of the rules */
+static uint32_t count;                                      /* of them */
 
 static const char blanks[] = " \t\r\n";
 
@@ -67,21 +70,21 @@ static char *trim(char *text)
 }
 
 /* Fills in the glob; "" for the root, which is above every directory. */
-static bool read_glob(struct rule *rule, char *text)
+static bool read_glob(char *glob, char *text)
 {
     if (text[0] != '/') {
         complain_of(text, "an absolute directory or glob, such as /tmp/delta-*; the rule is "
                           "ignored");
         return false;
     }
-    if (!str_copy(rule->glob, sizeof rule->glob, text)) {
+    if (!str_copy(glob, PATH_MAX, text)) {
         complain_of(text, "a directory or glob of less than 4096 bytes; the rule is ignored");
         return false;
     }
-    glob_resolve(rule->glob, sizeof rule->glob);
-    size_t length = strlen(rule->glob);
-    while (length > 0 && rule->glob[length - 1] == '/')
-        rule->glob[--length] = '\0';
+    glob_resolve(glob, PATH_MAX);
+    size_t length = strlen(glob);
+    while (length > 0 && glob[length - 1] == '/')
+        glob[--length] = '\0';
     return true;
 }
 
@@ -96,7 +99,7 @@ static void read_option(struct rule *rule, char *option)
     settings_take_option(rule, option, equals + 1, complain);
 }
 
-static bool read_rule(struct rule *rule, char *text)
+static bool read_rule(struct rule *rule, char *glob, char *text)
 {
     char *colon = strrchr(text, ':');
     if (colon == NULL) {
@@ -106,7 +109,7 @@ static bool read_rule(struct rule *rule, char *text)
     }
     char *options = colon + 1;
     *colon = '\0';
-    if (!read_glob(rule, trim(text)))
+    if (!read_glob(glob, trim(text)))
         return false;
     for (char *option; (option = next_piece(&options, blanks)) != NULL;)
         read_option(rule, option);
@@ -115,10 +118,10 @@ static bool read_rule(struct rule *rule, char *text)
 
 static void defaults_of(const struct settings *settings)
 {
-    list[0] = (struct rule){.max_wait = settings->max_wait,
-                            .check_interval = settings->check_interval,
-                            .until = settings->until,
-                            .trigger = settings->trigger};
+    everywhere.max_wait = settings->max_wait;
+    everywhere.check_interval = settings->check_interval;
+    everywhere.until = settings->until;
+    everywhere.trigger = settings->trigger;
     count = 0;
 }
 
@@ -144,8 +147,8 @@ void rules_read(const char *text, const struct settings *settings, settings_comp
             complain("expected 32 rules at most; this one and all behind it are ignored");
             return;
         }
-        list[count + 1] = list[0];
-        count += read_rule(&list[count + 1], piece);
+        list[count] = everywhere;
+        count += read_rule(&list[count], globs[count], piece);
     }
 }
 
@@ -153,22 +156,22 @@ void rules_read(const char *text, const struct settings *settings, settings_comp
 
 uint32_t rules_find(const char *primary)
 {
-    for (uint32_t i = 1; i <= count; i++)
-        if (glob_covers(list[i].glob, primary))
-            return i;
+    for (uint32_t i = 0; i < count; i++)
+        if (glob_covers(globs[i], primary))
+            return i + 1;
     return 0;
 }
 
 const struct rule *rules_get(uint32_t number)
 {
-    return &list[number];
+    return number == 0 ? &everywhere : &list[number - 1];
 }
 
 uint64_t rules_longest_wait(void)
 {
     uint64_t longest = 0;
     for (uint32_t i = 0; i <= count; i++)
-        if (list[i].max_wait > longest)
-            longest = list[i].max_wait;
+        if (rules_get(i)->max_wait > longest)
+            longest = rules_get(i)->max_wait;
     return longest;
 }

@@ -66,22 +66,20 @@ static const struct row rule_rows[] = {
 };
 enum { RULE_ROWS = sizeof rule_rows / sizeof rule_rows[0] };
 
-struct settings settings_default(void)
+void settings_set_defaults(struct settings *s)
 {
-    return (struct settings){
-        .max_wait = 2000000000u,
-        .check_interval = 50000000u,
-        .fallback_delay = 100000000u,
-        .total_wait = NO_LIMIT,
-        .until = UNTIL_UNLOCKED,
-        .trigger = TRIGGER_LAST,
-        .at_exit = AT_EXIT_PENDING,
-        .deepbind = DEEPBIND_KEEP,
-        .log = LOG_WARN,
-        .max_collections = 5,
-        .max_files = 3,
-        .stores = "chroma",
-    };
+    s->max_wait = 2000000000u;
+    s->check_interval = 50000000u;
+    s->fallback_delay = 100000000u;
+    s->total_wait = NO_LIMIT;
+    s->until = UNTIL_UNLOCKED;
+    s->trigger = TRIGGER_LAST;
+    s->at_exit = AT_EXIT_PENDING;
+    s->deepbind = DEEPBIND_KEEP;
+    s->log = LOG_WARN;
+    s->max_collections = 5;
+    s->max_files = 3;
+    str_copy(s->stores, sizeof s->stores, "chroma");
 }
 
 static bool digit(char c)

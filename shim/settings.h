@@ -41,19 +41,19 @@ struct settings {
 
 /* What waits for the stores below a directory obey: a rule of SETTLE_RULES (rules.h). */
 struct rule {
-    char glob[PATH_MAX];
-    char name[RULE_NAME_SIZE]; /* "": none */
-    uint64_t max_wait;         /* ns */
-    uint64_t check_interval;   /* ns */
+    uint64_t max_wait;       /* ns */
+    uint64_t check_interval; /* ns */
     int until;
     int trigger;
+    char name[RULE_NAME_SIZE]; /* "": none */
 };
 
 /* Called with one complete sentence for each setting that was refused. */
 typedef void settings_complain(const char *message);
 
-/* The defaults of design section 7. */
-struct settings settings_default(void);
+/* The defaults of design section 7, in memory of zeros. The long texts are left alone: at the start
+ * of a process each page that is touched costs a fault. */
+void settings_set_defaults(struct settings *s);
 
 /* Takes one variable by its whole name (SETTLE_MAX_WAIT). On a bad value: complains, leaves the
  * default and returns false. An unknown name returns false silently. */

@@ -285,8 +285,9 @@ static void report(const struct job *job, const struct target *targets, unsigned
 
 int main(int argc, char **argv)
 {
-    struct job job = {.settings = settings_default()};
+    static struct job job;
     enum status status;
+    settings_set_defaults(&job.settings);
     if (!read_options(&job, argc, argv, &status))
         return (int)status;
     complete_settings(&job);

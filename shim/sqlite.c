@@ -1,7 +1,9 @@
 #include "sqlite.h"
 
 #include "log.h"
+#include "next.h"
 #include "real.h"
+#include "sys.h"
 #include "text.h"
 
 #include <errno.h>
@@ -25,7 +27,7 @@ static struct remembered {
         ready; /* generation + 1 in which it is valid; 0: free; CLAIMED: being written */
     _Atomic uintptr_t low, high;
     void *_Atomic functions[SQLITE_SYMBOL_COUNT];
-} by_caller[REMEMBERED], by_object[REMEMBERED];
+} by_caller[REMEMBERED] SYS_SELDOM_TOUCHED, by_object[REMEMBERED] SYS_SELDOM_TOUCHED;
 static const unsigned claimed = ~0u;
 static _Atomic unsigned generation = 1;
 
@@ -97,13 +99,13 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument)
 static bool is_ours(void *function)
 {
     Dl_info info, own;
-    return dladdr(function, &info) == 0 || dladdr((void *)is_ours, &own) == 0 ||
+    return real.dladdr(function, &info) == 0 || real.dladdr((void *)is_ours, &own) == 0 ||
            info.dli_fbase == own.dli_fbase;
 }
 
 static void *look_in(void *scope, enum sqlite_symbol symbol)
 {
-    void *found = scope == NULL ? NULL : dlsym(scope, symbol_names[symbol]);
+    void *found = scope == NULL ? NULL : real.dlsym(scope, symbol_names[symbol]);
     return found == NULL || is_ours(found) ? NULL : found;
 }
 
@@ -171,7 +173,7 @@ static void find_for_caller(const struct object *object, void **functions)
     for (unsigned i = 1; !is_complete(functions) && loaded_object(i, &loaded); i++)
         if (loaded.path[0] != '\0')
             find_in_object(loaded.path, functions);
-    dlerror();
+    real.dlerror();
 }
 
 /* The object's own functions and no others. */
@@ -180,13 +182,13 @@ static void find_in_itself(const struct object *object, void **functions)
     const char *path = object->path[0] == '\0' ? NULL : object->path;
     void *scope = real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
     for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
-        uintptr_t found = scope == NULL ? 0 : (uintptr_t)dlsym(scope, symbol_names[s]);
+        uintptr_t found = scope == NULL ? 0 : (uintptr_t)real.dlsym(scope, symbol_names[s]);
         bool own = found >= object->low && found < object->high;
         functions[s] = own ? (void *)found : NULL;
     }
     if (scope != NULL)
         real.dlclose(scope);
-    dlerror();
+    real.dlerror();
 }
 
 static void tell(const struct object *object, enum sqlite_symbol symbol, void *function)
@@ -201,8 +203,24 @@ static void tell(const struct object *object, enum sqlite_symbol symbol, void *f
     text_path(&line.text, object->path[0] == '\0' ? "the main program" : object->path);
     text_str(&line.text, " is in ");
     text_path(&line.text,
-              function != NULL && dladdr(function, &info) != 0 ? info.dli_fname : "(nowhere)");
+              function != NULL && real.dladdr(function, &info) != 0 ? info.dli_fname : "(nowhere)");
     log_end(&line);
+}
+
+/* Before glibc 2.34 these are in libdl, which a process need not have. */
+static bool loader_answers(void)
+{
+    if (real.dlsym == NULL)
+        real_resolve();
+    return real.dlsym != NULL && real.dladdr != NULL && real.dlerror != NULL;
+}
+
+/* Where there is nobody else to ask, no SQLite can have been loaded but with the program. */
+static void *find_behind(enum sqlite_symbol symbol)
+{
+    void *function = NULL;
+    next_find(symbol_names[symbol], &function, 1);
+    return function;
 }
 
 typedef void finder(const struct object *object, void **functions);
@@ -215,6 +233,8 @@ static void *look_up(struct remembered *cache, finder *find, enum sqlite_symbol 
     if (function != NULL)
         return function;
 
+    if (!loader_answers())
+        return find_behind(symbol);
     int saved = errno;
     unsigned now = atomic_load(&generation);
     struct object object = {.address = (uintptr_t)address};

@@ -16,14 +16,12 @@ enum {
 };
 static const uint32_t STORE_CLAIMED = UINT32_MAX;
 
-union store_memory store_memory __attribute__((aligned(4096)));
+struct store_memory store_memory __attribute__((aligned(128))) SYS_SELDOM_TOUCHED;
 #define root (store_memory.root)
 
 /* In glibc before 2.34 only where libpthread is loaded. */
 extern int pthread_getcpuclockid(pthread_t thread, clockid_t *clock) __attribute__((weak));
 extern pthread_t pthread_self(void) __attribute__((weak));
-
-_Static_assert(sizeof(struct store_root) <= sizeof store_memory.pages, "the root fits its pages");
 
 static void *fresh_pages(size_t size)
 {
@@ -37,7 +35,10 @@ static void *fresh_pages(size_t size)
 
 bool store_start(void)
 {
-    if (sys_madvise(&store_memory, sizeof store_memory, MADV_WIPEONFORK) < 0)
+    char *first = (char *)((uintptr_t)&root & ~(uintptr_t)(STORE_PAGE - 1));
+    char *end = (char *)&root + sizeof root;
+    size_t size = ((size_t)(end - first) + STORE_PAGE - 1) & ~(size_t)(STORE_PAGE - 1);
+    if (sys_madvise(first, size, MADV_WIPEONFORK) < 0)
         return false;
     atomic_store(&root.home, sys_getpid());
     return true;

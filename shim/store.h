@@ -104,6 +104,8 @@ static const uint32_t STORE_OPENED = 1u << 31;
 
 /* --- what the inline function needs --- */
 
+enum { CANDIDATE_GROUPS = 256 };
+
 enum {
     HANDLE_CHUNK = 1024,
     HANDLE_CHUNKS = 1024
@@ -119,34 +121,44 @@ struct handle_entry {
     _Atomic uint64_t ino;
 };
 
+/* What every process uses first, so that it shares a page. */
 struct store_root {
-    struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
+    _Atomic int maker; /* the thread whose turn it is to make a record; 0: nobody's */
+    _Atomic int home;  /* pid; 0 after a fork */
     struct store *_Atomic stores;
     char *_Atomic names;
     _Atomic uint32_t names_used;
-    _Atomic int maker; /* the thread whose turn it is to make a record; 0: nobody's */
-    _Atomic int home;  /* pid; 0 after a fork */
     _Atomic uint32_t handles;
-    _Atomic uint32_t candidates; /* track.c: entries of ROLE_CANDIDATE */
     _Atomic uint32_t closing;    /* track.c: closes on their way to the kernel */
     _Atomic uint32_t unfinished; /* track.c: closes between their two halves */
     _Atomic uint32_t waits;      /* block.c: waits that are announced or running */
     _Atomic uint64_t spent;      /* budget.c, as are the next two */
     _Atomic uint64_t taken;
     _Atomic bool end_known;
+    struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
+    /* track.c: the entries of ROLE_CANDIDATE, by a part of their identity */
+    struct candidates {
+        _Atomic uint32_t count;
+        _Atomic int newest;
+    } candidates[CANDIDATE_GROUPS];
 };
 
-extern union store_memory {
+/* The pages of the root have nothing else in them, wherever they begin. */
+enum { STORE_PAGE = 4096 };
+extern struct store_memory {
+    char before[STORE_PAGE];
     struct store_root root;
-    char pages[12288];
+    char behind[STORE_PAGE];
 } store_memory __attribute__((visibility("hidden")));
 
 static inline bool handle_possible(int fd)
 {
     if ((unsigned)fd >= HANDLE_CHUNK * HANDLE_CHUNKS)
         return false;
-    struct handle_entry *chunk = atomic_load_explicit(
-        &store_memory.root.chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
+    struct handle_entry *_Atomic *chunks = store_memory.root.chunks;
+    __asm__("" : "+r"(chunks)); /* or its offset is added to the index, with an instruction more */
+    struct handle_entry *chunk =
+        atomic_load_explicit(&chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
     return chunk != NULL && atomic_load_explicit(&chunk[(unsigned)fd % HANDLE_CHUNK].word,
                                                  memory_order_relaxed) != 0;
 }

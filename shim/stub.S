@@ -1,8 +1,8 @@
-/* A library of empty symbols, for the linker alone. STUBS: one of the lists of imports. */
+/* A library of empty symbols, for the linker alone. */
 #include "imports.h"
 
 #define STUB(name) .globl name; .type name, %function; name:
 
     .text
-STUBS(STUB)
+SETTLE_LIBC_IMPORTS(STUB)
     .section .note.GNU-stack, "", %progbits

@@ -1,6 +1,7 @@
 /* The one table of what the library exports and calls through.
  *
- * LIBC(name): resolved by dlsym(RTLD_NEXT) at start; what a libc lacks keeps its stand-in (real.c).
+ * LIBC(name): resolved at start (next.h); what a libc lacks keeps its stand-in (real.c).
+ * LOADER(name): resolved with them and not exported; NULL where the process lacks it.
  * SQLITE(name): resolved for each caller (sqlite.c).
  * ASKED(name): resolved in the same way and not exported.
  * API(name): the library's own (settle.h).
@@ -38,6 +39,11 @@
     LIBC(syscall)                                                                                  \
     LIBC(dlopen)                                                                                   \
     LIBC(dlclose)
+
+#define SETTLE_LOADER_SYMBOLS(LOADER)                                                              \
+    LOADER(dlsym)                                                                                  \
+    LOADER(dladdr)                                                                                 \
+    LOADER(dlerror)
 
 #define SETTLE_SQLITE_SYMBOLS(SQLITE)                                                              \
     SQLITE(sqlite3_open)                                                                           \

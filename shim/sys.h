@@ -8,6 +8,8 @@
 #ifndef SETTLE_SYS_H
 #define SETTLE_SYS_H
 
+#include "clock.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,6 +23,7 @@
 #if defined(__clang_analyzer__)
 /* An analyser does not see what a system call writes through its arguments. */
 long sys_call(long number, long a, long b, long c, long d, long e, long f);
+long sys_call_2(long number, long a, long b);
 #elif defined(__x86_64__)
 static inline long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -31,6 +34,16 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
     __asm__ volatile("syscall"
                      : "=a"(result)
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+/* For the path of every open: sets no register for nothing. */
+static inline long sys_call_2(long number, long a, long b)
+{
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b)
                      : "rcx", "r11", "memory");
     return result;
 }
@@ -48,6 +61,15 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
                      : "memory");
+    return x0;
+}
+
+static inline long sys_call_2(long number, long a, long b)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1) : "memory");
     return x0;
 }
 #else
@@ -68,6 +90,11 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
 #define MADV_WIPEONFORK 18
 #endif
 
+/* For arrays that most processes never touch: the linker puts them behind the small variables,
+ * which then share the few pages that every process touches. Each such page is a fault at its
+ * start. */
+#define SYS_SELDOM_TOUCHED __attribute__((section(".bss.seldom")))
+
 static inline int sys_openat(int dir, const char *path, int flags, unsigned mode)
 {
     return (int)sys_call(SYS_openat, dir, (long)path, flags, (long)mode, 0, 0);
@@ -85,7 +112,7 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
 
 static inline int sys_fstat(int fd, struct stat *st)
 {
-    return (int)sys_call(SYS_fstat, fd, (long)st, 0, 0, 0, 0);
+    return (int)sys_call_2(SYS_fstat, fd, (long)st);
 }
 
 static inline int sys_stat(const char *path, struct stat *st)
@@ -220,12 +247,10 @@ static inline struct timespec sys_timespec(uint64_t ns)
                              .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-/* Monotonic time in ns. A raw call, since libfaketime and its like replace libc's clock_gettime,
- * and a wait must end by the true clock. */
+/* Monotonic time in ns. */
 static inline uint64_t sys_now(void)
 {
-    struct timespec ts = {0, 0};
-    sys_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0);
+    struct timespec ts = clock_read(CLOCK_MONOTONIC);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 

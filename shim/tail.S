@@ -5,7 +5,7 @@
  * user asked for it (SETTLE_DEEPBIND=strip).
  * syscall: a program may make a thread by syscall(SYS_clone) with a new stack, where a return through a
  * frame would read the wrong one.
- * The structure `real` begins in real.h; its offsets come from a generated header.
+ * The union `real` begins in real.h; its offsets come from a generated header.
  */
 #include "offsets.h"
 

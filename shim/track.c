@@ -16,10 +16,9 @@
 #include <string.h>
 
 static const struct settings *settings;
-static atomic_bool tracking;
+_Atomic uint32_t track_size_mask = TRACK_NOTHING;
+static uint32_t size_mask; /* when it is on */
 static profile_set profiles_on;
-static bool look_at_all; /* names alone do not tell: by content, or by directory */
-#define candidates (store_memory.root.candidates)
 /* Closes that other threads are in the middle of: out of the table, and not yet closed, waited for
  * and logged. The exit gives them time. */
 #define unfinished (store_memory.root.unfinished)
@@ -28,7 +27,7 @@ static bool look_at_all; /* names alone do not tell: by content, or by directory
 
 static bool is_on(void)
 {
-    return atomic_load_explicit(&tracking, memory_order_relaxed);
+    return atomic_load_explicit(&track_size_mask, memory_order_relaxed) != TRACK_NOTHING;
 }
 
 /* The process in which this thread left the table of its process; 0: in none. A fork child of the
@@ -44,10 +43,11 @@ static bool at_home(void)
 void track_start(const struct settings *s)
 {
     profiles_on = profile_select(s->stores, s->dirs);
-    look_at_all = profile_by_content(profiles_on) || s->dirs[0] != '\0';
+    bool by_name = !profile_by_content(profiles_on) && s->dirs[0] == '\0';
+    size_mask = by_name ? 512 - 1 : 0;
     block_start(s);
     settings = s;
-    atomic_store(&tracking, true);
+    atomic_store(&track_size_mask, size_mask);
 }
 
 bool track_stop(void)
@@ -55,13 +55,13 @@ bool track_stop(void)
     if (!is_on() || !at_home())
         return false;
     log_say(LOG_INFO, "the program filters its own system calls: no close waits from here on");
-    return atomic_exchange(&tracking, false);
+    return atomic_exchange(&track_size_mask, TRACK_NOTHING) != TRACK_NOTHING;
 }
 
 void track_go_on(bool stopped)
 {
     if (stopped)
-        atomic_store(&tracking, true);
+        atomic_store(&track_size_mask, size_mask);
 }
 
 bool track_shares_table(void)
@@ -76,6 +76,18 @@ void track_left_table(void)
 
 /* --- entering --- */
 
+static struct candidates *candidates_like(struct identity id)
+{
+    return &store_memory.root.candidates[(id.ino ^ id.ino >> 8) % CANDIDATE_GROUPS];
+}
+
+static void count_candidate(int fd, struct identity id)
+{
+    struct candidates *like = candidates_like(id);
+    atomic_fetch_add(&like->count, 1);
+    atomic_store(&like->newest, fd);
+}
+
 /* Takes the pin on the handle's store over. */
 static void enter(int fd, struct handle h)
 {
@@ -85,7 +97,7 @@ static void enter(int fd, struct handle h)
         return;
     }
     if (h.role == ROLE_CANDIDATE)
-        atomic_fetch_add(&candidates, 1);
+        count_candidate(fd, h.identity);
     history_opened(fd, &h);
 }
 
@@ -93,7 +105,7 @@ static struct handle take(int fd, bool *last)
 {
     struct handle h = handle_take(fd, last);
     if (h.role == ROLE_CANDIDATE)
-        atomic_fetch_sub(&candidates, 1);
+        atomic_fetch_sub(&candidates_like(h.identity)->count, 1);
     return h;
 }
 
@@ -101,7 +113,7 @@ static void promote(int fd, struct store *store, struct identity identity)
 {
     if (!handle_promote(fd, store, identity))
         return;
-    atomic_fetch_sub(&candidates, 1);
+    atomic_fetch_sub(&candidates_like(identity)->count, 1);
     history_opened(fd, &(struct handle){ROLE_PRIMARY, store, identity});
 }
 
@@ -110,7 +122,10 @@ static void promote(int fd, struct store *store, struct identity identity)
  * take it for the last. */
 static void promote_candidates(struct store *store, struct identity identity)
 {
-    if (atomic_load(&candidates) == 0)
+    struct candidates *like = candidates_like(identity);
+    if (atomic_load(&like->count) > 0)
+        promote(atomic_load(&like->newest), store, identity); /* nearly always all there is */
+    if (atomic_load(&like->count) == 0)
         return;
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u))
         promote(fd, store, identity);
@@ -240,21 +255,16 @@ static __attribute__((noinline)) bool is_link_to_store(int fd)
     return profile_may_match(profiles_on, target);
 }
 
-void track_opened(int fd, const char *path)
+static bool is_like_store(int fd, const struct stat *st)
 {
-    if (!is_on() || fd < 0)
-        return;
-    bool named = profile_may_match(profiles_on, path) || handle_possible(fd);
-    struct stat st;
-    if (sys_fstat(fd, &st) < 0)
-        return;
-    /* The path may be a symbolic link of another name. A look at every link target would cost each
-     * open a microsecond; a database is a whole number of 512-byte pages, and few other files are.
-     */
-    if (!named && (!S_ISREG(st.st_mode) ||
-                   (!look_at_all && (st.st_size % 512 != 0 || !is_link_to_store(fd)))))
-        return;
-    enter_opened(fd, &st, path);
+    return S_ISREG(st->st_mode) && (st->st_size & size_mask) == 0 &&
+           (size_mask == 0 || is_link_to_store(fd));
+}
+
+void track_opened_likely(int fd, const struct stat *st, const char *path)
+{
+    if (profile_may_match(profiles_on, path) || handle_possible(fd) || is_like_store(fd, st))
+        enter_opened(fd, st, path);
 }
 
 static void copy_handle(int from, int to)
@@ -332,11 +342,11 @@ void track_locking(int fd)
             atomic_store(&on_their_way, 0); /* one that was left by longjmp never arrives */
 }
 
+/* In a fork child that a signal handler made meanwhile the tables are nobody's. */
 static void begin_closing(int fd, struct closing *c)
 {
-    if (!at_home())
+    if (!c->on_its_way || c->home != store_home())
         return;
-    c->home = store_home();
 
     struct stat st;
     if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity)) {

@@ -9,6 +9,7 @@
 
 #include "settings.h"
 #include "store.h"
+#include "sys.h"
 
 /* A close between its two halves. */
 struct closing {
@@ -41,8 +42,8 @@ bool track_shares_table(void);
 void track_left_table(void);
 
 /* The program got a new descriptor. path: as the program gave it; "" if it gave none. Cheap where
- * the path's end is not that of a store's file. */
-void track_opened(int fd, const char *path);
+ * neither the path's end nor the size is that of a store's file. */
+static inline void track_opened(int fd, const char *path);
 
 /* Before the program takes a POSIX lock through a tracked descriptor. SQLite looks whether another
  * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
@@ -77,5 +78,29 @@ void track_recheck(void);
 
 /* The wait at exit (design section 4). */
 void track_exit(void);
+
+/* --- what the inline function needs --- */
+
+/* TRACK_NOTHING; or which bits of its size an opened file must not have to be looked at whatever
+ * its name: the path may be a symbolic link of another name. A look at every link target would cost
+ * each open a microsecond; a database is a whole number of 512-byte pages, and few other files are.
+ * 0, so that all are looked at, where names do not tell: by content, or by directory. */
+extern _Atomic uint32_t track_size_mask __attribute__((visibility("hidden")));
+static const uint32_t TRACK_NOTHING = UINT32_MAX;
+
+/* The second look. */
+void track_opened_likely(int fd, const struct stat *st, const char *path);
+
+static inline void track_opened(int fd, const char *path)
+{
+    struct stat st;
+    uint32_t mask = atomic_load_explicit(&track_size_mask, memory_order_relaxed);
+    if (fd < 0 || mask == TRACK_NOTHING || sys_fstat(fd, &st) < 0)
+        return;
+    if (__builtin_expect((st.st_size & mask) == 0, 0) ||
+        __builtin_expect(profile_ending_possible(path), 0) ||
+        __builtin_expect(handle_possible(fd), 0))
+        track_opened_likely(fd, &st, path);
+}
 
 #endif

@@ -124,6 +124,8 @@ static void wait_for(const struct wait_request *request, const char *path, struc
     const bool named = ending != NULL && request->lasting != NULL;
     struct seen seen = {.holder = {.hold = HOLD_NONE}};
     probe.until = request->until;
+    probe.last = true;
+    probe.fresh = request->fresh && path == request->path;
 
     for (;;) {
         if (!ask(&probe, slept, result))
@@ -266,6 +268,14 @@ static bool wait_collection(const struct wait_request *request, const char *dire
     return files > 0;
 }
 
+/* Where a directory's links are counted as its subdirectories', two are its own name and its
+ * period; file systems that do not count them say 1. */
+static bool has_no_collections(const char *directory, const struct wait_result *result)
+{
+    struct stat st;
+    return !result->remote && sys_stat(directory, &st) == 0 && st.st_nlink == 2;
+}
+
 static void wait_secondaries(const struct wait_request *request, struct wait_result *result)
 {
     char directory[PATH_MAX];
@@ -277,7 +287,9 @@ static void wait_secondaries(const struct wait_request *request, struct wait_res
         text_str(&t, ".");
     else
         text_bytes(&t, request->path, (size_t)(slash - request->path));
-    if (listing_open(&listing, directory[0] == '\0' ? "/" : directory) < 0)
+    if (directory[0] == '\0')
+        text_str(&t, "/");
+    if (has_no_collections(directory, result) || listing_open(&listing, directory) < 0)
         return;
     const struct entry *entry;
     while ((entry = listing_next(&listing)) != NULL) {

@@ -17,7 +17,7 @@ static void count(const char *message)
 int main(void)
 {
     static struct settings settings;
-    settings = settings_default();
+    settings_set_defaults(&settings);
     settings_read(&settings, environ, count);
     printf("%d%c%u%c", (int)getpid(), '\0', refused, '\0');
     for (char **entry = environ; *entry != NULL; entry++)

@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, data + size};
     char *text = take_text(&in, 2);
     char *primary = take_text(&in, '\0');
-    s = settings_default();
+    settings_set_defaults(&s);
     s.max_wait = strlen(primary);
     complaints = left_out = 0;
     too_many = 0;

@@ -111,7 +111,7 @@ static const struct settings *defaults(void)
     static struct settings s;
     static bool made;
     if (!made)
-        s = settings_default();
+        settings_set_defaults(&s);
     made = true;
     return &s;
 }

@@ -67,7 +67,8 @@ static void nothing_is_left(void)
     CHECK(store_handles_open() == 0);
     CHECK(handle_next(0, ~0u) == -1);
     CHECK(block_waits_running() == 0);
-    CHECK(atomic_load(&store_memory.root.candidates) == 0);
+    for (int i = 0; i < CANDIDATE_GROUPS; i++)
+        CHECK(atomic_load(&store_memory.root.candidates[i].count) == 0);
     CHECK(atomic_load(&store_memory.root.unfinished) == 0);
 }
 
@@ -190,7 +191,7 @@ int main(void)
     CHECK(mkdtemp(dir) != NULL);
     make_database("a.db");
     make_database("chroma.sqlite3");
-    settings = settings_default();
+    settings_set_defaults(&settings);
     strcpy(settings.stores, "chroma:sqlite");
     CHECK(store_start());
     track_start(&settings);

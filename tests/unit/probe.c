@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 
@@ -438,6 +439,20 @@ Test(probe, asking_again_opens_nothing)
     probe_end(&p);
 }
 
+Test(probe, the_last_look_at_a_free_file_leaves_neither_lock_nor_descriptor)
+{
+    const char *path = a_file("file");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct probe p = probe_of(path, any);
+    p.last = true;
+    cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+    cr_expect_eq(p.fd, -1);
+    cr_expect_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+    cr_expect_eq(probe_ask(&p), VERDICT_HELD, "the last look is so only where it is free");
+    cr_expect_geq(p.fd, 0);
+    probe_end(&p);
+}
+
 Test(probe, its_end_may_come_twice_and_leaves_no_descriptor)
 {
     struct probe p = probe_of(a_file("file"), any);
@@ -503,6 +518,23 @@ Test(probe, another_file_of_the_same_name_is_not_the_one_that_is_meant)
     cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
     probe_end(&p);
     let_go(&k);
+}
+
+Test(probe, where_the_path_is_fresh_another_file_of_the_same_name_is_not_the_one_either)
+{
+    const char *path = a_file("file");
+    struct probe p = probe_of(path, identity_at(path));
+    p.fresh = true;
+    cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+    probe_end(&p);
+    p.fresh = true;
+    cr_assert_eq(rename(a_file("new"), path), 0);
+    cr_expect_eq(probe_ask(&p), VERDICT_GONE);
+    probe_end(&p);
+    p.fresh = true;
+    cr_assert_eq(unlink(path), 0);
+    cr_expect_eq(probe_ask(&p), VERDICT_GONE);
+    probe_end(&p);
 }
 
 Test(probe, a_file_that_is_replaced_between_two_questions_is_gone)

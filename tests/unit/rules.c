@@ -15,7 +15,8 @@ static void complain(const char *message)
 
 static void read_rules(const char *text)
 {
-    struct settings s = settings_default();
+    struct settings s;
+    settings_set_defaults(&s);
     complaints = 0;
     rules_read(text, &s, complain);
 }
@@ -31,7 +32,8 @@ static const struct rule *rule_in(const char *directory)
 Test(rules, without_any_the_settings_hold)
 {
     static const char *const nothing[] = {NULL, "", " ; \n;\t"};
-    struct settings s = settings_default();
+    struct settings s;
+    settings_set_defaults(&s);
     for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
         s.max_wait = 7;
         s.check_interval = 8;

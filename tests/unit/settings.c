@@ -22,6 +22,13 @@ static const char *many(char c, size_t n)
     return s;
 }
 
+static struct settings defaults(void)
+{
+    struct settings s = {0};
+    settings_set_defaults(&s);
+    return s;
+}
+
 Test(settings, durations_are_seconds_or_milliseconds)
 {
     static const struct {
@@ -81,7 +88,7 @@ Test(settings, what_is_no_duration_is_refused_and_changes_nothing)
 
 Test(settings, the_defaults_are_those_of_the_manual)
 {
-    struct settings s = settings_default();
+    struct settings s = defaults();
     cr_expect_eq(s.max_wait, 2000000000u);
     cr_expect_eq(s.check_interval, 50000000u);
     cr_expect_eq(s.fallback_delay, 100000000u);
@@ -120,7 +127,7 @@ Test(settings, each_variable_sets_its_own_field)
         (char[]){"SETTLE_DISABLE=0"},
         NULL,
     };
-    struct settings s = settings_default();
+    struct settings s = defaults();
     settings_read(&s, environment, complain);
     cr_expect_eq(complaints, 0u, "%s", complaint);
     cr_expect_eq(s.max_wait, 1000000000u);
@@ -162,7 +169,7 @@ Test(settings, a_bad_value_is_one_complaint_that_names_it_and_what_is_right_and_
         {"SETTLE_LOG_FILE", "", "the path of a file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct settings s = settings_default();
+        struct settings s = defaults();
         struct settings before;
         char quoted[64];
         memcpy(&before, &s, sizeof s);
@@ -179,20 +186,20 @@ Test(settings, a_bad_value_is_one_complaint_that_names_it_and_what_is_right_and_
 
 Test(settings, a_value_that_is_too_long_is_refused)
 {
-    struct settings s = settings_default();
+    struct settings s = defaults();
     cr_expect(settings_take(&s, "SETTLE_DIRS", many('d', DIRS_SIZE - 1), complain));
-    s = settings_default();
+    s = defaults();
     cr_expect_not(settings_take(&s, "SETTLE_DIRS", many('d', DIRS_SIZE), complain));
     cr_expect_str_empty(s.dirs);
     cr_expect(settings_take(&s, "SETTLE_LOG_FILE", many('f', PATH_MAX - 1), complain));
-    s = settings_default();
+    s = defaults();
     cr_expect_not(settings_take(&s, "SETTLE_LOG_FILE", many('f', PATH_MAX), complain));
     cr_expect_str_empty(s.log_file);
 }
 
 Test(settings, a_list_of_known_stores_that_is_too_long_is_refused_and_the_default_holds)
 {
-    struct settings s = settings_default();
+    struct settings s = defaults();
     char list[STORES_SIZE + 8] = "chroma";
     while (strlen(list) < STORES_SIZE)
         strcat(list, ":chroma");
@@ -202,21 +209,21 @@ Test(settings, a_list_of_known_stores_that_is_too_long_is_refused_and_the_defaul
 
 Test(settings, a_long_value_is_cut_in_the_complaint_and_leaves_room_for_what_is_right)
 {
-    struct settings s = settings_default();
+    struct settings s = defaults();
     settings_take(&s, "SETTLE_STORES", many('x', 5000), complain);
     cr_expect_not_null(strstr(complaint, "expected chroma or sqlite"), "%s", complaint);
 }
 
 Test(settings, a_complaint_is_one_line)
 {
-    struct settings s = settings_default();
+    struct settings s = defaults();
     settings_take(&s, "SETTLE_LOG", "a\nb", complain);
     cr_expect_null(strchr(complaint, '\n'));
 }
 
 Test(settings, the_log_file_has_the_pid_wherever_it_is_asked_for)
 {
-    struct settings s = settings_default();
+    struct settings s = defaults();
     char expected[64];
     cr_expect(settings_take(&s, "SETTLE_LOG_FILE", "/x/%p.%p%d%", complain));
     snprintf(expected, sizeof expected, "/x/%d.%d%%d%%", getpid(), getpid());
@@ -228,7 +235,7 @@ Test(settings, a_misspelt_variable_is_complained_about_and_a_strange_one_is_not_
     char *const environment[] = {(char[]){"SETTLE_MAXWAIT=1"}, (char[]){"SETTLED=1"},
                                  (char[]){"settle_log=off"}, (char[]){"SETTLE_WITHOUT_A_VALUE"},
                                  NULL};
-    struct settings s = settings_default();
+    struct settings s = defaults();
     settings_read(&s, environment, complain);
     cr_expect_eq(complaints, 1u);
     cr_expect_not_null(strstr(complaint, "SETTLE_MAXWAIT"), "%s", complaint);
@@ -239,7 +246,7 @@ Test(settings, a_misspelt_variable_is_complained_about_and_a_strange_one_is_not_
 Test(settings, a_process_without_an_environment_gets_the_defaults)
 {
     static char *const nothing[] = {NULL};
-    struct settings s = settings_default();
+    struct settings s = defaults();
     settings_read(&s, NULL, complain);
     settings_read(&s, nothing, complain);
     cr_expect_eq(complaints, 0u);
