@@ -27,9 +27,9 @@ static struct {
 
 #ifdef SETTLE_STATIC
 /* glibc's dlopen in a static program wants the very glibc that it was built with. */
-bool checkpoint_load(struct text *why)
+static bool load(struct text *why)
 {
-    text_str(why, "this settle-wait is statically linked and cannot load it");
+    text_str(why, "--checkpoint needs libsqlite3, which a static settle-wait cannot load");
     return false;
 }
 #else
