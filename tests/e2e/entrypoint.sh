@@ -319,7 +319,27 @@ after_the_end_its_stores_are_waited_for() {
         *"SETTLE_CHECK_INTERVAL='soon'"*'still locked after '*) result 'then the holder is named, and a wrong setting is no matter' true ;;
         *) result 'then the holder is named, and a wrong setting is no matter' false ;;
     esac
-    unset SETTLE_MAX_WAIT SETTLE_CHECK_INTERVAL
+    export SETTLE_MAX_WAIT=20 SETTLE_CHECK_INTERVAL='' SETTLE_RULES="$scratch/store: max_wait=50ms name=short"
+    held_store 20000
+    run "$SH" -c "$killed"
+    holds 'for the max_wait of its rule' ended_before_the_release
+    case $err in
+        *rule=short*) result 'which is named' true ;;
+        *) result 'which is named' false ;;
+    esac
+    unset SETTLE_MAX_WAIT SETTLE_CHECK_INTERVAL SETTLE_RULES
+    rm -rf store
+    mkdir store
+    SETTLE_AFTER=checkpoint
+    run /usr/bin/python3 -c "import os, sqlite3
+c = sqlite3.connect('store/chroma.sqlite3', isolation_level=None)
+c.execute('pragma journal_mode=wal')
+c.execute('create table t(x)')
+os.kill(os.getpid(), 9)"
+    holds 'SETTLE_AFTER=checkpoint: its end is kept' [ "$status" = 137 ]
+    cp store/chroma.sqlite3 alone.sqlite3
+    holds 'the main file alone is whole' [ "$(sqlite3 alone.sqlite3 .tables)" = t ]
+    SETTLE_AFTER=1
 
     # shellcheck disable=SC2016
     run "$SH" -c 'grep -c libsettle /proc/$PPID/maps; echo "$LD_PRELOAD ${SETTLE_PRELOAD-}"'
@@ -337,7 +357,7 @@ $library:$scratch/other.so"
         out=$("$SH" -c 'echo $$; exec "$@"' - $shell "$entrypoint" "$SH" -c 'echo $$' 2>err | sort -u | wc -l)
         status=$? err=$(cat err)
         holds "SETTLE_AFTER='$value' is refused, and 0 is used" \
-            [ "$out:$err" = "1:settle-entrypoint: warning: SETTLE_AFTER='$value': expected 0 or 1; 0 is used" ]
+            [ "$out:$err" = "1:settle-entrypoint: warning: SETTLE_AFTER='$value': expected 0, 1 or checkpoint; 0 is used" ]
     done
     SETTLE_AFTER=1
     rm -rf prefix
