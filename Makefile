@@ -45,7 +45,7 @@ RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcar
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wildcard tests/fuzz/*.c)))
 
 .SECONDARY:
-.PHONY: all demo check unit e2e launcher entrypoint chroma sanitize lint format bench install clean uninstall deb dist
+.PHONY: all demo check unit e2e launcher entrypoint chroma sanitize lint format bench bench-guard install clean uninstall deb dist
 .PHONY: package torture torture-short torture-race abi race race-programs fuzz fuzz-short fuzz-programs
 .PHONY: valgrind valgrind-short sanitize-e2e static
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
@@ -462,18 +462,36 @@ demo:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 scripts/demo
 
-$(B)/bench/%: tests/bench/%.c $(UNIT_OBJECTS)
+# Measuring programs; of several sources: the duel and its parties.
+BENCH := $(patsubst %,$(B)/bench/%,calls starts stores duel waiter levels empty.so)
+
+$(B)/bench/duel: tests/bench/hold.c
+$(B)/bench/waiter: tests/bench/peers/polling.c
+$(B)/bench/levels: $(UNIT_OBJECTS)
+$(B)/bench/%: tests/bench/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) -ldl
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) -Wl,--as-needed -lpthread -lsqlite3 -ldl
 
-bench: all $(B)/bench/close $(B)/bench/levels
-	$(Q)sh tests/bench/run
+$(B)/bench/empty.so: tests/bench/empty.c
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $< $(LDFLAGS)
+
+# All that we promise of speed, beside what else people use; tests/bench/run --help names the sections.
+bench:
+	$(Q)sh scripts/setup bench
+	$(Q)$(MAKE) --no-print-directory all $(BENCH)
+	$(Q)/usr/bin/python3 tests/bench/run $(SECTIONS)
+
+# Fails where something became slower than tests/bench/limits allows.
+bench-guard: all $(BENCH)
+	$(Q)/usr/bin/python3 tests/bench/run --guard
 
 # --- keeping house ---
 
 C_FILES := $(wildcard shim/*.c shim/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h)
-SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run tests/bench/run .ci/run
+SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run .ci/run
 SH_FILES += scripts/settle-entrypoint scripts/settle-inject
 SH_FILES += tests/e2e/results.sh tests/e2e/entrypoint.sh tests/e2e/inject.sh
 SH_FILES += tests/portable/run tests/portable/roots.sh tests/containers/run

@@ -48,6 +48,7 @@ export async function startServer(t, store, wrapper = []) {
         running.delete(child);
         end = { code, signal };
     });
+    const closed = new Promise((tell) => child.on("close", () => tell(performance.now())));
     t.after(() => child.kill("SIGKILL"));
 
     async function until(what, limit, done) {
@@ -70,7 +71,7 @@ export async function startServer(t, store, wrapper = []) {
         child.kill("SIGINT");
         return ended();
     };
-    return { pid: child.pid, client, ended, stop };
+    return { pid: child.pid, client, ended, stop, closed };
 }
 
 const collection = { name: "vectors", embeddingFunction: null };

@@ -1,0 +1,64 @@
+/* calls WHAT COUNT FILE: makes one kind of call on a file COUNT times and prints the nanoseconds of
+ * one. What undoes the call (the close of an open) is a raw system call, past every preloaded
+ * library: so only the one call differs between libraries, and under callgrind the instructions of
+ * 2 N calls less those of N are those of N calls, without the start of the process. */
+#include "samples.h"
+#include "sys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *path;
+
+static bool call_open(void)
+{
+    int fd = open(path, O_RDONLY);
+    return fd >= 0 && sys_close(fd) == 0;
+}
+
+static bool call_close(void)
+{
+    int fd = sys_openat(AT_FDCWD, path, O_RDONLY, 0);
+    return fd >= 0 && close(fd) == 0;
+}
+
+static bool call_fopen(void)
+{
+    FILE *stream = fopen(path, "r");
+    return stream != NULL && fclose(stream) == 0;
+}
+
+static bool call_both(void)
+{
+    int fd = open(path, O_RDWR);
+    return fd >= 0 && close(fd) == 0;
+}
+
+static const struct {
+    const char *name;
+    bool (*call)(void);
+} table[] = {
+    {"open", call_open},
+    {"close", call_close},
+    {"fopen", call_fopen},
+    {"both", call_both},
+};
+
+int main(int argc, char **argv)
+{
+    size_t count = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
+    for (size_t i = 0; count > 0 && i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(argv[1], table[i].name) != 0)
+            continue;
+        path = argv[3];
+        uint64_t began = now();
+        for (size_t n = 0; n < count; n++)
+            if (!table[i].call())
+                return 1;
+        printf("%.1f\n", (double)(now() - began) / (double)count);
+        return 0;
+    }
+    fprintf(stderr, "calls: expected open|close|fopen|both COUNT FILE\n");
+    return 2;
+}

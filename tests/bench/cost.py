@@ -1,0 +1,84 @@
+"""What it costs a program that has nothing to do with a store."""
+
+import statistics
+
+import common
+from common import PROGRAMS
+
+ROUNDS = 41
+TIMED = 3000
+STARTS = 300
+PROGRAM = "/bin/true"
+
+# A row: what it is called, the call, the file's size, the goal in instructions. A database's size is
+# a multiple of 512 bytes, so the library has to look longer at such a file.
+CALLS = [
+    ("close", "close", 100, 10),
+    ("open", "open", 100, 60),
+    ("open, size a multiple of 512", "open", 4096, 60),
+    ("fopen and fclose", "fopen", 100, None),
+]
+
+
+def file_of(space, size):
+    path = space.directory("untracked") / f"file-{size}"
+    path.write_bytes(b"x" * size)
+    return path
+
+
+def measure_calls(section, space, variants):
+    counts = iter(common.in_parallel(
+        common.instructions_of_call,
+        [(call, file_of(space, size), variant.preload) for _, call, size, _ in CALLS for variant in variants]))
+    table = section.table("Cost of a call on a file that is no store's", "call", "preloaded", "instructions",
+                          "added", "ns", "added ns",
+                          note=f"instructions: callgrind; ns: medians of {ROUNDS} rounds of {TIMED} calls, in which "
+                               "all take turns; the system call is included")
+    for name, call, size, limit in CALLS:
+        common.say(f"cost: {name}")
+        times = measure_times(call, file_of(space, size), variants)
+        plain = None
+        for variant in variants:
+            count = next(counts)
+            plain = count if plain is None else plain
+            added_time = statistics.median(own - base for own, base in zip(times[variant.name], times["no preload"]))
+            table.add(name, variant.name, f"{count:.0f}", f"{count - plain:.0f}",
+                      f"{statistics.median(times[variant.name]):.0f}", f"{added_time:.0f}")
+            if variant.name == "settle" and limit is not None:
+                section.goal(f"untracked {name}", f"{limit} instructions more", f"{count - plain:.0f}",
+                             count - plain <= limit)
+
+
+def measure_times(call, path, variants):
+    times = {variant.name: [] for variant in variants}
+    for _ in range(ROUNDS):
+        for variant in variants:
+            env = common.environment(variant.preload, {"FAKETIME": "+0d"})
+            times[variant.name].append(float(common.output_of([PROGRAMS / "calls", call, TIMED, path], env)))
+    return times
+
+
+def measure_start(section, variants):
+    common.say("cost: start of a process")
+    counts = common.in_parallel(common.instructions, [([PROGRAM], variant.preload) for variant in variants])
+    env = common.environment(None, {"FAKETIME": "+0d"})
+    lines = common.output_of([PROGRAMS / "starts", STARTS, PROGRAM,
+                              *(variant.preload or "-" for variant in variants)], env).splitlines()
+    table = section.table(f"Cost of the start of a process ({PROGRAM})", "preloaded", "instructions", "added",
+                          "median us", "quartiles", "added us", note=f"of {STARTS} starts each, taking turns")
+    medians = {}
+    for variant, count, line in zip(variants, counts, lines):
+        median, low, high = (int(word) / 1000 for word in line.split())
+        medians[variant.name] = median
+        table.add(variant.name, count, count - counts[0], f"{median:.0f}", f"{low:.0f} - {high:.0f}",
+                  f"{median - medians['no preload']:.0f}")
+    if "libeatmydata" in medians:
+        ours, theirs = medians["settle"], medians["libeatmydata"]
+        section.goal("start of a process", f"libeatmydata's {theirs:.0f} us, within 1 %", f"{ours:.0f} us",
+                     ours <= theirs * 1.01)
+
+
+def run(section, bench):
+    variants = common.variants(section)
+    measure_calls(section, bench.space, variants)
+    measure_start(section, variants)

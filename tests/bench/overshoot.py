@@ -1,0 +1,136 @@
+"""The time from the release to the return, by who holds, for how long, on which file system."""
+
+import common
+import duels
+from common import quantile
+
+# A row: the holding time in seconds, how often on the working directory's file system, elsewhere, and
+# for a peer.
+HOLDS = [
+    (0.0001, 60, 40, 5),
+    (0.001, 60, 40, 5),
+    (0.01, 40, 30, 5),
+    (0.1, 20, 15, 5),
+    (0.5, 6, 3, 4),
+    (2.0, 2, 1, 0),
+]
+CHECK_INTERVAL = 0.05
+SHORTEST_SLEEP = 0.0002
+P50, P99 = 0.0002, 0.002
+COMMAND_P50 = 0.002
+
+
+def allowed(trial):
+    """What a wait may be late that learns of the release by looking again."""
+    return max(SHORTEST_SLEEP, min(0.1 * trial.held_for, CHECK_INTERVAL))
+
+
+def ms(seconds):
+    return f"{seconds * 1000:.3f}"
+
+
+def measure(method, kind, directory, counts):
+    """All trials of a cell; a peer that never notices is not asked again and again."""
+    trials = []
+    path = duels.make_store(directory / kind.name)
+    with duels.Duel(method) as duel:
+        for hold, count in counts:
+            some = []
+            while len(some) < count and not (len(some) == 2 and all(trial.gave_up for trial in some)):
+                some.append(duel.trial(kind.name, path, hold))
+            trials += some
+    return trials
+
+
+def summary(trials):
+    """count, p50, p99, max of those that noticed; how many were early, and how many never noticed."""
+    late = [trial.overshoot for trial in trials if not trial.early and not trial.gave_up]
+    figures = [ms(quantile(late, part)) for part in (0.5, 0.99, 1)] if late else ["-"] * 3
+    return [len(trials), *figures, sum(trial.early for trial in trials), sum(trial.gave_up for trial in trials)]
+
+
+def by_hold(trials):
+    result = []
+    for hold in sorted({trial.hold for trial in trials}):
+        count, p50, p99, most, early, never = summary([trial for trial in trials if trial.hold == hold])
+        result.append({"hold_ms": hold * 1000, "trials": count, "p50_ms": p50, "p99_ms": p99, "max_ms": most,
+                       "early": early, "gave_up": never})
+    return result
+
+
+def measure_ours(section, bench):
+    """Returns the trials by place and kind."""
+    table = section.table("Overshoot of settle (ms)", "file system", "holder", "trials", "p50", "p99", "max",
+                          "early", note="from the release to the return, over holding times of "
+                          f"{HOLDS[0][0] * 1000} ms to {HOLDS[-1][0]:.0f} s")
+    trials = {}
+    places = bench.places.all(section)
+    for number, (place, directory) in enumerate(places):
+        counts = [(hold, here if number == 0 else elsewhere) for hold, here, elsewhere, _ in HOLDS]
+        for kind in duels.KINDS:
+            common.say(f"overshoot: settle on {place}, the holder {kind.said}")
+            own = trials[place, kind.name] = measure(duels.OURS, kind, directory, counts)
+            table.add(place, kind.said, *summary(own)[:-1])
+            section.details.setdefault("settle", []).append(
+                {"file system": place, "holder": kind.name, "by_hold": by_hold(own)})
+    times = section.table("Overshoot of settle by holding time, all file systems (p50 ms)", "holder",
+                          *(f"{hold * 1000:g} ms" for hold, *_ in HOLDS))
+    for kind in duels.KINDS:
+        cells = []
+        for hold, *_ in HOLDS:
+            some = [trial for (_, name), own in trials.items() if name == kind.name
+                    for trial in own if trial.hold == hold]
+            cells.append(summary(some)[1])
+        times.add(kind.said, *cells)
+    return trials
+
+
+def measure_peers(section, bench):
+    place, directory = bench.places.working()
+    table = section.table(f"Overshoot of all ways to wait, on {place} (ms)", "way", "holder", "trials", "p50", "p99",
+                          "max", "early", "never",
+                          note="early: went on while the file was held; never: had not noticed "
+                               f"{duels.GIVE_UP} s after the release; settle in the table above")
+    command = []
+    for method in duels.available(section):
+        if method is duels.OURS:
+            continue
+        common.say(f"overshoot: {method.name}")
+        for kind in duels.KINDS:
+            if method.only and kind.name not in method.only:
+                continue
+            more = 6 if method is duels.COMMAND else 1
+            own = measure(method, kind, directory, [(hold, count * more) for hold, *_, count in HOLDS])
+            table.add(method.name, kind.said, *summary(own))
+            section.details.setdefault("peers", []).append(
+                {"way": method.name, "holder": kind.name, "by_hold": by_hold(own)})
+            if method is duels.COMMAND and kind.event:
+                command += own
+    return command
+
+
+def set_goals(section, ours, command):
+    event_kinds = {kind.name for kind in duels.KINDS if kind.event}
+    every = [trial for own in ours.values() for trial in own]
+    told = [trial.overshoot for (_, kind), own in ours.items() if kind in event_kinds for trial in own]
+    looked = [trial.overshoot - allowed(trial) for (_, kind), own in ours.items() if kind not in event_kinds
+              for trial in own]
+    early = sum(trial.early for trial in every)
+    section.goal("settle: early returns", "none", f"{early} of {len(every)}", early == 0)
+    for part, limit in ((0.5, P50), (0.99, P99)):
+        measured = quantile(told, part)
+        section.goal(f"settle, with an event: overshoot p{part * 100:.0f}", f"{limit * 1000:g} ms",
+                     f"{ms(measured)} ms", measured <= limit)
+    # what scheduling takes is what it takes where an event comes
+    for part, limit in ((0.5, P50), (0.99, P99)):
+        measured = quantile(looked, part)
+        section.goal(f"settle, without: overshoot beyond min(10 %, check_interval) p{part * 100:.0f}",
+                     f"{limit * 1000:g} ms of scheduling", f"{ms(max(measured, 0))} ms", measured <= limit)
+    measured = quantile([trial.overshoot for trial in command], 0.5)
+    section.goal("settle-wait as a process: overshoot p50", f"{COMMAND_P50 * 1000:g} ms", f"{ms(measured)} ms",
+                 measured <= COMMAND_P50)
+
+
+def run(section, bench):
+    ours = measure_ours(section, bench)
+    set_goals(section, ours, measure_peers(section, bench))
