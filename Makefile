@@ -456,6 +456,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory chroma
 	$(Q)$(MAKE) --no-print-directory torture-short
 	$(Q)$(MAKE) --no-print-directory suites-short
+	$(Q)$(MAKE) --no-print-directory bench-guard
 
 demo:
 	$(Q)sh scripts/setup demo

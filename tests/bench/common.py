@@ -8,6 +8,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def say(text):
 # --- processes ---
 
 running = set()
+stopping = False
 
 
 def environment(preload=None, more=None):
@@ -86,17 +88,23 @@ def environment(preload=None, more=None):
 
 def start(command, **more):
     """In a process group of its own, so that end_all finds what it has started, too."""
+    if stopping:
+        raise Failure("stopped")
     process = subprocess.Popen([str(word) for word in command], start_new_session=True, text=True, **more)
     running.add(process)
     return process
 
 
-def end(process):
+def kill(process):
     """Its whole group."""
     try:
-        os.killpg(process.pid, 9)
+        os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def end(process):
+    kill(process)
     process.wait()
     running.discard(process)
 
@@ -104,6 +112,14 @@ def end(process):
 def end_all():
     for process in list(running):
         end(process)
+
+
+def stop_all():
+    """For a signal handler: waits for nothing, and whoever waits for a process sees it end."""
+    global stopping
+    stopping = True
+    for process in list(running):
+        kill(process)
 
 
 def output_of(command, env=None, patience=PATIENCE):

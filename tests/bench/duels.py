@@ -24,6 +24,11 @@ class Method:
     settings: dict = dataclasses.field(default_factory=dict)
     only: tuple = ()        # kinds of holder that it can see; empty: all
     needs: str = ""         # a program that may be missing
+    bound: float = None     # seconds after which it is ended; None: GIVE_UP after the release
+
+
+# Kinds of holder whose locks fcntl sees.
+POSIX = ("closes", "unlocks", "commits", "commits-wal", "killed")
 
 
 def loop(program):
@@ -31,18 +36,19 @@ def loop(program):
 
 
 OURS = Method("settle", ["close"], SETTLE, {"SETTLE_MAX_WAIT": LONG})
-COMMAND = Method("settle-wait", ["command", str(BUILD / "settle-wait"), "--max-wait", LONG])
+COMMAND = Method("settle-wait", ["command", str(BUILD / "settle-wait"), "--max-wait", LONG], bound=2 * float(LONG))
 SLEEP = Method("sleep 0.5", ["sleep"])
 OPENING = Method("polling r+b, 50 ms", ["open"])
-ASKING = Method("polling F_GETLK, 50 ms", ["ask"])
+ASKING = Method("polling F_GETLK, 50 ms", ["ask"], only=POSIX)
 METHODS = [
     OURS,
     COMMAND,
     SLEEP,
     OPENING,
     ASKING,
-    Method("lsof loop, 50 ms", loop("lsof -t --"), needs="lsof"),
-    Method("fuser loop, 50 ms", loop("fuser -s --"), needs="fuser"),
+    Method("asking all the time", ["ask-only"], only=POSIX),
+    Method("lsof loop, 50 ms", loop("lsof -t"), needs="lsof"),
+    Method("fuser loop, 50 ms", loop("fuser -s"), needs="fuser"),
     Method("inotifywait -e close", ["command", "inotifywait", "-qq", "-e", "close"], needs="inotifywait"),
     Method("blocking flock", ["flock"], only=("flock",)),
     Method("flock(1)", ["command", "sh", "-c", 'flock "$1" true', "sh"], only=("flock",), needs="flock"),
@@ -93,7 +99,7 @@ class Trial:
 
     @property
     def early(self):
-        return self.held or self.returned < self.released
+        return not self.gave_up and (self.held or self.returned < self.released)
 
 
 class Duel:
@@ -120,7 +126,7 @@ class Duel:
 
     def trial(self, kind, path, hold, bound=None, processor=False):
         """hold, bound: seconds; kind "-": nobody holds it."""
-        bound = hold + GIVE_UP if bound is None else bound
+        bound = bound or self.method.bound or hold + GIVE_UP
         try:
             self.process.stdin.write(f"{kind} {hold * 1e6:.0f} {bound * 1e6:.0f} {processor:d} {path}\n")
             line = self.process.stdout.readline()

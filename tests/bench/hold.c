@@ -95,8 +95,8 @@ static void killed(const struct holding *h)
     hold(h);
     uint64_t released = now();
     kill(victim, SIGKILL);
+    waitpid(victim, NULL, 0); /* the file is free for the next trial */
     tell(h, released);
-    waitpid(victim, NULL, 0);
 }
 
 /* --- SQLite --- */

@@ -51,7 +51,7 @@ def make_fuse(space):
         raise common.Failure("bindfs (scripts/setup bench) or /dev/fuse is missing")
     place = space.directory("fuse/mounted")
     behind = space.directory("fuse/behind")
-    daemon = common.start(["bindfs", "-f", behind, place], stdin=subprocess.DEVNULL,
+    daemon = common.start(["setpriv", "--pdeathsig", "KILL", "bindfs", "-f", behind, place], stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     for _ in range(100):
         if os.path.ismount(place):

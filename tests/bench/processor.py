@@ -8,7 +8,7 @@ import duels
 HOLD = 2.0
 TRIALS = 3
 GOAL = 0.005
-NOTHING = duels.Method("(start of a process: true)", ["command", "sh", "-c", "true", "sh"])
+NOTHING = duels.Method("(sh -c true, which waits for nothing)", ["command", "sh", "-c", "true", "sh"])
 
 
 def measure(method, kind, path):

@@ -81,8 +81,8 @@ def run(section, bench):
             trials = run_way(way, lanes, closes, directory)
             waited = sum(trial.waited for trial, _ in trials)
             ideal = sum(min(trial.held_for, max_wait) for trial, max_wait in trials)
-            early = sum(trial.early and trial.waited < max_wait for trial, max_wait in trials)
-            ended = sum(trial.early and trial.waited >= max_wait for trial, max_wait in trials)
+            early = sum(trial.held and trial.waited < max_wait for trial, max_wait in trials)
+            ended = sum(trial.held and trial.waited >= max_wait for trial, max_wait in trials)
             table.add(mix[0], held, way.name, f"{waited:.3f}", f"{ideal:.3f}", ended, early)
             if way is duels.OURS:
                 limit = ideal * 1.02 + FREE * CLOSES
