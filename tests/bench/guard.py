@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 import platform
-import statistics
 
 import common
 import cost
@@ -14,6 +13,7 @@ LIMITS = pathlib.Path(__file__).with_name("limits")
 ATTEMPTS = 3
 COUNTED_ON = "x86_64"
 TRIALS = 15
+MOST = 0.8  # of them are within the limit
 
 
 def read_limits():
@@ -72,7 +72,8 @@ def time_tracked(space):
 
 
 class Overshoots:
-    """Of one way to wait; keeps the early returns, which no attempt can make good."""
+    """Of one way to wait, for holding times up to twice as long: equal ones might fit the back-off by
+    accident. Keeps the early returns, which no attempt can make good."""
 
     early = 0
 
@@ -82,9 +83,9 @@ class Overshoots:
     def __call__(self, space):
         path = duels.make_store(space.directory("here") / self.kind)
         with duels.Duel(self.method) as duel:
-            trials = [duel.trial(self.kind, path, self.hold) for _ in range(TRIALS)]
+            trials = [duel.trial(self.kind, path, self.hold * (1 + i / TRIALS)) for i in range(TRIALS)]
         Overshoots.early += sum(trial.early for trial in trials)
-        return statistics.median(trial.overshoot for trial in trials) * 1000
+        return common.quantile([trial.overshoot for trial in trials], MOST) * 1000
 
 
 def count_early(_):
@@ -108,8 +109,8 @@ ROWS = [
     Row("tracked", "added to open and last close of a store", count_tracked, counted=True),
     Row("start", "added to the start of a process", count_start, counted=True),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
-    Row("overshoot-event", "overshoot after 100 ms, the holder closes", Overshoots(duels.OURS, "closes", 0.1), ATTEMPTS),
-    Row("overshoot-no-event", "overshoot after 10 ms, the holder unlocks", Overshoots(duels.OURS, "unlocks", 0.01),
+    Row("overshoot-event", "overshoot after 100 ms and more, the holder closes", Overshoots(duels.OURS, "closes", 0.1), ATTEMPTS),
+    Row("overshoot-no-event", "overshoot after 10 ms and more, the holder unlocks", Overshoots(duels.OURS, "unlocks", 0.01),
         ATTEMPTS),
     Row("overshoot-wait", "the same of settle-wait as a process", Overshoots(duels.COMMAND, "unlocks", 0.01), ATTEMPTS),
     Row("early", "returns before the release", count_early),
