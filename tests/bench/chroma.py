@@ -17,8 +17,9 @@ PARTS = ["start", "load", "stop", "total"]
 
 def measure(space):
     """A list of lives: pair, way, and the milliseconds of each part."""
-    process = common.start(["sh", ROOT / "tests/e2e/chroma/run", ROOT / "tests/bench/chroma.mjs", PAIRS],
-                           env=common.environment(None, {"TMPDIR": str(space.path)}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    command = ["sh", ROOT / "tests/e2e/chroma/run", ROOT / "tests/bench/chroma.mjs", PAIRS]
+    process = common.start(command, env=common.environment(None, {"TMPDIR": str(space.path)}),
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE)
     try:
         output, errors = process.communicate(timeout=PATIENCE)
@@ -48,6 +49,7 @@ def run(section, bench):
         table.add(part, f"{plain:.0f}", f"{statistics.median(times['settle']):.0f}", f"{median:+.1f}",
                   f"{low:+.1f} to {high:+.1f}")
         if part == "total":
-            section.goal("a ChromaDB server's life", f"interval includes 0 and is within {NO_ANSWER:.0%}, or below {NOISE:.0%}",
+            section.goal("a ChromaDB server's life",
+                         f"interval includes 0 and is within {NO_ANSWER:.0%}, or below {NOISE:.0%}",
                          f"{median:+.1f} ms ({low:+.1f} to {high:+.1f}) of {plain:.0f}",
                          high < NOISE * plain or low <= 0 and high < NO_ANSWER * plain)

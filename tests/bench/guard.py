@@ -109,10 +109,12 @@ ROWS = [
     Row("tracked", "added to open and last close of a store", count_tracked, counted=True),
     Row("start", "added to the start of a process", count_start, counted=True),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
-    Row("overshoot-event", "overshoot after 100 ms and more, the holder closes", Overshoots(duels.OURS, "closes", 0.1), ATTEMPTS),
-    Row("overshoot-no-event", "overshoot after 10 ms and more, the holder unlocks", Overshoots(duels.OURS, "unlocks", 0.01),
-        ATTEMPTS),
-    Row("overshoot-wait", "the same of settle-wait as a process", Overshoots(duels.COMMAND, "unlocks", 0.01), ATTEMPTS),
+    Row("overshoot-event", "overshoot after 100 ms and more, the holder closes",
+        Overshoots(duels.OURS, "closes", 0.1), ATTEMPTS),
+    Row("overshoot-no-event", "overshoot after 10 ms and more, the holder unlocks",
+        Overshoots(duels.OURS, "unlocks", 0.01), ATTEMPTS),
+    Row("overshoot-wait", "the same of settle-wait as a process",
+        Overshoots(duels.COMMAND, "unlocks", 0.01), ATTEMPTS),
     Row("early", "returns before the release", count_early),
 ]
 
@@ -132,7 +134,8 @@ def run(section, bench):
     limits = read_limits()
     if set(limits) != {row.name for row in ROWS}:
         raise common.Failure(f"{LIMITS}: expected a line for each of {', '.join(row.name for row in ROWS)}")
-    table = section.table("What the library may cost (tests/bench/limits)", "measurement", "limit", "measured", "unit", "")
+    table = section.table("What the library may cost (tests/bench/limits)", "measurement", "limit", "measured", "unit",
+                          "")
     for row in ROWS:
         limit, unit = limits[row.name]
         if row.counted and platform.machine() != COUNTED_ON:

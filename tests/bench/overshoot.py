@@ -96,9 +96,9 @@ def measure_peers(section, bench, ours):
     place, directory = bench.places.working()
     table = section.table(f"Overshoot of all ways to wait, on {place} (ms)", "way", "holder", "trials", "p50", "p99",
                           "max", "early", "never",
-                          note=f"holding times to {HOLDS[-2][0]} s; early: went on while the file was held; never: had "
-                               f"not noticed {duels.GIVE_UP} s after the release; asking all the time: the soonest that "
-                               "anybody can know, for the price of a processor")
+                          note=f"holding times to {HOLDS[-2][0]} s; early: went on while the file was held; never: "
+                               f"had not noticed {duels.GIVE_UP} s after the release; asking all the time: the soonest "
+                               "that anybody can know, for the price of a processor")
     command = []
     generator = random.Random(bench.seed)
     for method in duels.available(section):
@@ -127,8 +127,9 @@ def set_goals(section, ours, command):
     looked = [trial.overshoot - allowed(trial) for (_, kind), own in ours.items() if kind not in event_kinds
               for trial in own if not trial.early]
     for name, flock in (("POSIX locks", False), ("flock locks", True)):
-        early = {where: sum(trial.early for trial in own) for where, own in ours.items() if (where[1] == "flock") == flock}
-        where = ", ".join(f"{count} on {place}" for (place, _), count in early.items() if count)
+        early = {place: sum(trial.early for (other, kind), own in ours.items() for trial in own
+                            if other == place and (kind == "flock") == flock) for place, _ in ours}
+        where = ", ".join(f"{count} on {place}" for place, count in early.items() if count)
         section.goal(f"settle, {name}: early returns", "none", where or "0", not where)
     for part, limit in ((0.5, P50), (0.99, P99)):
         measured = quantile(told, part)
