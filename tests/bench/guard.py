@@ -10,10 +10,14 @@ import duels
 from common import PROGRAMS, SETTLE
 
 LIMITS = pathlib.Path(__file__).with_name("limits")
-ATTEMPTS = 3
+ATTEMPTS = 5
 COUNTED_ON = "x86_64"
 TRIALS = 15
-MOST = 0.8  # of them are within the limit
+
+# How many of them are within the limit. A whole process has to get the processor several times, and on a
+# busy machine few of them show what it takes itself.
+MOST = 0.8
+SOME = 0.2
 
 
 def read_limits():
@@ -77,15 +81,15 @@ class Overshoots:
 
     early = 0
 
-    def __init__(self, method, kind, hold):
-        self.method, self.kind, self.hold = method, kind, hold
+    def __init__(self, method, kind, hold, part):
+        self.method, self.kind, self.hold, self.part = method, kind, hold, part
 
     def __call__(self, space):
         path = duels.make_store(space.directory("here") / self.kind)
         with duels.Duel(self.method) as duel:
             trials = [duel.trial(self.kind, path, self.hold * (1 + i / TRIALS)) for i in range(TRIALS)]
         Overshoots.early += sum(trial.early for trial in trials)
-        return common.quantile([trial.overshoot for trial in trials], MOST) * 1000
+        return common.quantile([trial.overshoot for trial in trials], self.part) * 1000
 
 
 def count_early(_):
@@ -110,11 +114,11 @@ ROWS = [
     Row("start", "added to the start of a process", count_start, counted=True),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
     Row("overshoot-event", "overshoot after 100 ms and more, the holder closes",
-        Overshoots(duels.OURS, "closes", 0.1), ATTEMPTS),
+        Overshoots(duels.OURS, "closes", 0.1, MOST), ATTEMPTS),
     Row("overshoot-no-event", "overshoot after 10 ms and more, the holder unlocks",
-        Overshoots(duels.OURS, "unlocks", 0.01), ATTEMPTS),
+        Overshoots(duels.OURS, "unlocks", 0.01, MOST), ATTEMPTS),
     Row("overshoot-wait", "the same of settle-wait as a process",
-        Overshoots(duels.COMMAND, "unlocks", 0.01), ATTEMPTS),
+        Overshoots(duels.COMMAND, "unlocks", 0.01, SOME), ATTEMPTS),
     Row("early", "returns before the release", count_early),
 ]
 

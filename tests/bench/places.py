@@ -81,6 +81,8 @@ class Places:
         if self.made is None:
             self.made = [self.working()]
             for name, make in MOUNTED:
+                if name == self.made[0][0]:
+                    continue
                 try:
                     if not self.own_namespace:
                         raise common.Failure("needs root, and a mount namespace of its own")
