@@ -7,6 +7,7 @@ from common import PROGRAMS
 
 ROUNDS = 41
 TIMED = 3000
+BATCH = 50
 STARTS = 300
 PROGRAM = "/bin/true"
 
@@ -42,10 +43,10 @@ def measure_calls(section, space, variants):
             count = next(counts)
             plain = count if plain is None else plain
             added_time = statistics.median(own - base for own, base in zip(times[variant.name], times["no preload"]))
-            table.add(name, variant.name, f"{count:.0f}", f"{count - plain:.0f}",
+            table.add(name, variant.name, round(count), round(count - plain),
                       f"{statistics.median(times[variant.name]):.0f}", f"{added_time:.0f}")
             if variant.name == "settle" and limit is not None:
-                section.goal(f"untracked {name}", f"{limit} instructions more", f"{count - plain:.0f}",
+                section.goal(f"untracked {name}", f"{limit} instructions more", str(round(count - plain)),
                              count - plain <= limit)
 
 
@@ -54,7 +55,7 @@ def measure_times(call, path, variants):
     for _ in range(ROUNDS):
         for variant in variants:
             env = common.environment(variant.preload, {"FAKETIME": "+0d"})
-            times[variant.name].append(float(common.output_of([PROGRAMS / "calls", call, TIMED, path], env)))
+            times[variant.name].append(float(common.output_of([PROGRAMS / "calls", call, TIMED, path, BATCH], env)))
     return times
 
 
