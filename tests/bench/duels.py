@@ -148,6 +148,14 @@ def make_store(directory):
     return path
 
 
+def check(directory):
+    """That a wait which ends early is seen: without that, "none early" would say nothing."""
+    with Duel(OPENING) as duel:
+        for kind in KINDS:
+            if not duel.trial(kind.name, make_store(directory / kind.name), 0.02).early:
+                raise common.Failure(f"a wait that waits for nothing was not seen to end early (holder: {kind.said})")
+
+
 def available(section):
     for method in METHODS:
         if method.needs and shutil.which(method.needs) is None:

@@ -138,6 +138,7 @@ def run(section, bench):
     limits = read_limits()
     if set(limits) != {row.name for row in ROWS}:
         raise common.Failure(f"{LIMITS}: expected a line for each of {', '.join(row.name for row in ROWS)}")
+    duels.check(bench.space.directory("here"))
     table = section.table("What the library may cost (tests/bench/limits)", "measurement", "limit", "measured", "unit",
                           "")
     for row in ROWS:

@@ -146,5 +146,6 @@ def set_goals(section, ours, command):
 
 
 def run(section, bench):
+    duels.check(bench.places.working()[1])
     ours = measure_ours(section, bench)
     set_goals(section, ours, measure_peers(section, bench, ours))
