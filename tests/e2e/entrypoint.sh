@@ -364,15 +364,17 @@ $library:$scratch/other.so"
     mkdir -p prefix/bin prefix/lib/settle
     cp "$entrypoint" prefix/bin/
     cp "$library" prefix/lib/settle/
-    cp garbage.so prefix/bin/settle-wait
     cp "$build/settle-run" prefix/lib/settle/
-    chmod 755 prefix/bin/settle-wait
     start=$scratch/prefix/bin/settle-entrypoint
-    run /usr/bin/printenv LD_PRELOAD
+    for broken in garbage.so /dev/null; do
+        cat $broken >prefix/bin/settle-wait
+        chmod 755 prefix/bin/settle-wait
+        run /usr/bin/printenv LD_PRELOAD
+        holds "with $broken for settle-wait the program has the library" \
+            [ "$status:$out" = "0:$scratch/prefix/lib/settle/libsettle.so" ]
+        holds 'and a warning says so' [ "$err" = "settle-entrypoint: warning: SETTLE_AFTER=1: no settle-run and settle-wait that run here in '$scratch/prefix/lib/settle' or '$scratch/prefix/bin'; after the program's end its stores are not waited for" ]
+    done
     start=$entrypoint
-    holds 'without a settle-wait that runs the program has the library' \
-        [ "$status:$out" = "0:$scratch/prefix/lib/settle/libsettle.so" ]
-    holds 'and a warning says so' [ "$err" = "settle-entrypoint: warning: SETTLE_AFTER=1: no settle-run and settle-wait that run here in '$scratch/prefix/lib/settle' or '$scratch/prefix/bin'; after the program's end its stores are not waited for" ]
     unset SETTLE_AFTER
 }
 
