@@ -59,7 +59,7 @@ static char *say_where(char *buffer, size_t size)
 
 /* --- the modules that the library's beginning calls, which it does not here --- */
 
-struct real real;
+union real real;
 
 void real_resolve(void)
 {
