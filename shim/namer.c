@@ -92,7 +92,8 @@ void namer_end(struct namer *n, struct holders *found)
     if (naming != NULL && atomic_load(&naming->done)) {
         const struct holders *named = &naming->names.found;
         found->count = named->count < found->room ? named->count : found->room;
-        memcpy(found->list, named->list, found->count * sizeof *found->list);
+        for (unsigned i = 0; i < found->count; i++)
+            found->list[i] = named->list[i];
     }
     atomic_store(&n->slot->user, 0);
     n->slot = NULL;

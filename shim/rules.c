@@ -167,6 +167,11 @@ const struct rule *rules_get(uint32_t number)
     return number == 0 ? &everywhere : &list[number - 1];
 }
 
+const char *rules_glob(uint32_t number)
+{
+    return globs[number - 1];
+}
+
 uint64_t rules_longest_wait(void)
 {
     uint64_t longest = 0;

@@ -24,6 +24,9 @@ uint32_t rules_find(const char *primary);
 /* A rule by its number; 0 is what the settings say. */
 const struct rule *rules_get(uint32_t number);
 
+/* The glob of a rule, 1 and more, as stores are matched against it; "" is the root. */
+const char *rules_glob(uint32_t number);
+
 /* The longest max_wait of all of them. */
 uint64_t rules_longest_wait(void);
 

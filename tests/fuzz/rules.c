@@ -21,14 +21,19 @@ static void complain(const char *message)
 static void is_valid(const struct rule *rule, const struct settings *s)
 {
     const uint64_t day = 86400000000000;
-    CHECK(memchr(rule->glob, '\0', sizeof rule->glob) != NULL);
-    CHECK(rule->glob[0] == '/' || rule->glob[0] == '\0');
     CHECK(memchr(rule->name, '\0', sizeof rule->name) != NULL);
     CHECK(strpbrk(rule->name, " \t\r\n") == NULL);
     CHECK(rule->max_wait <= day && rule->check_interval <= day);
     CHECK(rule->until >= UNTIL_UNLOCKED && rule->until <= UNTIL_CLOSED);
     CHECK(rule->trigger == TRIGGER_LAST || rule->trigger == TRIGGER_EVERY);
     CHECK(rule->max_wait <= rules_longest_wait() && s->max_wait <= rules_longest_wait());
+}
+
+static void has_glob(uint32_t number)
+{
+    const char *glob = rules_glob(number);
+    CHECK(memchr(glob, '\0', PATH_MAX) != NULL);
+    CHECK(glob[0] == '/' || glob[0] == '\0');
 }
 
 /* Without options a rule is as the settings are. */
@@ -54,7 +59,7 @@ static void finds_the_first(const char *primary, unsigned count)
 {
     uint32_t expected = 0;
     for (uint32_t i = count; i > 0; i--)
-        if (glob_covers(rules_get(i)->glob, primary))
+        if (glob_covers(rules_glob(i), primary))
             expected = i;
     CHECK(rules_find(primary) == expected);
 }
@@ -77,6 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(count <= RULES_MOST && complaints >= left_out);
     for (uint32_t i = 0; i <= count; i++) {
         is_valid(rules_get(i), &s);
+        if (i > 0)
+            has_glob(i);
         if (strchr(text, '=') == NULL)
             is_plain(rules_get(i), &s);
     }
