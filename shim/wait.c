@@ -287,9 +287,8 @@ static void wait_secondaries(const struct wait_request *request, struct wait_res
         text_str(&t, ".");
     else
         text_bytes(&t, request->path, (size_t)(slash - request->path));
-    if (directory[0] == '\0')
-        text_str(&t, "/");
-    if (has_no_collections(directory, result) || listing_open(&listing, directory) < 0)
+    const char *place = directory[0] == '\0' ? "/" : directory;
+    if (has_no_collections(place, result) || listing_open(&listing, place) < 0)
         return;
     const struct entry *entry;
     while ((entry = listing_next(&listing)) != NULL) {
