@@ -29,14 +29,14 @@ char *strchr(const char *s, int c)
     return found(s);
 }
 
+/* From the end on, since what we look for is a path's last slash. */
 char *strrchr(const char *s, int c)
 {
-    const char *last = NULL;
-    for (;; s++) {
-        if (*s == (char)c)
-            last = s;
-        if (*s == '\0')
-            return found(last);
+    for (const char *at = s + strlen(s);; at--) {
+        if (*at == (char)c)
+            return found(at);
+        if (at == s)
+            return NULL;
     }
 }
 
