@@ -32,7 +32,7 @@ ASSEMBLY := clone
 WAIT_ONLY := wal checkpoint target report progress vigil
 WAIT_MODULES := settle_wait $(WAIT_ONLY) next clock text glob json settings profile rules reader holder proc holders probe watch wait
 
-LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) tail)
+LIBRARY_OBJECTS := $(patsubst %,$(B)/pic/%.o,$(MODULES) $(HOOKS) $(ASSEMBLY) search tail)
 WAIT_OBJECTS := $(WAIT_MODULES:%=$(B)/obj/%.o)
 UNIT_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(MODULES) $(ASSEMBLY) $(WAIT_ONLY))
 UNIT_SOURCES := $(wildcard tests/unit/*.c)
@@ -110,6 +110,7 @@ $(B)/offsets.h: shim/offsets.c shim/real.h shim/symbols.h Makefile
 		| sed -n 's/^.*#offset \([A-Z_]*\) \([0-9]*\).*/#define \1 \2/p' > $@
 
 $(B)/pic/tail.o: $(B)/offsets.h
+$(B)/pic/search.o: PIC += -fno-builtin
 
 $(B)/pic/%.o: shim/%.c
 	$(say) CC $@

@@ -19,18 +19,11 @@
     IMPORT(fileno)                                                                                 \
     IMPORT(getauxval)                                                                              \
     IMPORT(getcwd)                                                                                 \
-    IMPORT(memchr)                                                                                 \
     IMPORT(memcmp)                                                                                 \
     IMPORT(memcpy)                                                                                 \
     IMPORT(memmove)                                                                                \
     IMPORT(memset)                                                                                 \
     IMPORT(realpath)                                                                               \
-    IMPORT(strchr)                                                                                 \
-    IMPORT(strcmp)                                                                                 \
-    IMPORT(strcspn)                                                                                \
-    IMPORT(strlen)                                                                                 \
-    IMPORT(strncmp)                                                                                \
-    IMPORT(strrchr)                                                                                \
-    IMPORT(strspn)
+    IMPORT(strlen)
 
 #endif

@@ -66,29 +66,31 @@ static void make_absolute(char *path, size_t size)
 }
 
 /* What the settings say is not looked at where nobody has set it (settings_set_defaults). */
-static const char *file_of(const char *variable, char *path)
+static const char *file_of(char *const *environment, const char *variable, char *path)
 {
-    if (settings_variable(environ, variable) == NULL)
+    if (settings_variable(environment, variable) == NULL)
         return "";
     make_absolute(path, PATH_MAX);
     return path;
 }
 
 /* The log first, since the reading of the settings has things to say. */
-static void begin_log(void)
+static void begin_log(char *const *environment)
 {
     const char *first[] = {"SETTLE_LOG", "SETTLE_LOG_FILE"};
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
-        const char *value = settings_variable(environ, first[i]);
+        const char *value = settings_variable(environment, first[i]);
         if (value != NULL)
             settings_take(&settings, first[i], value, complain);
     }
-    log_start((enum log_level)settings.log, file_of("SETTLE_LOG_FILE", settings.log_file));
+    log_start((enum log_level)settings.log,
+              file_of(environment, "SETTLE_LOG_FILE", settings.log_file));
 }
 
-static void begin_hooks(void)
+static void begin_hooks(char *const *environment)
 {
-    record_start(file_of("SETTLE_RECORD", settings.record), file_of("SETTLE_USED", settings.used));
+    record_start(file_of(environment, "SETTLE_RECORD", settings.record),
+                 file_of(environment, "SETTLE_USED", settings.used));
     if (settings.deepbind == DEEPBIND_STRIP)
         settle_dlopen_mask = ~RTLD_DEEPBIND;
     if (!store_start()) {
@@ -105,19 +107,22 @@ static void begin_hooks(void)
  * the settings is silent. */
 static __attribute__((constructor)) void begin(void)
 {
+    char *room[64];
+    char *const *environment = settings_environment(environ, room, sizeof room / sizeof room[0]);
     real_resolve();
     settings_set_defaults(&settings);
     api_start(&settings);
     /* In a set-user-ID program nothing of the user's environment may have an effect. */
     bool is_trusted = getauxval(AT_SECURE) == 0;
-    bool is_on = is_trusted && !settings_disabled(environ);
+    bool is_on = is_trusted && !settings_disabled(environment);
     if (is_on)
-        begin_log();
+        begin_log(environment);
     if (is_trusted)
-        settings_read(&settings, environ, complain);
-    rules_read(is_trusted ? settings_variable(environ, "SETTLE_RULES") : NULL, &settings, complain);
+        settings_read(&settings, environment, complain);
+    rules_read(is_trusted ? settings_variable(environment, "SETTLE_RULES") : NULL, &settings,
+               complain);
     if (is_on)
-        begin_hooks();
+        begin_hooks(environment);
 }
 
 static __attribute__((destructor)) void end(void)

@@ -181,12 +181,14 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
     return search->missing == 0;
 }
 
-static uint32_t gnu_hash(const char *name)
+/* Returns the name's end. */
+static const char *gnu_hash(const char *name, uint32_t *hash)
 {
     uint32_t h = 5381;
     for (; *name != '\0'; name++)
         h = h * 33 + (unsigned char)*name;
-    return h;
+    *hash = h;
+    return name;
 }
 
 static void begin(struct search *search, bool behind)
@@ -195,19 +197,21 @@ static void begin(struct search *search, bool behind)
     search->behind = behind;
 }
 
-static void want(struct search *search, const char *name, void **function)
+/* Returns the name's end. */
+static const char *want(struct search *search, const char *name, void **function)
 {
-    search->wanted[search->count++] =
-        (struct wanted){.name = name, .hash = gnu_hash(name), .function = function};
+    struct wanted *w = &search->wanted[search->count++];
+    *w = (struct wanted){.name = name, .function = function};
     search->missing++;
+    return gnu_hash(name, &w->hash);
 }
 
 size_t next_find(const char *names, void **functions, size_t count)
 {
     struct search search;
     begin(&search, false);
-    for (size_t i = 0; i < count && i < WANTED_MOST; i++, names += strlen(names) + 1)
-        want(&search, names, &functions[i]);
+    for (size_t i = 0; i < count && i < WANTED_MOST; i++)
+        names = want(&search, names, &functions[i]) + 1;
     dl_iterate_phdr(look_at, &search);
     return search.set;
 }

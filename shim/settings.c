@@ -305,11 +305,30 @@ bool settings_take_option(struct rule *rule, const char *name, const char *value
     return false;
 }
 
-void settings_read(struct settings *s, char *const *environment, settings_complain *complain)
+static bool is_ours(const char *variable)
 {
     static const char prefix[] = "SETTLE_";
+    return strncmp(variable, prefix, sizeof prefix - 1) == 0;
+}
+
+char *const *settings_environment(char *const *environment, char **room, size_t count)
+{
+    size_t used = 0;
+    for (char *const *at = environment; at != NULL && *at != NULL; at++) {
+        if (!is_ours(*at))
+            continue;
+        if (used + 1 >= count)
+            return environment;
+        room[used++] = *at;
+    }
+    room[used] = NULL;
+    return room;
+}
+
+void settings_read(struct settings *s, char *const *environment, settings_complain *complain)
+{
     for (; environment != NULL && *environment != NULL; environment++) {
-        if (strncmp(*environment, prefix, sizeof prefix - 1) != 0)
+        if (!is_ours(*environment))
             continue;
         const char *equals = strchr(*environment, '=');
         char name[64];

@@ -65,6 +65,11 @@ bool settings_take(struct settings *s, const char *name, const char *value,
 bool settings_take_option(struct rule *rule, const char *name, const char *value,
                           settings_complain *complain);
 
+/* Of an environment block what begins with SETTLE_: in `room` if that is enough, whose last pointer
+ * is for the NULL, and else the block as it is. A program has some dozens of variables, and each
+ * question below walks through the whole block that it is given. */
+char *const *settings_environment(char *const *environment, char **room, size_t count);
+
 /* Takes all variables from an environment block (NULL-terminated, NAME=value). A SETTLE_ variable
  * that is no setting is complained about, so that a misspelt one does not pass unseen. */
 void settings_read(struct settings *s, char *const *environment, settings_complain *complain);

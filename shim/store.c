@@ -348,6 +348,14 @@ struct handle handle_get(int fd)
     return unpack(atomic_load(&entry->word), entry);
 }
 
+/* Before the entry is filled, so that whoever learns of the descriptor finds it below the end. */
+static void move_end_past(int fd)
+{
+    uint32_t end = atomic_load(&root.end);
+    while (end <= (uint32_t)fd && !atomic_compare_exchange_weak(&root.end, &end, (uint32_t)fd + 1))
+        ;
+}
+
 bool handle_put(int fd, struct handle h)
 {
     struct handle_entry *entry = entry_of(fd, true);
@@ -357,6 +365,7 @@ bool handle_put(int fd, struct handle h)
         return false; /* a signal handler has forked, and this is the child */
     if (h.role != ROLE_CANDIDATE)
         count_in(h.store, h.role);
+    move_end_past(fd);
     atomic_store_explicit(&entry->dev, h.identity.dev, memory_order_relaxed);
     atomic_store_explicit(&entry->ino, h.identity.ino, memory_order_relaxed);
     atomic_store(&entry->word, word_of(h));

@@ -77,7 +77,8 @@ bool store_any(void);
 /* Handles of the process on all stores together. */
 uint32_t store_handles_open(void);
 
-/* The quick question of every close: could the descriptor be tracked? Two loads at most. */
+/* The quick question of every close: could the descriptor be tracked? One load where it is beyond
+ * all that ever were, three at most. */
 static inline bool handle_possible(int fd);
 
 /* What is known of a descriptor; ROLE_NONE if nothing. */
@@ -135,6 +136,8 @@ struct store_root {
     _Atomic uint64_t spent;      /* budget.c, as are the next two */
     _Atomic uint64_t taken;
     _Atomic bool end_known;
+    /* All descriptors that were ever tracked are below it; it never falls. */
+    _Atomic uint32_t end;
     struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
     /* track.c: the entries of ROLE_CANDIDATE, by a part of their identity */
     struct candidates {
@@ -153,7 +156,7 @@ extern struct store_memory {
 
 static inline bool handle_possible(int fd)
 {
-    if ((unsigned)fd >= HANDLE_CHUNK * HANDLE_CHUNKS)
+    if ((unsigned)fd >= atomic_load_explicit(&store_memory.root.end, memory_order_relaxed))
         return false;
     struct handle_entry *_Atomic *chunks = store_memory.root.chunks;
     __asm__("" : "+r"(chunks)); /* or its offset is added to the index, with an instruction more */

@@ -136,7 +136,7 @@ bool str_ends_with(const char *s, const char *suffix)
 {
     size_t length = strlen(s);
     size_t wanted = strlen(suffix);
-    return length >= wanted && memcmp(s + length - wanted, suffix, wanted) == 0;
+    return length >= wanted && str_equal(s + length - wanted, suffix);
 }
 
 bool str_copy(char *out, size_t size, const char *s)

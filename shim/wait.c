@@ -185,9 +185,16 @@ static void wait_for(const struct wait_request *request, const char *path, struc
 
 static const struct identity any = {0, 0};
 
+static void begin_result(struct wait_result *result)
+{
+    memset(result, 0, offsetof(struct wait_result, file));
+    result->outcome = OUTCOME_SETTLED_AT_ONCE;
+    result->file[0] = result->secondary[0] = '\0';
+}
+
 void wait_file(const struct wait_request *request, struct wait_result *result)
 {
-    *result = (struct wait_result){.outcome = OUTCOME_SETTLED_AT_ONCE};
+    begin_result(result);
     wait_for(request, request->path, request->identity, "", result);
     result->elapsed = sys_now() - request->began;
 }
@@ -222,7 +229,8 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
 static void wait_secondary(const struct wait_request *request, const char *path,
                            struct wait_result *result)
 {
-    struct wait_result own = {.outcome = OUTCOME_SETTLED_AT_ONCE};
+    struct wait_result own;
+    begin_result(&own);
     wait_for(request, path, any, NULL, &own);
     result->probes += own.probes;
     result->sleeps += own.sleeps;

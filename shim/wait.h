@@ -64,10 +64,11 @@ struct wait_result {
     unsigned events;      /* wake-ups by an event */
     struct holder holder; /* of OUTCOME_TIMED_OUT: the first of them; else, where the request has
                              `lasting`, the last one that the kernel named while it waited */
-    char file[PATH_MAX];  /* the file that was held or could not be examined */
     unsigned secondaries; /* secondary files looked at */
     unsigned secondaries_held;
-    char secondary[PATH_MAX]; /* one of those that are held */
+    /* Last, so that what begins a result need not fill them with zeros. */
+    char file[PATH_MAX];      /* the file that was held or could not be examined */
+    char secondary[PATH_MAX]; /* one of the secondary files that are held */
 };
 
 /* The next sleep in ns: a tenth of the time since the wait (or the last event) began, at most

@@ -254,6 +254,27 @@ Test(settings, a_process_without_an_environment_gets_the_defaults)
     cr_expect_null(settings_variable(NULL, "SETTLE_LOG"));
 }
 
+Test(settings, of_an_environment_what_is_ours_is_kept_in_its_order)
+{
+    char *room[3];
+    char *const environment[] = {(char[]){"HOME=/"},          (char[]){"SETTLE_LOG=off"},
+                                 (char[]){"SETTLE=1"},        (char[]){"SETTLE_LOG=debug"},
+                                 (char[]){"XSETTLE_LOG=off"}, NULL};
+    char *const *ours = settings_environment(environment, room, 3);
+    cr_assert_eq(ours, (char *const *)room);
+    cr_expect_eq(ours[0], environment[1]);
+    cr_expect_eq(ours[1], environment[3]);
+    cr_expect_null(ours[2]);
+    cr_expect_null(settings_environment(NULL, room, 3)[0]);
+}
+
+Test(settings, an_environment_with_more_of_ours_than_there_is_room_for_stays_as_it_is)
+{
+    char *room[2];
+    char *const environment[] = {(char[]){"SETTLE_LOG=off"}, (char[]){"SETTLE_DISABLE=1"}, NULL};
+    cr_expect_eq(settings_environment(environment, room, 2), (char *const *)environment);
+}
+
 static bool disabled_by(const char *variable)
 {
     char copy[64];

@@ -277,6 +277,18 @@ Test(store, what_is_no_candidate_for_the_store_is_not_promoted)
     cr_expect_eq(atomic_load(&s->pins), 1u);
 }
 
+Test(store, a_descriptor_is_found_whatever_numbers_were_tracked_before_it)
+{
+    static const int numbers[] = {3, HANDLE_CHUNK * HANDLE_CHUNKS - 1, 2000, 0};
+    struct store *s = acquire(1);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        cr_expect_not(handle_possible(numbers[i]), "%d", numbers[i]);
+        put(numbers[i], ROLE_SIDECAR, s);
+        for (size_t k = 0; k <= i; k++)
+            cr_expect(handle_possible(numbers[k]), "%d after %d", numbers[k], numbers[i]);
+    }
+}
+
 Test(store, numbers_outside_of_the_table_are_untracked)
 {
     static const int outside[] = {-1, INT_MIN, HANDLE_CHUNK * HANDLE_CHUNKS, INT_MAX};
