@@ -465,11 +465,11 @@ demo:
 	$(Q)/usr/bin/python3 scripts/demo
 
 # Measuring programs; of several sources: the duel and its parties.
-BENCH := $(patsubst %,$(B)/bench/%,calls starts stores duel waiter levels empty.so)
+BENCH := $(patsubst %,$(B)/bench/%,calls starts stores floor duel waiter levels empty.so)
 
 $(B)/bench/duel: tests/bench/hold.c
 $(B)/bench/waiter: tests/bench/peers/polling.c
-$(B)/bench/levels: $(UNIT_OBJECTS)
+$(B)/bench/floor $(B)/bench/levels: $(UNIT_OBJECTS)
 $(B)/bench/%: tests/bench/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
