@@ -1,9 +1,10 @@
-# Roots of Debian's releases, for tests that need other systems than this one; read by scripts that set $build, the
-# build directory, and $me, who complains.
+# Roots of Debian's releases, for tests that need other systems than this one; read by scripts that set $top, $build,
+# the build directory, and $me, who complains.
 # shellcheck shell=sh disable=SC2154
 
 roots=$build/portable/roots
-mirror=http://deb.debian.org/debian
+# shellcheck source=tests/portable/mirror.sh
+. "$top/tests/portable/mirror.sh"
 
 fail() {
     echo "$me: $1" >&2
@@ -36,7 +37,7 @@ need_root_and_mirror() { # suite
     [ "$(id -u)" -eq 0 ] || skip 'needs root, to make roots and to enter them'
     mkdir -p "$build/$me"
     /usr/lib/apt/apt-helper download-file "$mirror/dists/$1/Release" "$build/$me/Release" >/dev/null 2>&1 ||
-        skip "$mirror is out of reach"
+        skip "Debian's mirror '$mirror' is out of reach"
 }
 
 # --- what ran ---
