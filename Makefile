@@ -14,6 +14,10 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmi
 override CPPFLAGS += -D_GNU_SOURCE -U_FORTIFY_SOURCE -MMD -MP -Ishim -I$(B)
 override CFLAGS += -std=gnu11 $(WARNINGS)
 
+# What is built in great numbers is built on all processors.
+PROCESSORS := $(shell nproc)
+make_all = $(MAKE) --no-print-directory -j$(PROCESSORS)
+
 ifeq ($(V),1)
 Q :=
 say = @:
@@ -276,7 +280,8 @@ $(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS) $(B)/export.m
 
 $(B)/programs/fortified: override CFLAGS += -O2 -D_FORTIFY_SOURCE=2
 
-unit: $(TESTS)
+unit:
+	$(Q)$(make_all) $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 
 e2e: all $(PROGRAMS) $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/linked $(B)/api/header $(B)/e2e-tests
@@ -362,7 +367,8 @@ $(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/race.h $(RACE_OBJECTS
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/race/helper.c $(RACE_OBJECTS) $(LDFLAGS) -lpthread -ldl
 
 # ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.
-race-programs: $(RACES)
+race-programs:
+	$(Q)$(make_all) $(RACES)
 	$(Q)fixed=; setarch -R true 2>/dev/null && fixed='setarch -R'; \
 		for program in $(RACES); do $$fixed $$program || exit 1; done
 
@@ -395,7 +401,8 @@ fuzz: all $(B)/launched
 		CFLAGS="-O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link" LDFLAGS="$(SANITIZE)" fuzz-programs
 	$(Q)/usr/bin/python3 tests/fuzz/launcher.py $(B)/launched $(LAUNCHER_RUNS)
 
-fuzz-programs: $(FUZZERS)
+fuzz-programs:
+	$(Q)$(make_all) $(FUZZERS)
 	$(Q)/usr/bin/python3 tests/fuzz/run.py $(FUZZ_RUNS) $(FUZZ_SECONDS) $(FUZZERS)
 
 fuzz-short:
@@ -507,8 +514,9 @@ lint:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang $(B)/clang/libsettle.so $(B)/clang/settle-wait \
 		$(B)/clang/settle-run $(B)/clang/settle-check
-	$(Q)clang-tidy --quiet $(wildcard shim/*.c) -- -D_GNU_SOURCE -U_FORTIFY_SOURCE -std=gnu11 -Ishim
-	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+	$(Q)echo $(wildcard shim/*.c) | xargs -n 8 -P $(PROCESSORS) sh -c \
+		'clang-tidy --quiet "$$@" -- -D_GNU_SOURCE -U_FORTIFY_SOURCE -std=gnu11 -Ishim' clang-tidy
+	$(Q)cppcheck -j $(PROCESSORS) --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ishim shim
 	$(Q)shellcheck $(SH_FILES)
 	$(Q)shellcheck -s bash scripts/completion/settle tests/package/completion.bash
