@@ -3,21 +3,11 @@
 # and roots that are made here. BUILD: the build directory.
 # shellcheck disable=SC2154 # $shell is of results.sh
 set -u
-LC_ALL=C
-export LC_ALL
-for name in $(env | sed -n 's/^\(SETTLE_[A-Z_]*\)=.*/\1/p'); do
-    unset "$name"
-done
-
 tests=$(CDPATH='' cd "$(dirname -- "$0")" && pwd -P)
-top=${tests%/*/*}
-build=$top/${BUILD:-build}
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
-scratch=$(cd "$scratch" && pwd -P)
-cd "$scratch" || exit 1
 # shellcheck disable=SC1091 # not read
 . "$tests/results.sh"
+top=${tests%/*/*}
+build=$top/${BUILD:-build}
 
 place=/opt/settle
 bundle=$scratch/bundle

@@ -4,19 +4,11 @@
 #
 # shellcheck disable=SC2154 # $shell is of results.sh
 set -u
-LC_ALL=C
-export LC_ALL
-for name in LD_PRELOAD $(env | sed -n 's/^\(SETTLE_[A-Z_]*\)=.*/\1/p'); do
-    unset "$name"
-done
-
 tests=$(CDPATH='' cd "$(dirname -- "$0")" && pwd -P)
+# shellcheck disable=SC1091 # not read
+. "$tests/results.sh"
 root=${tests%/*/*}
 launcher=$root/scripts/settle
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
-scratch=$(cd "$scratch" && pwd -P)
-cd "$scratch" || exit 1
 
 library=$scratch/libsettle.so
 other=$scratch/libother.so
@@ -30,8 +22,6 @@ cp "$library" "$third"
 cp "$library" "$scratch/libglob.so"
 cp "$library" "$scratch/libgl[o]b.so"
 
-# shellcheck disable=SC1091 # not read
-. "$tests/results.sh"
 
 # Runs the launcher; leaves status, out, err. The shell is one word or two (busybox sh). One that
 # hangs is a failure, not the end of the tests.

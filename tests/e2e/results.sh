@@ -5,6 +5,18 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # status, out, err
 
+# What is tested finds an environment without settle, and a directory of its own, which all may read.
+LC_ALL=C
+export LC_ALL
+for name in LD_PRELOAD $(env | sed -n 's/^\(SETTLE_[A-Z_]*\)=.*/\1/p'); do
+    unset "$name"
+done
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+scratch=$(cd "$scratch" && pwd -P)
+chmod 755 "$scratch"
+cd "$scratch" || exit 1
+
 passed=0
 failed=0
 result() { # sentence, true or false
