@@ -4,8 +4,8 @@
  * call (the close of an open) is a raw system call, past every preloaded library: so only the one
  * call differs between libraries, and under callgrind the instructions of 2 N calls less those of N
  * are those of N calls, without the start of the process. */
+#include "base/sys.h"
 #include "samples.h"
-#include "sys.h"
 
 #include <stdio.h>
 #include <string.h>

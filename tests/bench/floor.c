@@ -2,7 +2,7 @@
  * own, made, waited for and gone. Below it no close can stay that looks for a flock, which shows
  * only to who tries for it by another descriptor. Prints the median and the 99th percentile of
  * COUNT, in ns. */
-#include "helper.h"
+#include "helper/helper.h"
 #include "samples.h"
 
 #include <stdio.h>

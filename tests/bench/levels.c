@@ -1,8 +1,8 @@
 /* levels PATH COUNT: what a look at a free file costs at each level; what it costs somebody who
  * opens the file while a lease is on it; what it costs to name the holders. Microseconds. */
-#include "holders.h"
-#include "probe.h"
-#include "sys.h"
+#include "base/sys.h"
+#include "holders/holders.h"
+#include "wait/probe.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,12 +1,12 @@
 /* SETTLE_DIRS with its symbolic links resolved, and relative paths made absolute. */
-#include "settings.h"
+#include "config/settings.h"
 
+#include "base/glob.h"
+#include "config/profile.h"
 #include "fuzz.h"
-#include "glob.h"
-#include "log.h"
-#include "profile.h"
-#include "real.h"
-#include "track.h"
+#include "helper/log.h"
+#include "preload/real.h"
+#include "track/track.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -52,9 +52,9 @@ static char *say_where(char *buffer, size_t size)
 #define getcwd      say_where
 #define constructor unused
 #define destructor  unused
-#include "../../shim/life.c"
+#include "preload/start.c"
 #define make_absolute make_glob_absolute
-#include "../../shim/glob.c"
+#include "base/glob.c"
 #undef make_absolute
 
 /* --- the modules that the library's beginning calls, which it does not here --- */

@@ -1,5 +1,5 @@
 /* Durations, against a slow reading of what settings.h says of them. */
-#include "settings.h"
+#include "config/settings.h"
 
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 /* The events of a watch: which of them are about the file that is waited for. */
-#include "sys.h"
+#include "base/sys.h"
 
 #include "fuzz.h"
 
@@ -58,7 +58,7 @@ static long read_events(int fd, void *buffer, size_t size)
 }
 
 #define sys_read read_events
-#include "../../shim/watch.c"
+#include "wait/watch.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -8,7 +8,7 @@
 #ifndef SETTLE_FUZZ_H
 #define SETTLE_FUZZ_H
 
-#include "text.h"
+#include "base/text.h"
 
 #include <limits.h>
 #include <stdbool.h>

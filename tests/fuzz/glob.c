@@ -1,5 +1,5 @@
 /* Globs, against a slow reading of what glob.h says of them. */
-#include "glob.h"
+#include "base/glob.h"
 
 #include "fuzz.h"
 

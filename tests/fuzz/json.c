@@ -1,5 +1,5 @@
 /* JSON of any bytes: well-formed, on one line, and what went in can be had back. */
-#include "json.h"
+#include "base/json.h"
 
 #include "fuzz.h"
 

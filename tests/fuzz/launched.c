@@ -1,6 +1,6 @@
 /* What the launcher is given to run: prints its pid, then how many of the settings in its
  * environment the library refuses, then those settings, each ended by a zero. */
-#include "settings.h"
+#include "config/settings.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The search for a store's index files: whatever the kernel's listing of its directories holds. */
-#include "sys.h"
+#include "base/sys.h"
 
 #include "fuzz.h"
 
@@ -102,8 +102,8 @@ static int stat_directory(const char *path, struct stat *st)
 #define sys_openat   open_directory
 #define sys_close    close_directory
 #define sys_getdents list_directory
-#include "../../shim/reader.c"
-#include "../../shim/wait.c"
+#include "base/lines.c"
+#include "wait/wait.c"
 
 /* --- what is looked at, instead of the kernel's answers about it --- */
 

@@ -1,6 +1,6 @@
 /* The lines of /proc/locks and of a process's maps, in whatever pieces they are read, and with
  * whatever in them. */
-#include "sys.h"
+#include "base/sys.h"
 
 #include "fuzz.h"
 
@@ -39,12 +39,12 @@ static int close_file(int fd)
 #define sys_openat open_file
 #define sys_read   read_file
 #define sys_close  close_file
-#include "../../shim/reader.c"
+#include "base/lines.c"
 #undef sys_openat
 #undef sys_read
 #undef sys_close
 
-#include "proc.h"
+#include "holders/proc.h"
 
 /* The words of a line, as far as there are eight. */
 struct words {

@@ -1,10 +1,10 @@
 /* Lines of the log: whatever a message and a path hold, one write of one line, and where it goes.
  */
-#include "log.h"
+#include "helper/log.h"
 
-#include "append.h"
+#include "base/sys.h"
 #include "fuzz.h"
-#include "sys.h"
+#include "helper/append.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -50,7 +50,7 @@ static int poll_stderr(int fd, short events, uint64_t ns)
 #define sys_write write_line
 #define sys_fstat stat_stderr
 #define sys_poll  poll_stderr
-#include "../../shim/log.c"
+#include "helper/log.c"
 
 /* A log file without a file. */
 struct append {

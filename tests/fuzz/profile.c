@@ -1,5 +1,5 @@
 /* Names of stores' files: any list of profiles, any globs of directories, any path. */
-#include "profile.h"
+#include "config/profile.h"
 
 #include "fuzz.h"
 

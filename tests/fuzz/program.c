@@ -5,7 +5,7 @@ int settle_check_main(int argc, char **argv);
 #define main        settle_check_main
 #define printf(...) ((void)snprintf(said, sizeof said, __VA_ARGS__))
 static char said[8192];
-#include "../../shim/settle_check.c"
+#include "commands/settle_check.c"
 #undef printf
 #undef main
 

@@ -1,8 +1,8 @@
 /* SETTLE_RULES: each rule is read or complained about, and none is half read. */
-#include "rules.h"
+#include "config/rules.h"
 
+#include "base/glob.h"
 #include "fuzz.h"
-#include "glob.h"
 
 static unsigned complaints;
 static unsigned left_out; /* rules */

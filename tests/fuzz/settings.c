@@ -1,8 +1,8 @@
 /* The environment: every variable by itself, and all of them together. */
-#include "settings.h"
+#include "config/settings.h"
 
+#include "config/profile.h"
 #include "fuzz.h"
-#include "profile.h"
 
 #include <unistd.h>
 

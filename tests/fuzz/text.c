@@ -1,6 +1,6 @@
 /* Building lines of text: bounded and terminated whatever goes in; a path can be shown on one line.
  */
-#include "text.h"
+#include "base/text.h"
 
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 /* A -wal and a -shm with whatever in them. */
-#include "sys.h"
+#include "base/sys.h"
 
 #include "fuzz.h"
 
@@ -34,7 +34,7 @@ static int close_file(int fd)
 #define sys_openat open_file
 #define sys_pread  read_file
 #define sys_close  close_file
-#include "../../shim/wal.c"
+#include "commands/wal.c"
 
 enum { PAGE = 512, FRAMES_MOST = 64 };
 

@@ -1,9 +1,9 @@
 /* The budget under many threads: what is claimed at the same time never exceeds it, and nothing of
  * it is lost. */
-#include "budget.h"
+#include "track/budget.h"
 
 #include "race.h"
-#include "store.h"
+#include "track/store.h"
 
 enum { TOTAL = 1000000, CLAIMED_MOST = 60 };
 

@@ -1,9 +1,9 @@
 /* The list of live connections under many threads: each is taken out once, by who closes it, with
  * the SQLite and the store that it came with. */
-#include "connection.h"
+#include "track/connection.h"
 
+#include "base/sys.h"
 #include "race.h"
-#include "sys.h"
 
 #include <unistd.h>
 

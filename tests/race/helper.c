@@ -1,7 +1,7 @@
-/* Stands in for shim/helper.c where ThreadSanitizer watches: a thread of libc's instead of a raw
- * clone. It shares the program's descriptors, which harms nobody here: no program in this directory
- * holds a lock. */
-#include "helper.h"
+/* Stands in for shim/helper/helper.c where ThreadSanitizer watches: a thread of libc's instead of a
+ * raw clone. It shares the program's descriptors, which harms nobody here: no program in this
+ * directory holds a lock. */
+#include "helper/helper.h"
 
 #include "race.h"
 

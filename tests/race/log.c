@@ -1,6 +1,6 @@
 /* The log under many threads: whole lines, and one complaint about a file that cannot be written.
  */
-#include "log.h"
+#include "helper/log.h"
 
 #include "race.h"
 

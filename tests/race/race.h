@@ -13,7 +13,7 @@
 #ifndef SETTLE_RACE_H
 #define SETTLE_RACE_H
 
-#include "sys.h"
+#include "base/sys.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -1,9 +1,9 @@
 /* What is remembered of the real sqlite3_* functions, under many threads, while objects come and
  * go: with several copies of SQLite in the process, each caller gets the one of its own object. */
-#include "sqlite.h"
+#include "preload/sqlite.h"
 
+#include "preload/real.h"
 #include "race.h"
-#include "real.h"
 
 #include <limits.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The registry of stores and the table of descriptors under many threads. */
-#include "store.h"
+#include "track/store.h"
 
 #include "race.h"
 

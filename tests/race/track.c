@@ -1,11 +1,11 @@
 /* What the hooks ask for, on real files, from many threads: opens, copies and closes of the same
  * stores, files that become databases while they are open, waits, and the log of it all. */
-#include "track.h"
+#include "track/track.h"
 
-#include "block.h"
-#include "log.h"
+#include "base/sys.h"
+#include "helper/log.h"
 #include "race.h"
-#include "sys.h"
+#include "track/block.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
-#include "budget.h"
+#include "track/budget.h"
 
-#include "settings.h"
-#include "store.h"
+#include "config/settings.h"
+#include "track/store.h"
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
-#include "checkpoint.h"
+#include "commands/checkpoint.h"
 
+#include "commands/wal.h"
 #include "unit.h"
-#include "wal.h"
 
 TestSuite(checkpoint, .init = dir_begin, .fini = dir_end, .timeout = 30);
 

@@ -1,6 +1,6 @@
-#include "clock.h"
+#include "base/clock.h"
 
-#include "sys.h"
+#include "base/sys.h"
 #include "unit.h"
 
 static uint64_t ns(struct timespec t)

@@ -1,5 +1,5 @@
 /* What a descriptor is. */
-#include "descriptor.h"
+#include "base/descriptor.h"
 
 #include "unit.h"
 

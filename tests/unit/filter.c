@@ -1,6 +1,6 @@
-#include "filter.h"
+#include "helper/seccomp.h"
 
-#include "helper.h"
+#include "helper/helper.h"
 #include "unit.h"
 
 #include <errno.h>

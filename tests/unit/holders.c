@@ -1,4 +1,4 @@
-#include "holders.h"
+#include "holders/holders.h"
 
 #include "unit.h"
 

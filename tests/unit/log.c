@@ -1,4 +1,4 @@
-#include "log.h"
+#include "helper/log.h"
 
 #include "unit.h"
 

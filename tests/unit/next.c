@@ -1,6 +1,6 @@
 /* Finding functions behind a library by the tables of the ELF files, against what dlsym finds. The
  * program comes first of all, so everything is behind it. */
-#include "next.h"
+#include "base/elf_lookup.h"
 
 #include "unit.h"
 

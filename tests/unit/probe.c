@@ -1,6 +1,6 @@
-#include "probe.h"
+#include "wait/probe.h"
 
-#include "helper.h"
+#include "helper/helper.h"
 #include "unit.h"
 
 #include <errno.h>

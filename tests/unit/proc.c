@@ -1,4 +1,4 @@
-#include "proc.h"
+#include "holders/proc.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "reader.h"
+#include "base/lines.h"
 
 #include "unit.h"
 

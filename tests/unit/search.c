@@ -18,7 +18,7 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t most);
 size_t strspn(const char *s, const char *set);
 size_t strcspn(const char *s, const char *set);
-#include "../../shim/search.c"
+#include "base/string.c"
 #undef memchr
 #undef strchr
 #undef strrchr

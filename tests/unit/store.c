@@ -1,4 +1,4 @@
-#include "store.h"
+#include "track/store.h"
 
 #include "unit.h"
 

@@ -6,7 +6,7 @@
 #ifndef SETTLE_UNIT_H
 #define SETTLE_UNIT_H
 
-#include "sys.h"
+#include "base/sys.h"
 
 #include <criterion/criterion.h>
 #include <limits.h>

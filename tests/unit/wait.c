@@ -1,4 +1,4 @@
-#include "wait.h"
+#include "wait/wait.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "wal.h"
+#include "commands/wal.h"
 
 #include "unit.h"
 

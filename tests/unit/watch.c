@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "wait/watch.h"
 
 #include "unit.h"
 

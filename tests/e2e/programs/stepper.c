@@ -1,7 +1,7 @@
 /* stepper: runs the commands on its standard input, one a line, and answers each with the result,
  * errno as the call left it, and the nanoseconds that the call took. A, B: single letters that name
  * handles; then a path, a number or a word. */
-#include "sys.h"
+#include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>

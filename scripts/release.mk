@@ -1,0 +1,46 @@
+# What is installed, packed and shipped.
+
+.PHONY: install uninstall deb dist
+
+# Where make install puts what, below PREFIX.
+PKGCONFIG := lib/pkgconfig
+MAN1 := share/man/man1
+MAN7 := share/man/man7
+COMPLETIONS := share/bash-completion/completions
+SCRIPTS := settle settle-entrypoint settle-inject settle-report
+COMMANDS := $(SCRIPTS) settle-wait
+DESTINATION = $(DESTDIR)$(PREFIX)
+
+install: all
+	install -d $(addprefix $(DESTINATION)/, bin include lib/settle/report $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
+	install -m 755 $(SCRIPTS:%=scripts/%) $(B)/settle-wait $(DESTINATION)/bin/
+	install -m 644 $(wildcard scripts/report/*.*) $(DESTINATION)/lib/settle/report/
+	install -m 644 $(B)/libsettle.so $(DESTINATION)/lib/settle/
+	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTINATION)/lib/settle/
+	ln -sf settle/libsettle.so $(DESTINATION)/lib/libsettle.so
+	install -m 644 shim/settle.h $(DESTINATION)/include/
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/preload/link/settle.pc.in > $(DESTINATION)/$(PKGCONFIG)/settle.pc
+	install -m 644 $(COMMANDS:%=scripts/man/%.1) $(DESTINATION)/$(MAN1)/
+	sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|' scripts/man/libsettle.7 > $(DESTINATION)/$(MAN7)/libsettle.7
+	install -m 644 scripts/completion/settle $(DESTINATION)/$(COMPLETIONS)/
+	for command in $(filter-out settle,$(COMMANDS)); do \
+		ln -sf settle $(DESTINATION)/$(COMPLETIONS)/$$command || exit 1; done
+
+# The directories of others stay.
+uninstall:
+	rm -rf $(DESTINATION)/lib/settle
+	rm -f $(addprefix $(DESTINATION)/, include/settle.h lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN7)/libsettle.7) \
+		$(foreach command, $(COMMANDS), $(DESTINATION)/bin/$(command) $(DESTINATION)/$(MAN1)/$(command).1 \
+		$(DESTINATION)/$(COMPLETIONS)/$(command))
+
+deb: all
+	$(Q)sh scripts/debian/build $(abspath $(B)) $(VERSION)
+
+# What is committed, with the date of the commit: the same bytes wherever it is made.
+ARCHIVE = $(B)/settle-$(VERSION).tar.gz
+dist:
+	$(Q)test -z "$$(git status --porcelain --untracked-files=no)" \
+		|| { echo "dist: there are changes that are not committed" >&2; exit 1; }
+	$(Q)mkdir -p $(B)
+	$(Q)git -c tar.umask=0022 archive --prefix=settle-$(VERSION)/ HEAD | gzip -n9 > $(ARCHIVE)
+	@echo $(ARCHIVE)

@@ -1,0 +1,21 @@
+/* What an open descriptor is: its name, its file, whether that is a database. Questions to the
+ * kernel that leave the descriptor as it is. */
+#ifndef SETTLE_DESCRIPTOR_H
+#define SETTLE_DESCRIPTOR_H
+
+#include "base/identity.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+/* The kernel's name for the open file: absolute, without symbolic links. "" without /proc. */
+void descriptor_path(int fd, char *out, size_t size);
+
+/* The same in a helper, whose table is not that of the process. */
+void descriptor_path_in_helper(int fd, char *out, size_t size);
+
+/* Whether it begins as a database does. The file position stays where it is. */
+bool descriptor_is_database(int fd, const struct stat *st);
+
+#endif

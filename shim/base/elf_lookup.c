@@ -1,0 +1,241 @@
+#include "base/elf_lookup.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Of this library, where it is one. */
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden"), weak));
+
+/* A library's tables; those that it lacks are NULL. */
+struct tables {
+    uintptr_t base;
+    const ElfW(Sym) * symbols;
+    const char *strings;
+    const ElfW(Half) * versions;
+    const uint32_t *gnu;  /* DT_GNU_HASH */
+    const uint32_t *sysv; /* DT_HASH */
+};
+
+struct wanted {
+    const char *name;
+    uint32_t hash; /* of the GNU table */
+    void **function;
+    bool found;
+};
+
+enum { WANTED_MOST = 64 };
+
+struct search {
+    struct wanted wanted[WANTED_MOST];
+    size_t count;
+    size_t missing;
+    size_t set;
+    bool behind; /* this library, which has been passed or needs not be */
+};
+
+/* glibc has moved the addresses in this table by the library's base already, musl and the kernel's
+ * own library have not. */
+static const void *at(const struct tables *t, uintptr_t address)
+{
+    return (const void *)(address < t->base ? address + t->base : address);
+}
+
+static void read_tables(struct tables *t, const ElfW(Dyn) * dynamic)
+{
+    for (const ElfW(Dyn) *d = dynamic; d->d_tag != DT_NULL; d++) {
+        switch (d->d_tag) {
+        case DT_SYMTAB:
+            t->symbols = at(t, d->d_un.d_ptr);
+            break;
+        case DT_STRTAB:
+            t->strings = at(t, d->d_un.d_ptr);
+            break;
+        case DT_VERSYM:
+            t->versions = at(t, d->d_un.d_ptr);
+            break;
+        case DT_GNU_HASH:
+            t->gnu = at(t, d->d_un.d_ptr);
+            break;
+        case DT_HASH:
+            t->sysv = at(t, d->d_un.d_ptr);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static bool is_defined(const ElfW(Sym) * s)
+{
+    unsigned binding = ELF64_ST_BIND(s->st_info);
+    return s->st_shndx != SHN_UNDEF && s->st_value != 0 &&
+           (binding == STB_GLOBAL || binding == STB_WEAK);
+}
+
+/* A name that has several versions is what its default version says; the others are marked by the
+ * highest bit. */
+static bool is_hidden(const struct tables *t, uint32_t i)
+{
+    return t->versions != NULL && (t->versions[i] & 0x8000) != 0;
+}
+
+static const ElfW(Sym) * match(const struct tables *t, uint32_t i, const char *name)
+{
+    const ElfW(Sym) *s = &t->symbols[i];
+    return is_defined(s) && !is_hidden(t, i) && strcmp(t->strings + s->st_name, name) == 0 ? s
+                                                                                           : NULL;
+}
+
+/* Numbers of buckets and of words of the filter, the first symbol, and the filter's shift; then the
+ * filter, the buckets, and a hash of each symbol, whose lowest bit ends its bucket. Most libraries
+ * lack most names, and the filter says so. */
+static const ElfW(Sym) * find_gnu(const struct tables *t, const struct wanted *w)
+{
+    const uint32_t buckets = t->gnu[0], first = t->gnu[1], words = t->gnu[2], shift = t->gnu[3];
+    const ElfW(Addr) *filter = (const void *)(t->gnu + 4);
+    const uint32_t *bucket = (const void *)(filter + words);
+    const uint32_t *hashes = bucket + buckets;
+    const uint32_t bits = 8 * sizeof *filter;
+    const uint32_t h = w->hash;
+    ElfW(Addr) word = filter[h / bits & (words - 1)];
+    if (buckets == 0 || (word >> h % bits & word >> (h >> shift) % bits & 1) == 0)
+        return NULL;
+    for (uint32_t i = bucket[h % buckets]; i >= first; i++) {
+        const ElfW(Sym) *s = ((hashes[i - first] ^ h) | 1) == 1 ? match(t, i, w->name) : NULL;
+        if (s != NULL || (hashes[i - first] & 1) != 0)
+            return s;
+    }
+    return NULL;
+}
+
+static uint32_t sysv_hash(const char *name)
+{
+    uint32_t h = 0;
+    for (; *name != '\0'; name++) {
+        h = (h << 4) + (unsigned char)*name;
+        h = (h ^ (h >> 24 & 0xf0)) & 0x0fffffff;
+    }
+    return h;
+}
+
+/* Numbers of buckets and of symbols; then the buckets, and the next of each symbol. */
+static const ElfW(Sym) * find_sysv(const struct tables *t, const struct wanted *w)
+{
+    const uint32_t buckets = t->sysv[0];
+    const uint32_t *bucket = t->sysv + 2;
+    const uint32_t *next = bucket + buckets;
+    if (buckets == 0)
+        return NULL;
+    for (uint32_t i = bucket[sysv_hash(w->name) % buckets]; i != STN_UNDEF; i = next[i]) {
+        const ElfW(Sym) *s = match(t, i, w->name);
+        if (s != NULL)
+            return s;
+    }
+    return NULL;
+}
+
+/* A function that is chosen when it is asked for (STT_GNU_IFUNC) is for dlsym. */
+static bool is_function(const ElfW(Sym) * s)
+{
+    return s->st_shndx != SHN_ABS && ELF64_ST_TYPE(s->st_info) == STT_FUNC;
+}
+
+static void find_in(const struct tables *t, struct search *search)
+{
+    if (t->symbols == NULL || t->strings == NULL || (t->gnu == NULL && t->sysv == NULL))
+        return;
+    for (size_t i = 0; i < search->count; i++) {
+        struct wanted *w = &search->wanted[i];
+        if (w->found)
+            continue;
+        const ElfW(Sym) *s = t->gnu != NULL ? find_gnu(t, w) : find_sysv(t, w);
+        if (s == NULL)
+            continue;
+        w->found = true;
+        search->missing--;
+        if (!is_function(s))
+            continue;
+        *w->function = (void *)(t->base + s->st_value);
+        search->set++;
+    }
+}
+
+static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    struct search *search = argument;
+    struct tables t = {.base = info->dlpi_addr};
+    const ElfW(Dyn) *dynamic = NULL;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+    if (dynamic == _DYNAMIC) {
+        search->behind = true;
+    } else if (search->behind && dynamic != NULL) {
+        read_tables(&t, dynamic);
+        find_in(&t, search);
+    }
+    return search->missing == 0;
+}
+
+/* Returns the name's end. */
+static const char *gnu_hash(const char *name, uint32_t *hash)
+{
+    uint32_t h = 5381;
+    for (; *name != '\0'; name++)
+        h = h * 33 + (unsigned char)*name;
+    *hash = h;
+    return name;
+}
+
+static void begin(struct search *search, bool behind)
+{
+    search->count = search->missing = search->set = 0;
+    search->behind = behind;
+}
+
+/* Returns the name's end. */
+static const char *want(struct search *search, const char *name, void **function)
+{
+    struct wanted *w = &search->wanted[search->count++];
+    *w = (struct wanted){.name = name, .function = function};
+    search->missing++;
+    return gnu_hash(name, &w->hash);
+}
+
+size_t next_find(const char *names, void **functions, size_t count)
+{
+    struct search search;
+    begin(&search, false);
+    for (size_t i = 0; i < count && i < WANTED_MOST; i++)
+        names = want(&search, names, &functions[i]) + 1;
+    dl_iterate_phdr(look_at, &search);
+    return search.set;
+}
+
+void *next_find_in_image(const void *image, const char *name)
+{
+    const ElfW(Ehdr) *header = image;
+    const ElfW(Phdr) *segments = (const void *)((const char *)image + header->e_phoff);
+    struct dl_phdr_info info = {
+        .dlpi_addr = (ElfW(Addr))image, .dlpi_phdr = segments, .dlpi_phnum = header->e_phnum};
+    void *function = NULL;
+    struct search search;
+    begin(&search, true);
+    want(&search, name, &function);
+    look_at(&info, sizeof info, &search);
+    return function;
+}
+
+void *next_find_anywhere(const char *name)
+{
+    void *function = NULL;
+    struct search search;
+    begin(&search, true);
+    want(&search, name, &function);
+    dl_iterate_phdr(look_at, &search);
+    return function;
+}

@@ -1,0 +1,116 @@
+# The library and the commands. A room of shim/ is a folder, and an archive of objects: what a program
+# is linked from shows what it may call.
+
+# From the ground up: a room may call those before it (`make lint` reads the includes).
+ROOMS := base config holders wait helper track preload
+# Beside them, on the rooms up to wait; each of these has a main function.
+COMMANDS_MAIN := settle_wait settle_run settle_check
+
+sources_of = $(wildcard shim/$(1)/*.c shim/$(1)/*.S)
+# $(call objects,KIND,ROOM): what is made of a room's sources
+objects = $(patsubst shim/%,$(B)/$(1)/%.o,$(basename $(call sources_of,$(2))))
+archives = $(patsubst %,$(B)/$(1)/%.a,$(2))
+
+# libc's own functions, for the library alone.
+LIBRARY_ONLY := base/string
+LIBRARY_OBJECTS := $(foreach room,$(ROOMS),$(call objects,pic,$(room)))
+LIBRARY_ARCHIVES := $(call archives,pic,$(ROOMS))
+
+# What the tests link: every module that has no hook of libc in it, or of the commands no main function.
+# Whoever needs a room names those below it, too, and an archive comes before those that it calls.
+WAIT_ARCHIVES := $(call archives,obj,wait holders config base)
+MODULE_ARCHIVES := $(call archives,obj,commands track helper) $(WAIT_ARCHIVES)
+
+# The two archives of a room: pic is what the library is made of, obj the commands and the tests.
+define room_rules
+$(B)/pic/$(1).a: $$(call objects,pic,$(1))
+$(B)/obj/$(1).a: $$(filter-out $(LIBRARY_ONLY:%=$(B)/obj/%.o) $(COMMANDS_MAIN:%=$(B)/obj/commands/%.o),$$(call objects,obj,$(1)))
+endef
+$(foreach room,$(ROOMS) commands,$(eval $(call room_rules,$(room))))
+
+$(B)/%.a:
+	$(say) AR $@
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The library needs libc by name and without versions, so that one file serves every libc: glibc takes the
+# oldest version of each symbol, and musl takes itself for it (shim/README.md).
+STUB := $(B)/stub/libc.so.6
+
+# gcc's functions for atomic operations ask libc for the processor's features by a name that musl lacks.
+ifneq ($(filter aarch64%,$(shell $(CC) -dumpmachine)),)
+PIC := -mno-outline-atomics
+endif
+
+$(B)/libsettle.so: $(LIBRARY_ARCHIVES) $(B)/made/export.map $(STUB)
+	$(say) LINK $@
+	$(Q)$(CC) -shared -nostdlib $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,-z,defs -Wl,--hash-style=both \
+		-Wl,-z,noseparate-code -Wl,--sort-section=name \
+		-Wl,--version-script=$(B)/made/export.map -Wl,-soname,libsettle.so -o $@ \
+		-Wl,--whole-archive $(LIBRARY_ARCHIVES) -Wl,--no-whole-archive $(STUB)
+
+$(STUB): shim/preload/link/stub.S shim/preload/link/imports.h Makefile
+	$(say) STUB $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -nostdlib -Ishim -Wl,-soname,$(@F) -o $@ $<
+
+link = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
+	$(say) LINK $@
+	$(link) -ldl
+
+$(B)/settle-run: $(B)/obj/commands/settle_run.o
+	$(say) LINK $@
+	$(link)
+
+$(B)/settle-check: $(B)/obj/commands/settle_check.o $(B)/obj/base.a
+	$(say) LINK $@
+	$(link)
+
+# The programs for images of another libc: without a loader, and so without libsqlite3.
+.PHONY: static
+static: ## the commands, linked statically, for images of another libc
+static: $(addprefix $(B)/static/, settle-wait settle-run settle-check)
+$(B)/static/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/static/checkpoint.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
+$(B)/static/settle-run: $(B)/obj/commands/settle_run.o
+$(B)/static/settle-check: $(B)/obj/commands/settle_check.o $(B)/obj/base.a
+$(B)/static/settle-%:
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/static/%.o: shim/commands/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -DSETTLE_STATIC -c -o $@ $<
+
+# The exports, and the places of two pointers that assembly reads, come from the one table of symbols.
+$(B)/made/export.map: shim/preload/link/export.map.in shim/preload/symbols.h Makefile
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x c -Ishim $< -o $@
+
+$(B)/made/preload/offsets.h: shim/preload/link/offsets.c shim/preload/real.h shim/preload/symbols.h Makefile
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -U_FORTIFY_SOURCE -Ishim -std=gnu11 -S -o - $< \
+		| sed -n 's/^.*#offset \([A-Z_]*\) \([0-9]*\).*/#define \1 \2/p' > $@
+
+$(B)/pic/preload/tail_calls.o $(B)/obj/preload/tail_calls.o: $(B)/made/preload/offsets.h
+$(B)/pic/base/string.o: PIC += -fno-builtin
+
+$(B)/pic/%.o: shim/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -fno-plt $(PIC) -fvisibility=hidden -c -o $@ $<
+
+$(B)/obj/%.o: shim/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(B)/pic/%.o $(B)/obj/%.o: shim/%.S
+	$(say) AS $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<

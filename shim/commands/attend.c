@@ -1,0 +1,124 @@
+#include "commands/attend.h"
+
+#include "base/sys.h"
+#include "commands/progress.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t caught;
+
+static void catch (int number)
+{
+    caught = number;
+}
+
+/* What is ignored stays ignored: the program runs in the background, or under nohup. */
+static void catch_signals(sigset_t *before)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction now;
+        struct sigaction ours = {.sa_handler = catch};
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            sigaction(numbers[i], &ours, NULL);
+            sigaddset(&set, numbers[i]);
+        }
+    }
+    sigprocmask(SIG_BLOCK, &set, before);
+}
+
+/* By the signal itself, so that whoever waits for us knows. */
+static void end_by(int number, pid_t child, const sigset_t *mask)
+{
+    kill(child, SIGKILL);
+    signal(number, SIG_DFL);
+    raise(number);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* The first deadline of all that are later than the last. */
+static uint64_t deadline_after(const struct target *targets, unsigned n, uint64_t last)
+{
+    uint64_t next = UINT64_MAX;
+    for (unsigned i = 0; i < n; i++)
+        if (targets[i].located && targets[i].deadline > last && targets[i].deadline < next)
+            next = targets[i].deadline;
+    return next;
+}
+
+/* Those with the first deadline first, so that nobody's time is spent on one that has more.
+ * current: the number of the target that is waited for, for the parent to see. */
+static void wait_for_all(struct target *targets, unsigned n, _Atomic unsigned *current)
+{
+    uint64_t deadline = 0;
+    while ((deadline = deadline_after(targets, n, deadline)) != UINT64_MAX)
+        for (unsigned i = 0; i < n; i++) {
+            if (!targets[i].located || targets[i].deadline != deadline)
+                continue;
+            atomic_store(current, i);
+            target_wait(&targets[i], deadline);
+        }
+}
+
+/* Until the child has answered, or has ended without one. */
+static bool await_answer(int answer, pid_t child, const struct target *targets,
+                         const _Atomic unsigned *current)
+{
+    const struct timespec interval = {.tv_nsec = 100000000};
+    const bool shown = progress_wanted();
+    struct pollfd entry = {.fd = answer, .events = POLLIN};
+    sigset_t before;
+    int ready;
+    catch_signals(&before);
+    while ((ready = ppoll(&entry, 1, shown ? &interval : NULL, &before)) <= 0) {
+        if (caught != 0) {
+            progress_erase();
+            end_by(caught, child, &before);
+        }
+        if (ready == 0)
+            progress_draw(&targets[atomic_load(current)]);
+    }
+    progress_erase();
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    char byte;
+    return read(answer, &byte, 1) == 1;
+}
+
+/* A process that has set an inotify watch takes 5 to 24 ms to end (watch.c). So a child does the
+ * waiting and says when it is done, and ends when it ends, with nothing of ours open any more. No
+ * signal but the one at the parent's end concerns it. */
+void vigil(struct target *targets, unsigned n)
+{
+    int answer[2] = {-1, -1};
+    _Atomic unsigned *current =
+        mmap(NULL, sizeof *current, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic unsigned alone;
+    pid_t child = current == MAP_FAILED || pipe2(answer, O_CLOEXEC) < 0 ? -1 : fork();
+    if (child < 0) {
+        wait_for_all(targets, n, &alone);
+        return;
+    }
+    if (child == 0) {
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        wait_for_all(targets, n, current);
+        close(0);
+        close(1);
+        close(2);
+        _exit(write(answer[1], "", 1) == 1 ? 0 : 1);
+    }
+    close(answer[1]);
+    if (!await_answer(answer[0], child, targets, current))
+        fprintf(stderr, "settle-wait: the process that did the waiting was ended from outside\n");
+    close(answer[0]);
+}

@@ -1,0 +1,78 @@
+#include "commands/progress.h"
+
+#include "base/sys.h"
+
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static bool drawn;
+
+bool progress_wanted(void)
+{
+    return isatty(STDERR_FILENO) == 1;
+}
+
+/* To look for the holders takes milliseconds, so that is done once a second. Without /proc/locks,
+ * which would take a lock of the whole machine each time. */
+static const struct holders *holders_of(const struct target *t)
+{
+    static struct holder list[16];
+    static struct holders found = {.list = list, .room = sizeof list / sizeof list[0]};
+    static const char *of;
+    static uint64_t asked;
+    uint64_t now = sys_now();
+    if (of == t->given && now - asked < 1000000000u)
+        return &found;
+    const struct holders_question question = {.path = t->request.path,
+                                              .sidecars = true,
+                                              .until = t->request.until,
+                                              .deadline = now + wait_naming_limit};
+    of = t->given;
+    holders_find(&found, &question, NULL);
+    asked = sys_now();
+    return &found;
+}
+
+static size_t columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* Cuts a line at a width, not within a character of UTF-8. */
+static void cut(struct text *line, size_t width)
+{
+    if (line->length < width)
+        return;
+    line->length = width - 1;
+    while (line->length > 0 && ((unsigned char)line->data[line->length] & 0xc0) == 0x80)
+        line->length--;
+}
+
+void progress_draw(const struct target *t)
+{
+    static const char start[] = "\r\033[K";
+    char buffer[PATH_MAX + 1024];
+    uint64_t now = sys_now();
+    const struct holders *found = holders_of(t);
+    struct text line = text_in(buffer, sizeof buffer);
+    text_seconds(&line, now < t->deadline ? t->deadline - now : 0);
+    text_str(&line, " left, waiting for ");
+    text_path(&line, t->given);
+    if (found->count > 0) {
+        text_str(&line, ", held by ");
+        holders_describe(&line, found);
+    }
+    cut(&line, columns());
+    drawn = true;
+    struct iovec parts[] = {{(void *)(uintptr_t)start, sizeof start - 1}, {line.data, line.length}};
+    (void)!writev(STDERR_FILENO, parts, 2);
+}
+
+void progress_erase(void)
+{
+    if (drawn)
+        (void)!write(STDERR_FILENO, "\r\033[K", 4);
+    drawn = false;
+}

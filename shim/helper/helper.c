@@ -1,0 +1,315 @@
+#include "helper/helper.h"
+
+#include "base/sys.h"
+#include "helper/seccomp.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* Room for the path buffers of wait.c, several times over. Untouched pages cost nothing. */
+enum { STACK_SIZE = 128 * 1024 };
+
+enum { PAGE = 4096 };
+
+/* The first page, which a fork empties: a fork child that a signal handler made has no helper to
+ * wait for. The request behind it stays, since that handler may have interrupted whoever reads it.
+ */
+struct helper {
+    size_t mapped;
+    _Atomic uint32_t alive; /* the kernel clears it and wakes us when the thread has ended */
+    bool abandoned;
+    bool filtered;     /* a process of its own */
+    atomic_bool ended; /* rather than killed */
+    int error;
+    void (*work)(void *request);
+};
+
+/* spawn.S: clone or clone3 with these arguments, and a stack with the function to call and its
+ * argument on top. Returns the new thread's id or -errno. */
+long settle_spawn(long number, unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+                  unsigned long e);
+
+/* The last one that was given back: its pages are there already, which halves the cost of a close.
+ */
+static struct helper *_Atomic spare;
+
+static void give_back(struct helper *h)
+{
+    h = atomic_exchange(&spare, h);
+    if (h != NULL)
+        sys_munmap(h, h->mapped);
+}
+
+struct helper *helper_new(size_t size)
+{
+    size_t mapped = (PAGE + size + STACK_SIZE + PAGE - 1) & ~(size_t)(PAGE - 1);
+    struct helper *h = atomic_exchange(&spare, NULL);
+    if (h != NULL && h->mapped >= mapped) {
+        memset(helper_request(h), 0, size);
+        return h;
+    }
+    if (h != NULL && h->mapped > 0)
+        sys_munmap(h, h->mapped);
+    h = sys_mmap(mapped);
+    if (h != NULL) {
+        sys_madvise(h, PAGE, MADV_WIPEONFORK);
+        h->mapped = mapped;
+    }
+    return h;
+}
+
+void *helper_request(struct helper *h)
+{
+    return (char *)h + PAGE;
+}
+
+/* A filter that kills with SIGSYS would have the shared memory written to a core file. 1 is the
+ * limit that also keeps a program from being started for it (core(5)). */
+static void forbid_core_file(void)
+{
+    const struct rlimit limit = {1, 1};
+    sys_call(SYS_prlimit64, 0, RLIMIT_CORE, (long)&limit, 0, 0, 0);
+}
+
+/* unshare(CLONE_FILES) is no substitute for close_range: it copies every descriptor first, which
+ * keeps the program's pipes and sockets open for as long as the helper lives, and Docker's seccomp
+ * profile refuses it. */
+static void helper_main(void *argument)
+{
+    struct helper *h = argument;
+    if (h->filtered)
+        forbid_core_file();
+    int result = sys_close_range(0, ~0u, CLOSE_RANGE_UNSHARE);
+    if (result < 0)
+        h->error = -result;
+    else
+        h->work(helper_request(h));
+    atomic_store(&h->ended, true);
+}
+
+/* What the new thread takes from the top of its stack. */
+struct entry {
+    void (*function)(void *argument);
+    void *argument;
+};
+
+static struct entry *stack_of(struct helper *h)
+{
+    struct entry *top = (struct entry *)((char *)h + h->mapped) - 1;
+    *top = (struct entry){helper_main, h};
+    return top;
+}
+
+static long clone_helper(struct helper *h, unsigned long flags)
+{
+    unsigned long id = (unsigned long)&h->alive;
+    unsigned long stack = (unsigned long)stack_of(h);
+#if defined(__x86_64__)
+    return settle_spawn(SYS_clone, flags, stack, id, id, 0);
+#else /* the last two the other way round (clone(2), "C library/kernel differences") */
+    return settle_spawn(SYS_clone, flags, stack, id, 0, id);
+#endif
+}
+
+static long clone3_helper(struct helper *h, unsigned long flags)
+{
+    const struct { /* struct clone_args of clone(2), its first version */
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } arguments = {
+        .flags = flags,
+        .child_tid = (uint64_t)&h->alive,
+        .parent_tid = (uint64_t)&h->alive,
+        .stack = (uint64_t)((char *)h + h->mapped - STACK_SIZE),
+        .stack_size = STACK_SIZE - sizeof(struct entry),
+    };
+    stack_of(h);
+    return settle_spawn(SYS_clone3, (unsigned long)&arguments, sizeof arguments, 0, 0, 0);
+}
+
+static long spawn(struct helper *h, enum filter_clone clone)
+{
+    const unsigned long common =
+        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID;
+    const unsigned long thread = CLONE_THREAD | CLONE_SIGHAND | CLONE_SYSVSEM;
+    if (!h->filtered)
+        return clone_helper(h, common | thread);
+    long id = clone == FILTER_CLONE_AS_LIBC ? clone3_helper(h, common) : -ENOSYS;
+    return id == -ENOSYS ? clone_helper(h, common) : id;
+}
+
+/* Helpers that are processes of their own. Each is entered when it is made and taken out when it is
+ * reaped: by whoever waited for it, or, where that was left by longjmp, by a later one. */
+enum { PROCESSES = 64 };
+static _Atomic int processes[PROCESSES];
+
+static void enter_process(int id)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        int none = 0;
+        if (atomic_compare_exchange_strong(&processes[i], &none, id))
+            return;
+    }
+}
+
+/* A process without an exit signal is no child for the program's own waits (wait(2), __WCLONE). */
+static void reap(int id, int options)
+{
+    long result;
+    while ((result = sys_call(SYS_wait4, id, 0, (long)__WCLONE | options, 0, 0, 0)) == -EINTR)
+        ;
+    for (int i = 0; result != 0 && i < PROCESSES; i++) {
+        int expected = id;
+        atomic_compare_exchange_strong(&processes[i], &expected, 0);
+    }
+}
+
+static void reap_left_ones(void)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        int id = atomic_load(&processes[i]);
+        if (id != 0)
+            reap(id, WNOHANG);
+    }
+}
+
+/* The helper inherits the mask: a signal for the process is then never handled on its small stack.
+ * Nor can a handler fork any more between the look at the owner and the new thread. */
+static long start(struct helper *h, enum filter_clone clone)
+{
+    const sys_sigset all = ~0ull;
+    sys_sigset old;
+    sys_sigmask(SIG_SETMASK, &all, &old);
+    long id = -ESRCH;
+    if (h->mapped > 0) {
+        h->error = 0;
+        atomic_store(&h->ended, false);
+        atomic_store(&h->alive, 1);
+        id = spawn(h, clone);
+        if (h->filtered && id > 0)
+            enter_process((int)id);
+    }
+    sys_sigmask(SIG_SETMASK, &old, NULL);
+    return id;
+}
+
+/* Waits until the kernel has cleared `alive` at the helper's end. False if the deadline is past. */
+static bool join(struct helper *h, uint64_t deadline)
+{
+    const struct timespec until = sys_timespec(deadline);
+    for (uint32_t alive; (alive = atomic_load(&h->alive)) != 0;) {
+        /* FUTEX_WAIT_BITSET takes an absolute monotonic time; not private, as the kernel's wake-up
+         * at a thread's end is not */
+        long result = sys_call(SYS_futex, (long)&h->alive, FUTEX_WAIT_BITSET, alive, (long)&until,
+                               0, (long)FUTEX_BITSET_MATCH_ANY);
+        if (result == -ETIMEDOUT && atomic_load(&h->alive) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Threads that have done their work and are still among those of the process: the kernel says that
+ * a thread has ended before it closes its files, and to close a watch takes it milliseconds. */
+enum { ENDED = 32 };
+static _Atomic int ended[ENDED];
+
+static bool is_there(int id)
+{
+    return sys_call(SYS_tgkill, sys_getpid(), id, 0, 0, 0, 0) == 0;
+}
+
+/* In one system call instead of two; that a thread of another process has its number does no harm
+ * here. */
+static bool is_anywhere(int id)
+{
+    return sys_call(SYS_tkill, id, 0, 0, 0, 0, 0) != -ESRCH;
+}
+
+static void enter_ended(int id)
+{
+    for (int i = 0; i < ENDED; i++) {
+        int old = atomic_load(&ended[i]);
+        if ((old == 0 || !is_anywhere(old)) && atomic_compare_exchange_strong(&ended[i], &old, id))
+            return;
+    }
+}
+
+static unsigned count_ended(void)
+{
+    unsigned count = 0;
+    for (int i = 0; i < ENDED; i++) {
+        int id = atomic_load(&ended[i]);
+        count += id != 0 && is_there(id);
+    }
+    return count;
+}
+
+/* Looked at until it stays the same, since one may go between the two counts. */
+bool helper_other_threads(void)
+{
+    unsigned gone = count_ended();
+    for (int i = 0; i < 10; i++) {
+        unsigned threads = sys_threads();
+        unsigned now = count_ended();
+        if (now == gone)
+            return threads > 1 + gone;
+        gone = now;
+    }
+    return true;
+}
+
+int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
+{
+    const enum filter_clone clone = filter_is_on() ? filter_clone() : FILTER_CLONE_PASSES;
+    if (clone == FILTER_CLONE_IN_DOUBT)
+        return ENOTSUP;
+    h->filtered = filter_is_on();
+    h->work = work;
+    if (h->filtered)
+        reap_left_ones();
+    long id = start(h, clone);
+    if (id < 0)
+        return (int)-id;
+    bool joined = join(h, deadline);
+    if (h->mapped == 0)
+        return ESRCH;
+    if (!joined) {
+        h->abandoned = true;
+        return ETIMEDOUT;
+    }
+    if (h->filtered)
+        reap((int)id, 0);
+    else
+        enter_ended((int)id);
+    return atomic_load(&h->ended) ? h->error : ECANCELED;
+}
+
+/* It is entered among the ended ones at once: the end of the process waits for no such thread. */
+int helper_begin(struct helper *h, void (*work)(void *))
+{
+    if (filter_is_on())
+        return ENOTSUP;
+    h->filtered = false;
+    h->work = work;
+    long id = start(h, FILTER_CLONE_PASSES);
+    if (id < 0)
+        return (int)-id;
+    enter_ended((int)id);
+    return 0;
+}
+
+bool helper_is_running(const struct helper *h)
+{
+    return atomic_load(&h->alive) != 0;
+}
+
+void helper_free(struct helper *h)
+{
+    if (!h->abandoned && h->mapped > 0)
+        give_back(h);
+}

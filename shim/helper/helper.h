@@ -1,0 +1,56 @@
+/* A helper thread with a descriptor table of its own.
+ *
+ * POSIX locks belong to the pair of inode and descriptor table: when a process closes any
+ * descriptor of a file, all its locks on that file are gone (fcntl(2), "Record locks"). A library
+ * that opened and closed the database to look at it would silently unlock the program's own
+ * connections. The helper therefore leaves the program's table before it opens anything: its closes
+ * drop nothing, its descriptors take no number of the program's, and it sees the program's locks as
+ * those of somebody else.
+ *
+ * The thread is made by a raw clone: no stack from malloc, no thread-local storage, no entry in
+ * libc's lists, all signals blocked. So it can be made on any close, even in a signal handler.
+ *
+ * Under a seccomp filter it is a process that shares the memory instead of a thread (seccomp.h).
+ */
+#ifndef SETTLE_HELPER_H
+#define SETTLE_HELPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct helper;
+
+/* A helper with room for a request of `size` bytes, zeroed; NULL if the kernel gives no memory. */
+struct helper *helper_new(size_t size);
+
+/* The request's memory. */
+void *helper_request(struct helper *h);
+
+/* Runs work(request) in a thread with an empty descriptor table and waits until it has ended or the
+ * deadline (sys_now) is past. Signal handlers of the caller run during the wait, and the wait goes
+ * on. Keeps errno. Returns 0, or
+ *   ETIMEDOUT        the deadline is past;
+ *   EAGAIN, ENOMEM   no thread could be made;
+ *   ENOSYS, EPERM    no thread or no close_range (Linux before 5.9, or a filter);
+ *   ENOTSUP          not tried, since a filter may kill the program for it;
+ *   ECANCELED        a filter killed the helper;
+ *   ESRCH            this is a fork child of the caller, made in a signal handler. */
+int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline);
+
+/* Begins work(request) in such a thread and does not wait for it. Returns 0, or an error as
+ * helper_run has them; ENOTSUP under a filter. */
+int helper_begin(struct helper *h, void (*work)(void *request));
+
+/* Whether its thread has not ended; until then the memory is the thread's. */
+bool helper_is_running(const struct helper *h);
+
+/* Whether this process has threads besides the caller; helpers that have ended, or were begun, are
+ * none. False without /proc. */
+bool helper_other_threads(void);
+
+/* Gives the memory back, unless a helper that overran its deadline still uses it: that memory is
+ * left to it. */
+void helper_free(struct helper *h);
+
+#endif

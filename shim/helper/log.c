@@ -1,0 +1,165 @@
+#include "helper/log.h"
+
+#include "base/descriptor.h"
+#include "base/sys.h"
+#include "helper/append.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static enum log_level wanted = LOG_OFF;
+static char log_file[PATH_MAX] SYS_SELDOM_TOUCHED;
+static const char *log_path = "";
+static struct stat stderr_at_start;
+static bool stderr_was_open;
+static atomic_bool log_path_broken;
+
+/* Someone may have meant well with 2<>database. */
+static bool stderr_is_store(void)
+{
+    char path[PATH_MAX];
+    if (!S_ISREG(stderr_at_start.st_mode))
+        return false;
+    descriptor_path(2, path, sizeof path);
+    return append_would_harm(2, path);
+}
+
+void log_start(enum log_level level, const char *file)
+{
+    wanted = level;
+    log_path = "";
+    if (file[0] != '\0' && str_copy(log_file, sizeof log_file, file))
+        log_path = log_file;
+    stderr_was_open = sys_fstat(2, &stderr_at_start) == 0 && !stderr_is_store();
+}
+
+bool log_wants(enum log_level level)
+{
+    return level <= wanted;
+}
+
+void log_begin(struct log_line *line, enum log_level level)
+{
+    static const char *const names[] = {"", "warning: ", "", "debug: "};
+    line->level = level;
+    line->text = text_in(line->buffer, sizeof line->buffer - 1); /* room for the newline */
+    text_str(&line->text, "settle[");
+    text_int(&line->text, sys_getpid());
+    text_str(&line->text, "]: ");
+    text_str(&line->text, names[level]);
+}
+
+/* The program may have closed descriptor 2 and got the number again for a database: a message
+ * written there would destroy it. So 2 is used only while it is the file that it was at start. */
+static bool stderr_is_ours(struct stat *now)
+{
+    return stderr_was_open && sys_fstat(2, now) == 0 && now->st_dev == stderr_at_start.st_dev &&
+           now->st_ino == stderr_at_start.st_ino && now->st_rdev == stderr_at_start.st_rdev;
+}
+
+/* Whether a line can be written without blocking. A regular file always takes it, and is not asked,
+ * since ppoll needs a descriptor limit above 0. */
+static bool stderr_is_ready(void)
+{
+    struct stat now;
+    return stderr_is_ours(&now) && (S_ISREG(now.st_mode) || sys_poll(2, POLLOUT, 0) > 0);
+}
+
+static sys_sigset signal_set(int signal)
+{
+    return 1ull << (signal - 1);
+}
+
+/* The signal that a failed write has raised (write(2)). */
+static sys_sigset raised_by(long result)
+{
+    return result == -EPIPE ? signal_set(SIGPIPE) : result == -EFBIG ? signal_set(SIGXFSZ) : 0;
+}
+
+/* A reader that went away, a limit of file sizes, or a terminal that stops background output must
+ * not do to the program what the program did not ask for: their signals are held back for this one
+ * write, and taken away if the write raised them. */
+static void write_stderr(const char *data, size_t length)
+{
+    if (!stderr_is_ready())
+        return;
+    const sys_sigset held = signal_set(SIGPIPE) | signal_set(SIGXFSZ) | signal_set(SIGTTOU);
+    sys_sigset old;
+    sys_sigset pending = 0;
+    sys_sigmask(SIG_BLOCK, &held, &old);
+    sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
+    sys_sigset raised = raised_by(sys_write(2, data, length)) & ~pending;
+    if (raised != 0) {
+        struct timespec at_once = {0, 0};
+        sys_call(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&at_once, sizeof(sys_sigset), 0, 0);
+    }
+    sys_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static int append_to_file(const char *data, size_t length)
+{
+    struct append *a = append_new(length);
+    if (a == NULL)
+        return ENOMEM;
+    memcpy(append_buffer(a), data, length);
+    return append_line(a, log_path, length);
+}
+
+/* Puts the newline in the room that log_begin left for it; returns the length with it. */
+static size_t end_line(struct text *t)
+{
+    t->data[t->length] = '\n';
+    return t->length + 1;
+}
+
+void log_end(struct log_line *line)
+{
+    struct text *t = &line->text;
+    size_t length = end_line(t);
+
+    if (log_path[0] == '\0') {
+        write_stderr(t->data, length);
+        return;
+    }
+    int error = append_to_file(t->data, length);
+    if (error == 0 || error == ESRCH)
+        return;
+    if (!atomic_exchange(&log_path_broken, true)) {
+        struct log_line complaint;
+        log_begin(&complaint, LOG_WARN);
+        text_str(&complaint.text, "SETTLE_LOG_FILE='");
+        text_path(&complaint.text, log_path);
+        text_str(&complaint.text, "': cannot be written (");
+        text_error(&complaint.text, error);
+        text_str(&complaint.text,
+                 "); expected a file in a directory that exists, no symbolic link and no database; "
+                 "warnings go to standard error");
+        write_stderr(complaint.text.data, end_line(&complaint.text));
+    }
+    if (line->level == LOG_WARN)
+        write_stderr(t->data, length);
+}
+
+void log_say(enum log_level level, const char *message)
+{
+    if (!log_wants(level))
+        return;
+    struct log_line line;
+    log_begin(&line, level);
+    text_str(&line.text, message);
+    log_end(&line);
+}
+
+void log_say_path(enum log_level level, const char *path, const char *message)
+{
+    if (!log_wants(level))
+        return;
+    struct log_line line;
+    log_begin(&line, level);
+    text_path(&line.text, path);
+    text_str(&line.text, ": ");
+    text_str(&line.text, message);
+    log_end(&line);
+}

@@ -1,0 +1,102 @@
+#include "helper/record.h"
+
+#include "base/sys.h"
+#include "helper/append.h"
+#include "helper/log.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Two paths whose every byte is escaped, and what else a line has; pages that are not touched cost
+ * nothing. */
+enum { RECORD_SIZE = 2 * 6 * PATH_MAX + 32768 };
+
+static const char *file = "";
+static const char *used = "";
+static char program[PATH_MAX] SYS_SELDOM_TOUCHED;
+static atomic_bool broken;
+
+void record_start(const char *record, const char *used_list)
+{
+    file = record;
+    used = used_list;
+    if (!record_wanted())
+        return;
+    long length = sys_readlink("/proc/self/exe", program, sizeof program - 1);
+    program[length > 0 ? length : 0] = '\0';
+}
+
+bool record_wanted(void)
+{
+    return file[0] != '\0';
+}
+
+static uint64_t wall_clock(void)
+{
+    struct timespec ts = clock_read(CLOCK_REALTIME);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Once, whichever of the two it was. */
+static void complain(const char *variable, const char *path, int error)
+{
+    struct log_line line;
+    if (!log_wants(LOG_WARN) || atomic_exchange(&broken, true))
+        return;
+    log_begin(&line, LOG_WARN);
+    text_str(&line.text, variable);
+    text_str(&line.text, "='");
+    text_path(&line.text, path);
+    text_str(&line.text, "': cannot be written (");
+    text_error(&line.text, error);
+    text_str(&line.text, "), the record is incomplete; expected a file in a directory that exists, "
+                         "no symbolic link and no database");
+    log_end(&line);
+}
+
+bool record_begin(struct record *r, const char *event)
+{
+    if (!record_wanted())
+        return false;
+    r->append = append_new(RECORD_SIZE);
+    if (r->append == NULL) {
+        complain("SETTLE_RECORD", file, ENOMEM);
+        return false;
+    }
+    r->text = text_in(append_buffer(r->append), RECORD_SIZE - 1); /* and the newline */
+    if (atomic_load(&broken))
+        text_str(&r->text, "\n"); /* the line before may have been cut */
+    r->json = json_begin(&r->text);
+    json_int(&r->json, "settle", RECORD_SCHEMA);
+    json_str(&r->json, "event", event);
+    json_seconds(&r->json, "time", wall_clock());
+    json_int(&r->json, "pid", sys_getpid());
+    json_int(&r->json, "thread", sys_gettid());
+    json_str(&r->json, "program", program);
+    return true;
+}
+
+void record_end(struct record *r)
+{
+    json_end(&r->json, '}');
+    r->text.data[r->text.length] = '\n';
+    int error = append_line(r->append, file, r->text.length + 1);
+    if (error != 0 && error != ESRCH)
+        complain("SETTLE_RECORD", file, error);
+}
+
+void record_used(const char *path)
+{
+    if (used[0] == '\0')
+        return;
+    size_t size = strlen(path) + 1;
+    struct append *a = append_new(size);
+    int error = ENOMEM;
+    if (a != NULL) {
+        memcpy(append_buffer(a), path, size);
+        error = append_line(a, used, size);
+    }
+    if (error != 0 && error != ESRCH)
+        complain("SETTLE_USED", used, error);
+}

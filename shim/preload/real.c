@@ -1,0 +1,295 @@
+#include "preload/real.h"
+
+#include "base/elf_lookup.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* --- stand-ins: system calls --- */
+
+static long returned(long result)
+{
+    if (result >= 0)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+
+static bool has_mode(int flags)
+{
+    return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+#define TAKE_MODE(flags)                                                                           \
+    unsigned mode = 0;                                                                             \
+    if (has_mode(flags)) {                                                                         \
+        va_list list;                                                                              \
+        va_start(list, flags);                                                                     \
+        mode = va_arg(list, unsigned);                                                             \
+        va_end(list);                                                                              \
+    }
+
+static int raw_open(const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return (int)returned(sys_openat(AT_FDCWD, path, flags, mode));
+}
+
+static int raw_openat(int dir, const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return (int)returned(sys_openat(dir, path, flags, mode));
+}
+
+static int raw_creat(const char *path, mode_t mode)
+{
+    return raw_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+}
+
+static int raw_dup(int fd)
+{
+    return (int)returned(sys_call(SYS_dup, fd, 0, 0, 0, 0, 0));
+}
+
+static int raw_dup3(int from, int to, int flags)
+{
+    return (int)returned(sys_call(SYS_dup3, from, to, flags, 0, 0, 0));
+}
+
+static int raw_dup2(int from, int to)
+{
+    if (from == to) /* an error for dup3 */
+        return sys_fcntl(from, F_GETFD, 0) < 0 ? (int)returned(-EBADF) : to;
+    return raw_dup3(from, to, 0);
+}
+
+static int raw_fcntl(int fd, int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    long argument = va_arg(list, long);
+    va_end(list);
+    return (int)returned(sys_fcntl(fd, command, argument));
+}
+
+static int raw_close(int fd)
+{
+    return (int)returned(sys_close(fd));
+}
+
+static int raw_close_range(unsigned first, unsigned last, int flags)
+{
+    return (int)returned(sys_close_range(first, last, (unsigned)flags));
+}
+
+/* By the limit of descriptors where the kernel has no close_range (before Linux 5.9), but by no
+ * more than the kernel gives by default: a container's limit may be a billion. */
+static void raw_closefrom(int first)
+{
+    const rlim_t most = 1048576;
+    struct rlimit limit = {most, most};
+    unsigned from = first < 0 ? 0 : (unsigned)first;
+    if (sys_close_range(from, UINT_MAX, 0) == 0)
+        return;
+    sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0);
+    for (unsigned fd = from; fd < limit.rlim_cur && fd < most; fd++)
+        sys_close((int)fd);
+}
+
+static ssize_t raw_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return returned(sys_call(SYS_recvmsg, fd, (long)message, flags, 0, 0, 0));
+}
+
+static int raw_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                        struct timespec *timeout)
+{
+    return (int)returned(
+        sys_call(SYS_recvmmsg, fd, (long)messages, count, flags, (long)timeout, 0));
+}
+
+static int raw_prctl(int option, ...)
+{
+    va_list list;
+    long a[4];
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    return (int)returned(sys_call(SYS_prctl, option, a[0], a[1], a[2], a[3], 0));
+}
+
+/* --- stand-ins: other names of the same function, which musl lacks ---
+ *
+ * Not the system call: libc's open and fcntl are points where a thread can be cancelled. */
+
+static int plain_open(const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return real.open(path, flags, mode);
+}
+
+static int plain_openat(int dir, const char *path, int flags, ...)
+{
+    TAKE_MODE(flags)
+    return real.openat(dir, path, flags, mode);
+}
+
+static int plain_creat(const char *path, mode_t mode)
+{
+    return real.creat(path, mode);
+}
+
+static int plain_open_2(const char *path, int flags)
+{
+    return real.open(path, flags);
+}
+
+static int plain_openat_2(int dir, const char *path, int flags)
+{
+    return real.openat(dir, path, flags);
+}
+
+static int plain_fcntl(int fd, int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    return real.fcntl(fd, command, argument);
+}
+
+/* --- stand-ins: functions that only libc has, called before our constructor --- */
+
+static FILE *early_fopen(const char *path, const char *mode)
+{
+    real_resolve();
+    return real.fopen(path, mode);
+}
+
+static FILE *early_freopen(const char *path, const char *mode, FILE *stream)
+{
+    real_resolve();
+    return real.freopen(path, mode, stream);
+}
+
+static FILE *early_fdopen(int fd, const char *mode)
+{
+    real_resolve();
+    return real.fdopen(fd, mode);
+}
+
+static int early_fclose(FILE *stream)
+{
+    real_resolve();
+    return real.fclose(stream);
+}
+
+static int early_fcloseall(void)
+{
+    real_resolve();
+    return real.fcloseall == early_fcloseall ? fflush(NULL) : real.fcloseall();
+}
+
+static void *early_dlopen(const char *path, int flags)
+{
+    real_resolve();
+    return real.dlopen == early_dlopen ? NULL : real.dlopen(path, flags);
+}
+
+static int early_dlclose(void *handle)
+{
+    real_resolve();
+    return real.dlclose == early_dlclose ? -1 : real.dlclose(handle);
+}
+
+static long raw_syscall(long number, ...)
+{
+    va_list list;
+    long a[6];
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    return returned(sys_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+}
+
+union real real = {{
+    .open = raw_open,
+    .open64 = plain_open,
+    .openat = raw_openat,
+    .openat64 = plain_openat,
+    .creat = raw_creat,
+    .creat64 = plain_creat,
+    .__open_2 = plain_open_2,
+    .__open64_2 = plain_open_2,
+    .__openat_2 = plain_openat_2,
+    .__openat64_2 = plain_openat_2,
+    .fopen = early_fopen,
+    .fopen64 = early_fopen,
+    .freopen = early_freopen,
+    .freopen64 = early_freopen,
+    .fdopen = early_fdopen,
+    .dup = raw_dup,
+    .dup2 = raw_dup2,
+    .dup3 = raw_dup3,
+    .fcntl = raw_fcntl,
+    .fcntl64 = plain_fcntl,
+    .close = raw_close,
+    .close_range = raw_close_range,
+    .closefrom = raw_closefrom,
+    .fclose = early_fclose,
+    .fcloseall = early_fcloseall,
+    .recvmsg = raw_recvmsg,
+    .recvmmsg = raw_recvmmsg,
+    .prctl = raw_prctl,
+    .syscall = raw_syscall,
+    .dlopen = early_dlopen,
+    .dlclose = early_dlclose,
+}};
+
+static const char names[] =
+#define NAME(name) #name "\0"
+    SETTLE_LIBC_SYMBOLS(NAME) SETTLE_LOADER_SYMBOLS(NAME);
+#undef NAME
+
+static void ask_loader_for_missing(void **found)
+{
+    __typeof__(&dlsym) ask = real.dlsym;
+    if (ask == NULL) /* this library may have been loaded behind all others */
+        ask = (__typeof__(&dlsym))next_find_anywhere("dlsym");
+    if (ask == NULL)
+        return;
+    const char *name = names;
+    for (size_t i = 0; i < REAL_COUNT; i++, name += strlen(name) + 1)
+        if (found[i] == NULL)
+            found[i] = ask(RTLD_NEXT, name);
+    if (real.dlerror != NULL)
+        real.dlerror(); /* a symbol that this libc lacks is not the program's error */
+}
+
+static void adopt(void *const *found)
+{
+    for (size_t i = 0; i < REAL_COUNT; i++)
+        if (found[i] != NULL)
+            real.functions[i] = found[i];
+}
+
+void real_resolve(void)
+{
+    void *found[REAL_COUNT] = {NULL};
+    bool complete = next_find(names, found, REAL_COUNT) == REAL_COUNT;
+    adopt(found);
+    if (!complete) {
+        ask_loader_for_missing(found);
+        adopt(found);
+    }
+}

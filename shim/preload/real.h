@@ -1,0 +1,42 @@
+/* The real functions behind the exported ones. */
+#ifndef SETTLE_REAL_H
+#define SETTLE_REAL_H
+
+#include "preload/symbols.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Fortified variants have no declaration of their own (the compiler puts them in for open and
+ * openat). */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+
+#define DECLARE_REAL(name) __typeof__(&name) name;
+#define COUNT_REAL(name)   +1
+enum { REAL_COUNT = 0 SETTLE_LIBC_SYMBOLS(COUNT_REAL) SETTLE_LOADER_SYMBOLS(COUNT_REAL) };
+union real {
+    struct {
+        SETTLE_LIBC_SYMBOLS(DECLARE_REAL)
+        SETTLE_LOADER_SYMBOLS(DECLARE_REAL)
+    };
+    void *functions[REAL_COUNT]; /* the same, in the table's order */
+};
+#undef DECLARE_REAL
+#undef COUNT_REAL
+
+/* Callable at any time: before real_resolve, and for functions that libc lacks, the pointers lead
+ * to stand-ins that make the system call or resolve first. */
+extern union real real __attribute__((visibility("hidden")));
+
+/* Finds the real functions. Runs from the constructor, from whoever calls a hook before it, and
+ * again where dlsym is wanted and was not there. */
+void real_resolve(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* Finding the real sqlite3_close of whoever called ours. */
+#ifndef SETTLE_SQLITE_H
+#define SETTLE_SQLITE_H
+
+#include "preload/symbols.h"
+
+#define NUMBER(name) SYMBOL_##name,
+enum sqlite_symbol {
+    SETTLE_SQLITE_SYMBOLS(NUMBER) SETTLE_SQLITE_ASKED(NUMBER) SQLITE_SYMBOL_COUNT
+};
+#undef NUMBER
+
+/* The real function for a call that returns to `caller`; NULL if there is none anywhere. Looks
+ * behind the shim, then in the object that holds the caller and what it depends on, then in
+ * whatever is loaded. Found once, it is remembered by the caller's object, so that a
+ * close after an open in the same object asks the loader nothing. */
+void *sqlite_real(enum sqlite_symbol symbol, const void *caller);
+
+/* The function of the same SQLite that another one, such as a sqlite3_open, belongs to; NULL if it
+ * has none. */
+void *sqlite_beside(enum sqlite_symbol symbol, const void *function);
+
+/* An object was unloaded: what was remembered may be wrong. */
+void sqlite_forget(void);
+
+#endif

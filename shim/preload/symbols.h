@@ -1,0 +1,61 @@
+/* The one table of what the library exports and calls through.
+ *
+ * LIBC(name): resolved at start (base/elf_lookup.h); what a libc lacks keeps its stand-in (real.c).
+ * LOADER(name): resolved with them and not exported; NULL where the process lacks it.
+ * SQLITE(name): resolved for each caller (sqlite.c).
+ * ASKED(name): resolved in the same way and not exported.
+ * API(name): the library's own (settle.h).
+ * tests/abi/check holds the exported symbols of the built library against this table.
+ */
+#define SETTLE_LIBC_SYMBOLS(LIBC)                                                                  \
+    LIBC(open)                                                                                     \
+    LIBC(open64)                                                                                   \
+    LIBC(openat)                                                                                   \
+    LIBC(openat64)                                                                                 \
+    LIBC(creat)                                                                                    \
+    LIBC(creat64)                                                                                  \
+    LIBC(__open_2)                                                                                 \
+    LIBC(__open64_2)                                                                               \
+    LIBC(__openat_2)                                                                               \
+    LIBC(__openat64_2)                                                                             \
+    LIBC(fopen)                                                                                    \
+    LIBC(fopen64)                                                                                  \
+    LIBC(freopen)                                                                                  \
+    LIBC(freopen64)                                                                                \
+    LIBC(fdopen)                                                                                   \
+    LIBC(dup)                                                                                      \
+    LIBC(dup2)                                                                                     \
+    LIBC(dup3)                                                                                     \
+    LIBC(fcntl)                                                                                    \
+    LIBC(fcntl64)                                                                                  \
+    LIBC(close)                                                                                    \
+    LIBC(close_range)                                                                              \
+    LIBC(closefrom)                                                                                \
+    LIBC(fclose)                                                                                   \
+    LIBC(fcloseall)                                                                                \
+    LIBC(recvmsg)                                                                                  \
+    LIBC(recvmmsg)                                                                                 \
+    LIBC(prctl)                                                                                    \
+    LIBC(syscall)                                                                                  \
+    LIBC(dlopen)                                                                                   \
+    LIBC(dlclose)
+
+#define SETTLE_LOADER_SYMBOLS(LOADER)                                                              \
+    LOADER(dlsym)                                                                                  \
+    LOADER(dladdr)                                                                                 \
+    LOADER(dlerror)
+
+#define SETTLE_SQLITE_SYMBOLS(SQLITE)                                                              \
+    SQLITE(sqlite3_open)                                                                           \
+    SQLITE(sqlite3_open16)                                                                         \
+    SQLITE(sqlite3_open_v2)                                                                        \
+    SQLITE(sqlite3_close)                                                                          \
+    SQLITE(sqlite3_close_v2)
+
+#define SETTLE_SQLITE_ASKED(ASKED)                                                                 \
+    ASKED(sqlite3_db_filename)                                                                     \
+    ASKED(sqlite3_next_stmt)
+
+#define SETTLE_API_SYMBOLS(API)                                                                    \
+    API(settle_wait_file)                                                                          \
+    API(settle_wait_store)

@@ -1,0 +1,77 @@
+/* Hooks that must leave no stack frame.
+ *
+ * dlopen: the loader takes the caller from the return address, for its RUNPATH and its namespace; called
+ * from a C function of ours it would see the shim. settle_dlopen_mask clears RTLD_DEEPBIND where the
+ * user asked for it (SETTLE_DEEPBIND=strip).
+ * syscall: a program may make a thread by syscall(SYS_clone) with a new stack, where a return through a
+ * frame would read the wrong one.
+ * The union `real` begins in real.h; its offsets come from a generated header.
+ */
+#include "preload/offsets.h"
+
+#if defined(__x86_64__)
+    .text
+    .globl dlopen
+    .type dlopen, @function
+dlopen:
+    .cfi_startproc
+    endbr64
+    and settle_dlopen_mask(%rip), %esi
+    jmp *(real + REAL_DLOPEN)(%rip)
+    .cfi_endproc
+    .size dlopen, . - dlopen
+
+    .globl syscall
+    .type syscall, @function
+syscall:
+    .cfi_startproc
+    endbr64
+    cmp $3, %rdi        /* SYS_close */
+    je settle_syscall
+    cmp $436, %rdi      /* SYS_close_range */
+    je settle_syscall
+    cmp $157, %rdi      /* SYS_prctl */
+    je settle_syscall
+    cmp $317, %rdi      /* SYS_seccomp */
+    je settle_syscall
+    jmp *(real + REAL_SYSCALL)(%rip)
+    .cfi_endproc
+    .size syscall, . - syscall
+#elif defined(__aarch64__)
+    .text
+    .globl dlopen
+    .type dlopen, %function
+dlopen:
+    .cfi_startproc
+    hint #34            /* bti c */
+    adrp x16, settle_dlopen_mask
+    ldr w16, [x16, :lo12:settle_dlopen_mask]
+    and w1, w1, w16
+    adrp x16, real + REAL_DLOPEN
+    add x16, x16, :lo12:(real + REAL_DLOPEN)
+    ldr x16, [x16]
+    br x16
+    .cfi_endproc
+    .size dlopen, . - dlopen
+
+    .globl syscall
+    .type syscall, %function
+syscall:
+    .cfi_startproc
+    hint #34
+    cmp x0, #57         /* SYS_close */
+    b.eq settle_syscall
+    cmp x0, #436        /* SYS_close_range */
+    b.eq settle_syscall
+    cmp x0, #167        /* SYS_prctl */
+    b.eq settle_syscall
+    cmp x0, #277        /* SYS_seccomp */
+    b.eq settle_syscall
+    adrp x16, real + REAL_SYSCALL
+    add x16, x16, :lo12:(real + REAL_SYSCALL)
+    ldr x16, [x16]
+    br x16
+    .cfi_endproc
+    .size syscall, . - syscall
+#endif
+    .section .note.GNU-stack, "", %progbits

@@ -1,0 +1,151 @@
+#include "track/connection.h"
+
+#include "base/descriptor.h"
+#include "base/sys.h"
+#include "config/rules.h"
+#include "helper/helper.h"
+#include "helper/log.h"
+#include "track/block.h"
+#include "track/budget.h"
+#include "wait/wait.h"
+
+#include <string.h>
+
+/* A connection that finds no place is not known: no zombie of it is waited for. */
+enum { CONNECTIONS = 4096, WINDOW = 64 };
+
+static struct place {
+    void *_Atomic db; /* NULL: free; &being_changed */
+    struct store *store;
+    struct sqlite_calls calls;
+} * _Atomic places;
+
+static char being_changed;
+
+static struct place *place_at(void *db, unsigned i)
+{
+    return &atomic_load(&places)[((uintptr_t)db / 64 + i) % CONNECTIONS];
+}
+
+/* Takes the pin on the store over. */
+static void put(void *db, struct store *store, const struct sqlite_calls *calls)
+{
+    for (unsigned i = 0; i < WINDOW; i++) {
+        struct place *place = place_at(db, i);
+        void *none = NULL;
+        if (!atomic_compare_exchange_strong(&place->db, &none, &being_changed))
+            continue;
+        place->store = store;
+        place->calls = *calls;
+        if (store != NULL)
+            atomic_fetch_add(&store->connections, 1);
+        atomic_store(&place->db, db);
+        return;
+    }
+    if (store != NULL)
+        store_release(store);
+}
+
+static bool take(void *db, struct leaving *l)
+{
+    for (unsigned i = 0; atomic_load(&places) != NULL && i < WINDOW; i++) {
+        struct place *place = place_at(db, i);
+        void *expected = db;
+        if (!atomic_compare_exchange_strong(&place->db, &expected, &being_changed))
+            continue;
+        l->store = place->store;
+        l->calls = place->calls;
+        if (l->store != NULL)
+            atomic_fetch_sub(&l->store->connections, 1);
+        atomic_store(&place->db, NULL);
+        return true;
+    }
+    return false;
+}
+
+static struct store *store_of(const char *file)
+{
+    struct stat st;
+    if (store_handles_open() == 0 || file == NULL || file[0] == '\0' || sys_stat(file, &st) < 0)
+        return NULL;
+    return store_find(identity_of(&st));
+}
+
+void connection_opened(void *db, const char *file, const struct sqlite_calls *calls)
+{
+    if (store_at_home() &&
+        store_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
+        put(db, store_of(file), calls);
+}
+
+struct leaving connection_closing(void *db)
+{
+    struct leaving l = {.known = false, .store = NULL};
+    if (db != NULL && store_at_home()) {
+        l.known = take(db, &l);
+        l.home = store_home();
+    }
+    return l;
+}
+
+/* --- zombies --- */
+
+static bool has_handles(const struct store *store)
+{
+    return (atomic_load(&store->handles) & STORE_OPENED) != 0;
+}
+
+static void say(enum log_level level, const struct store *store, const char *message)
+{
+    log_say_path(level, atomic_load(&store->path), message);
+}
+
+/* The handles go away when another thread finalises the last statement; that thread's close leaves
+ * the wait to this one. */
+static void wait_for_zombie(struct store *store, int home)
+{
+    if (!helper_other_threads()) {
+        say(LOG_WARN, store,
+            "closed with statements that are not finalised, so SQLite keeps it open, and no other "
+            "thread could finalise them: not waited for");
+        return;
+    }
+    if (!block_may_wait(store, atomic_load(&store->path)))
+        return;
+    const struct rule *rule = rules_get(atomic_load(&store->rule));
+    struct claim claim = budget_claim(rule->max_wait);
+    uint64_t began = claim.began;
+    atomic_fetch_add(&store->awaited, 1);
+    while (has_handles(store) && atomic_load(&store->connections) == 0 &&
+           sys_now() < began + claim.ns)
+        block_for(wait_backoff(sys_now() - began, rule->check_interval));
+    if (store_home() != home)
+        return;
+    atomic_fetch_sub(&store->awaited, 1);
+    budget_settle(claim, sys_now() - began);
+    block_tell_end_of_budget();
+    if (atomic_load(&store->connections) > 0)
+        say(LOG_INFO, store, "opened again by this process, the wait ends");
+    else if (has_handles(store))
+        say(LOG_WARN, store,
+            "still open in this process at the end of the wait: closed with statements that were "
+            "not finalised");
+    else
+        block_until_settled(store, atomic_load(&store->path), began, home);
+}
+
+void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie)
+{
+    if (!l->known || l->home != store_home())
+        return;
+    if (!closed) {
+        put(db, l->store, &l->calls);
+        return;
+    }
+    if (l->store == NULL)
+        return;
+    if (zombie && atomic_load(&l->store->connections) == 0 && has_handles(l->store))
+        wait_for_zombie(l->store, l->home);
+    if (l->home == store_home())
+        store_release(l->store);
+}

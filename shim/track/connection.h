@@ -1,0 +1,43 @@
+/* The live SQLite connections of this process, and what becomes of one that is closed.
+ *
+ * sqlite3_close_v2 on a connection with unfinalised statements returns at once and leaves a zombie
+ * behind, which closes the files when its last statement is finalised
+ * (https://www.sqlite.org/c3ref/close.html). Where it was the last connection, the program has
+ * closed its store, and the files are still held by itself: so the close waits for another thread
+ * to finalise, and says so where there is none. A close that SQLite puts off, since another
+ * connection of the process has a lock on the file, is no such case: that connection is live.
+ *
+ * Keeps errno; takes no lock; memory comes with the first connection opened on a store.
+ */
+#ifndef SETTLE_CONNECTION_H
+#define SETTLE_CONNECTION_H
+
+#include "track/store.h"
+
+/* Functions of the SQLite that made a connection; NULL where it lacks one. */
+struct sqlite_calls {
+    int (*close)(void *db);
+    int (*close_v2)(void *db);
+    void *(*next_stmt)(void *db, void *statement);
+};
+
+/* sqlite3_open has made a connection. file: its main database (sqlite3_db_filename); NULL if that
+ * cannot be asked. */
+void connection_opened(void *db, const char *file, const struct sqlite_calls *calls);
+
+/* A close between its two halves. */
+struct leaving {
+    bool known;
+    struct sqlite_calls calls; /* of a known one */
+    struct store *store;       /* NULL: not a connection on a store */
+    int home;
+};
+
+/* Before the real close: the connection is no longer a live one. */
+struct leaving connection_closing(void *db);
+
+/* After it. closed: false if it was refused. zombie: it had statements that were not finalised.
+ * Waits for the zombie if it was the last connection of the store. */
+void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie);
+
+#endif

@@ -1,0 +1,169 @@
+#include "track/history.h"
+
+#include "base/descriptor.h"
+#include "base/sys.h"
+#include "config/rules.h"
+#include "helper/record.h"
+
+static void add_store(struct record *r, const struct store *store)
+{
+    if (store == NULL)
+        return;
+    json_str(&r->json, "store", atomic_load(&store->path));
+    json_str(&r->json, "profile", atomic_load(&store->profile)->name);
+}
+
+static long own_handles(const struct store *store)
+{
+    return (long)(atomic_load(&store->handles) & ~STORE_OPENED);
+}
+
+/* --- handles --- */
+
+static void tell_opened_store(const struct store *store)
+{
+    struct record r;
+    if (!record_begin(&r, "store opened"))
+        return;
+    add_store(&r, store);
+    record_end(&r);
+}
+
+static void tell_handle(const char *event, int fd, const struct handle *h, const char *file)
+{
+    struct record r;
+    if (!record_begin(&r, event))
+        return;
+    add_store(&r, h->store);
+    json_int(&r.json, "fd", fd);
+    json_str(&r.json, "role", role_names[h->role]);
+    if (file != NULL)
+        json_str(&r.json, "file", file);
+    else
+        json_bool(&r.json, "seen", false);
+    if (h->store != NULL)
+        json_int(&r.json, "handles", own_handles(h->store));
+    record_end(&r);
+}
+
+void history_opened(int fd, const struct handle *h)
+{
+    if (h->store != NULL && own_handles(h->store) == 1) {
+        record_used(atomic_load(&h->store->path));
+        tell_opened_store(h->store);
+    }
+    if (!record_wanted())
+        return;
+    char path[PATH_MAX];
+    descriptor_path(fd, path, sizeof path);
+    tell_handle("handle opened", fd, h, path);
+}
+
+void history_closed(int fd, const struct handle *h, const char *file)
+{
+    if (record_wanted())
+        tell_handle("handle closed", fd, h, file);
+}
+
+/* --- waits --- */
+
+static const char *outcome_name(const struct wait_result *result, int error)
+{
+    if (error != 0)
+        return "cannot be examined";
+    switch (result->outcome) {
+    case OUTCOME_SETTLED_AT_ONCE:
+        return "settled at once";
+    case OUTCOME_SETTLED_AFTER_WAITING:
+        return "settled after waiting";
+    case OUTCOME_TIMED_OUT:
+        return "timed out";
+    case OUTCOME_GONE:
+        return "removed";
+    case OUTCOME_REOPENED:
+        return "opened again";
+    case OUTCOME_UNEXAMINED:
+        break;
+    }
+    return "cannot be examined";
+}
+
+static bool begin_wait(struct record *r, const char *event, const struct store *store,
+                       const char *path, uint64_t max_wait)
+{
+    if (!record_begin(r, event))
+        return false;
+    add_store(r, store);
+    json_str(&r->json, "file", path);
+    const struct rule *rule = rules_get(atomic_load(&store->rule));
+    if (rule->name[0] != '\0')
+        json_str(&r->json, "rule", rule->name);
+    json_str(&r->json, "level", until_names[rule->until]);
+    json_seconds(&r->json, "max_wait", max_wait);
+    return true;
+}
+
+static void add_end(struct record *r, const char *outcome, uint64_t elapsed,
+                    const struct wait_result *result)
+{
+    json_str(&r->json, "outcome", outcome);
+    json_seconds(&r->json, "elapsed", elapsed);
+    json_int(&r->json, "probes", result->probes);
+    json_int(&r->json, "woken_by_event", result->events);
+    json_int(&r->json, "woken_by_backoff", result->sleeps - result->events);
+    json_list(&r->json, "holders");
+}
+
+void history_wait_begun(const struct store *store, const struct wait_request *request)
+{
+    struct record r;
+    if (begin_wait(&r, "wait begun", store, request->path, request->deadline - request->began))
+        record_end(&r);
+}
+
+void history_wait_ended(const struct store *store, const struct wait_request *request,
+                        const struct wait_result *result, int error)
+{
+    struct record r;
+    if (!begin_wait(&r, "wait ended", store, request->path, request->deadline - request->began))
+        return;
+    add_end(&r, outcome_name(result, error), sys_now() - request->began, result);
+    bool named = error == 0 && request->holders != NULL;
+    for (unsigned i = 0; named && i < request->holders->count; i++)
+        holder_json(&r.json, &request->holders->list[i], request->path);
+    json_end(&r.json, ']');
+    json_int(&r.json, "handles", own_handles(store));
+    record_end(&r);
+}
+
+static void tell_unasked(const struct store *store, const char *path, const char *outcome,
+                         uint64_t elapsed)
+{
+    static const struct wait_result nothing = {.probes = 0};
+    struct record r;
+    if (!begin_wait(&r, "wait ended", store, path, rules_get(atomic_load(&store->rule))->max_wait))
+        return;
+    add_end(&r, outcome, elapsed, &nothing);
+    json_end(&r.json, ']');
+    json_int(&r.json, "handles", own_handles(store));
+    record_end(&r);
+}
+
+void history_not_examined(const struct store *store, const char *path, uint64_t began)
+{
+    tell_unasked(store, path, "cannot be examined", sys_now() - began);
+}
+
+void history_budget_spent(const struct store *store, const char *path)
+{
+    tell_unasked(store, path, "budget spent", 0);
+}
+
+void history_exit(void)
+{
+    struct record r;
+    if (!record_begin(&r, "exit"))
+        return;
+    json_int(&r.json, "handles", store_handles_open());
+    record_end(&r);
+}

@@ -1,0 +1,106 @@
+/* What the hooks tell the rest: a descriptor was opened, copied, is about to be closed. Decides
+ * which closes wait.
+ *
+ * Every function keeps errno, takes no lock, and may be called in a signal handler. In a process
+ * that is not the one that opened the handles (a vfork child) they do nothing.
+ */
+#ifndef SETTLE_TRACK_H
+#define SETTLE_TRACK_H
+
+#include "base/sys.h"
+#include "config/settings.h"
+#include "track/store.h"
+
+/* A close between its two halves. */
+struct closing {
+    struct handle handle; /* what was taken out of the table, with its pin */
+    int fd;
+    int home;            /* the process whose table that was */
+    bool on_its_way;     /* the real close is still to come */
+    bool waits;          /* for handle.store */
+    bool placed;         /* path is where its primary is now; else it is as when it was opened */
+    char path[PATH_MAX]; /* of the file, where it matters */
+};
+
+/* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links
+ * resolved. */
+void track_start(const struct settings *settings);
+
+/* The program is about to filter its own system calls (seccomp(2)): nobody can know which of ours
+ * it would be killed for, so everything passes through from here on. True if until now it did not.
+ */
+bool track_stop(void);
+
+/* The filter was refused. stopped: what track_stop returned for it. */
+void track_go_on(bool stopped);
+
+/* Whether other threads share this thread's descriptor table. */
+bool track_shares_table(void);
+
+/* This thread has left the table that it shared (CLOSE_RANGE_UNSHARE): its numbers are not those of
+ * the process any more, and what it does passes through. */
+void track_left_table(void);
+
+/* The program got a new descriptor. path: as the program gave it; "" if it gave none. Cheap where
+ * neither the path's end nor the size is that of a store's file. */
+static inline void track_opened(int fd, const char *path);
+
+/* Before the program takes a POSIX lock through a tracked descriptor. SQLite looks whether another
+ * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
+ * lock that another thread takes in between is dropped by that close (os_unix.c, unixClose; make
+ * torture-race counts them). What is done here before the real close must not make that gap wider,
+ * so locks are put off while a close is on its way to the kernel: some microseconds, 0.1 ms at
+ * most. */
+void track_locking(int fd);
+
+/* `to` is now a copy of `from`. What `to` was before has been dealt with. */
+void track_duplicated(int from, int to);
+
+/* Before the real close of a tracked descriptor: takes it out of the table. */
+void track_closing(int fd, struct closing *closing);
+
+/* The real close did not happen after all (dup2 of a bad descriptor). */
+void track_not_closed(int fd, struct closing *closing);
+
+/* After the real close: waits, if that was the close of a store. */
+void track_closed(struct closing *closing);
+
+/* Between these two, waits of this thread are put off until the outermost second one. SQLite closes
+ * its files with a process-wide mutex held; a wait in there would stop every other connection.
+ * frame: of the hook, the same for both; so a hook that was left by longjmp is known by a later
+ * one.
+ */
+void track_defer(const void *frame);
+void track_resume(const void *frame);
+
+/* Drops what is no longer open in the table, without waiting. */
+void track_recheck(void);
+
+/* The wait at exit (design section 4). */
+void track_exit(void);
+
+/* --- what the inline function needs --- */
+
+/* TRACK_NOTHING; or which bits of its size an opened file must not have to be looked at whatever
+ * its name: the path may be a symbolic link of another name. A look at every link target would cost
+ * each open a microsecond; a database is a whole number of 512-byte pages, and few other files are.
+ * 0, so that all are looked at, where names do not tell: by content, or by directory. */
+extern _Atomic uint32_t track_size_mask __attribute__((visibility("hidden")));
+static const uint32_t TRACK_NOTHING = UINT32_MAX;
+
+/* The second look. */
+void track_opened_likely(int fd, const struct stat *st, const char *path);
+
+static inline void track_opened(int fd, const char *path)
+{
+    struct stat st;
+    uint32_t mask = atomic_load_explicit(&track_size_mask, memory_order_relaxed);
+    if (fd < 0 || mask == TRACK_NOTHING || sys_fstat(fd, &st) < 0)
+        return;
+    if (__builtin_expect((st.st_size & mask) == 0, 0) ||
+        __builtin_expect(profile_ending_possible(path), 0) ||
+        __builtin_expect(handle_possible(fd), 0))
+        track_opened_likely(fd, &st, path);
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* The algorithm: probe, sleep, probe again, until a file or store is settled or the time is up.
+ *
+ * Opens and closes the store's files: runs where that harms nobody (see probe.h).
+ */
+#ifndef SETTLE_WAIT_H
+#define SETTLE_WAIT_H
+
+#include "config/profile.h"
+#include "wait/probe.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum outcome {
+    OUTCOME_SETTLED_AT_ONCE,
+    OUTCOME_SETTLED_AFTER_WAITING,
+    OUTCOME_TIMED_OUT,
+    OUTCOME_UNEXAMINED,
+    OUTCOME_GONE,
+    OUTCOME_REOPENED, /* the process opened the store again: its close is no longer the last */
+};
+
+/* What to wait for, and how. */
+struct wait_request {
+    char path[PATH_MAX];           /* the file, or the primary of the store */
+    struct identity identity;      /* of that file; ino 0: any */
+    bool fresh;                    /* the path was that of a regular file a moment ago */
+    uint64_t began;                /* ns of sys_now: what elapsed times count from */
+    uint64_t deadline;             /* ns of sys_now */
+    uint64_t check_interval;       /* ns */
+    enum until until;              /* the level */
+    const struct profile *profile; /* the store's; NULL: a file and its sidecars only */
+    unsigned max_collections;      /* 0: all */
+    unsigned max_files;            /* 0: all */
+    /* where to put the holders on a time-out, which takes milliseconds; NULL: nowhere */
+    struct holders *holders;
+    /* told, in the midst of the wait, whom the kernel names as the holder, once the wait has lasted
+     * wait_lasts and when another is named since; must return at once. NULL: nobody is */
+    void (*lasting)(void *naming, const struct holder *seen);
+    void *naming;
+    /* asked between two probes; true ends the wait with OUTCOME_REOPENED. NULL: never */
+    bool (*reopened)(const void *context);
+    const void *context;
+};
+
+/* Room for the holders of one wait: as many as a line of the log or record tells. */
+struct wait_holders {
+    struct holders found;
+    struct holder list[16];
+};
+
+/* Has a wait find out the holders, into that room. */
+void wait_name_holders(struct wait_request *request, struct wait_holders *room);
+
+struct wait_result {
+    enum outcome outcome;
+    int error;          /* of OUTCOME_UNEXAMINED: errno's value, */
+    const char *reason; /* and why, where that does not say it; else NULL */
+    bool remote;        /* the file lies on another host, whose opens are not seen from here */
+    uint64_t elapsed;   /* ns */
+    unsigned probes;
+    unsigned sleeps;
+    unsigned events;      /* wake-ups by an event */
+    struct holder holder; /* of OUTCOME_TIMED_OUT: the first of them; else, where the request has
+                             `lasting`, the last one that the kernel named while it waited */
+    unsigned secondaries; /* secondary files looked at */
+    unsigned secondaries_held;
+    /* Last, so that what begins a result need not fill them with zeros. */
+    char file[PATH_MAX];      /* the file that was held or could not be examined */
+    char secondary[PATH_MAX]; /* one of the secondary files that are held */
+};
+
+/* The next sleep in ns: a tenth of the time since the wait (or the last event) began, at most
+ * check_interval, and never less than 0.2 ms. So the overshoot stays below a tenth of the waiting
+ * time. */
+uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval);
+
+/* How long to be deaf to events after one that finds the file still held. The holder is usually
+ * microseconds from being done (watch.h), so 25 to 50 us at first; but where the last event was as
+ * fruitless not long before, twice as long as then, up to the back-off. So a storm of events costs
+ * no more than none would, and two who wait and are woken by each other's looks grow quiet. The
+ * half that is left to chance keeps them from asking at the same moment again. last: the result for
+ * the event before, 0 if there was none; since_last: ns since that one; backoff: wait_backoff of
+ * the whole wait. */
+uint64_t wait_deaf(uint64_t last, uint64_t since_last, uint64_t backoff);
+
+/* How long a wait goes on before it is worth the trouble to find out who holds the file. */
+extern const uint64_t wait_lasts;
+
+/* The longest time for which holders are looked for, but for the process that is being looked into
+ * when it ends. */
+extern const uint64_t wait_naming_limit;
+
+/* Waits for one file. Fills in *result. */
+void wait_file(const struct wait_request *request, struct wait_result *result);
+
+/* Waits for a store: the primary with the whole budget, then its sidecars, then the secondary files
+ * with what is left. A sidecar that is held counts as the primary does, since it is part of the
+ * database; a secondary that is held is reported and is no failure. */
+void wait_store(const struct wait_request *request, struct wait_result *result);
+
+#endif

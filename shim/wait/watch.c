@@ -1,0 +1,90 @@
+#include "wait/watch.h"
+
+#include "base/sys.h"
+#include "base/text.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+struct watch watch_none(void)
+{
+    return (struct watch){.fd = -1, .file = -1, .directory = -1, .name = ""};
+}
+
+static int add(int fd, const char *path, uint32_t mask)
+{
+    return (int)sys_call(SYS_inotify_add_watch, fd, (long)path, (long)mask, 0, 0, 0);
+}
+
+/* There is no watch_stop: to close an instance that has watches takes 5 to 24 ms (the kernel waits
+ * for a grace period), so that is left to the end of the thread or process, after the answer has
+ * been given. */
+void watch_start(struct watch *w, const char *path)
+{
+    const uint32_t closes = IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_MODIFY;
+    const char *slash = strrchr(path, '/');
+    char directory[PATH_MAX];
+    struct text t = text_in(directory, sizeof directory);
+    if (slash == NULL)
+        text_str(&t, ".");
+    else
+        text_bytes(&t, path, slash == path ? 1 : (size_t)(slash - path));
+
+    w->name = slash == NULL ? path : slash + 1;
+    w->fd = (int)sys_call(SYS_inotify_init1, IN_NONBLOCK | IN_CLOEXEC, 0, 0, 0, 0, 0);
+    if (w->fd < 0) {
+        w->fd = -1;
+        return;
+    }
+    /* The directory also tells of the sidecars, whose removal is the last thing SQLite does in a
+     * close. */
+    w->directory = add(w->fd, directory, closes | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR);
+    w->file = add(w->fd, path, closes | IN_DELETE_SELF | IN_MOVE_SELF);
+    if (w->directory < 0 && w->file < 0) {
+        sys_close(w->fd); /* an instance without watches closes at once */
+        w->fd = -1;
+    }
+}
+
+/* An event is about the file if it is of the file itself or of one in its directory that has its
+ * name as a beginning; other files of a busy directory are no reason to wake up. */
+unsigned watch_take(const struct watch *w)
+{
+    _Alignas(struct inotify_event) char buffer[4096];
+    unsigned relevant = 0;
+    long got;
+    if (w->fd < 0)
+        return 0;
+    while ((got = sys_read(w->fd, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < got;) {
+            const struct inotify_event *event = (const void *)(buffer + at);
+            bool about = event->wd == w->file || event->wd == -1 || /* -1: the queue overflowed */
+                         (event->len > 0 && strncmp(event->name, w->name, strlen(w->name)) == 0);
+            relevant += about;
+            at += (long)(sizeof *event + event->len);
+        }
+    }
+    return relevant;
+}
+
+/* One close, as the watch on the file and that on its directory tell it. */
+unsigned watch_own_events(const struct watch *w)
+{
+    return (w->file >= 0 ? 1u : 0u) + (w->directory >= 0 ? 1u : 0u);
+}
+
+bool watch_sleep(const struct watch *w, uint64_t ns)
+{
+    uint64_t end = sys_now() + ns;
+    for (;;) {
+        uint64_t now = sys_now();
+        if (sys_poll(w->fd, POLLIN, now < end ? end - now : 0) <= 0)
+            return false;
+        if (watch_take(w) > 0)
+            return true;
+        if (sys_now() >= end)
+            return false;
+    }
+}
