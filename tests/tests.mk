@@ -177,6 +177,17 @@ chroma-wal:
 	$(Q)$(again) all
 	$(Q)sh tests/e2e/chroma/run $(RUNS)
 
+# Real chromadb in Python programs; the table in tests/README.md. UPDATE=1 writes it there; VERSIONS: of those
+# that tests/chroma has a list of; ROUNDS of each way to close.
+.PHONY: chroma-python chroma-python-short
+chroma-python chroma-python-short:
+	$(Q)sh scripts/setup chroma-python
+	$(Q)$(again) all
+	$(Q)/usr/bin/python3 tests/chroma/run tests/README.md --rounds $(CHROMA_ROUNDS) $(if $(UPDATE),--update) $(VERSIONS)
+chroma-python: CHROMA_ROUNDS := $(RUNS)
+chroma-python-short: CHROMA_ROUNDS := 6
+chroma-python-short: VERSIONS ?= 1.3.3 1.5.9
+
 # As root, with a network: the same library under the libcs of other Debian releases.
 .PHONY: portable
 portable:
@@ -372,7 +383,7 @@ SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/
 SH_FILES += scripts/settle-entrypoint scripts/settle-inject
 SH_FILES += tests/e2e/results.sh tests/e2e/entrypoint.sh tests/e2e/inject.sh
 SH_FILES += tests/portable/run tests/portable/roots.sh tests/portable/mirror.sh tests/containers/run
-SH_FILES += tests/torture/races
+SH_FILES += tests/torture/races tests/cache
 SH_FILES += scripts/debian/build tests/package/run
 SH_FILES += tests/abi/check
 SH_FILES += tests/suites/fetch
