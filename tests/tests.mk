@@ -50,6 +50,11 @@ $(B)/programs/namesake: tests/e2e/programs/namesake.c $(B)/libraries/namesake.so
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -o $@ $^ $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../libraries'
 
+$(B)/programs/scopes-linked: tests/e2e/programs/scopes.c $(B)/libraries/scope-2.so
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -o $@ $< $(LDFLAGS) -Wl,--no-as-needed $(B)/libraries/scope-2.so -Wl,-rpath,'$$ORIGIN/../libraries'
+
 # Without a dynamic linker, and with the other libc.
 FOREIGN := $(patsubst %,$(B)/programs/%,plain-static plain-musl plain-musl-static modules-musl)
 $(B)/programs/%-static: tests/e2e/programs/%.c
@@ -97,6 +102,24 @@ $(eval $(call library,connection-picky,connection,$(no_tail) $(libraries)/picky-
 
 $(eval $(call library,picky-musl,picky,$(sqlite_header),$(MUSL_CC)))
 $(eval $(call library,connection-musl,connection,$(sqlite_header) $(no_tail) $(libraries)/picky-musl.so,$(MUSL_CC)))
+
+# Copies of a stand-in for SQLite that tell which they are, and modules that are bound to them in every
+# way: to one, to one of their own, to none, to that of whoever needs them, or by a table.
+now := -Wl$(comma)-z$(comma)now
+lazy := -Wl$(comma)-z$(comma)lazy
+needs := -Wl$(comma)--no-as-needed
+$(eval $(call library,scope-1,scope_sqlite,-DID=1))
+$(eval $(call library,scope-2,scope_sqlite,-DID=2))
+$(eval $(call library,scope-own-now,scope_sqlite,-DID=3 -DMODULE $(now)))
+$(eval $(call library,scope-own-lazy,scope_sqlite,-DID=4 -DMODULE $(lazy)))
+$(eval $(call library,scope-one-now,scope_module,$(now) $(libraries)/scope-1.so))
+$(eval $(call library,scope-one-lazy,scope_module,$(lazy) $(libraries)/scope-1.so))
+$(eval $(call library,scope-two-now,scope_module,$(now) $(libraries)/scope-2.so))
+$(eval $(call library,scope-two-lazy,scope_module,$(lazy) $(libraries)/scope-2.so))
+$(eval $(call library,scope-none,scope_module,$(lazy)))
+$(eval $(call library,scope-root-1,scope_root,$(needs) $(libraries)/scope-none.so $(libraries)/scope-1.so))
+$(eval $(call library,scope-root-2,scope_root,$(needs) $(libraries)/scope-2.so $(libraries)/scope-none.so))
+$(eval $(call library,scope-extension,scope_module,-DEXTENSION))
 
 # A second SQLite, for a process that has two.
 $(B)/libraries/libcopy.so: Makefile
@@ -156,7 +179,11 @@ unit:
 	$(Q)$(make_all) $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 
-e2e: all $(PROGRAMS) $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/linked $(B)/api/header $(B)/e2e-tests
+.PHONY: e2e-programs
+e2e-programs: all $(PROGRAMS) $(B)/programs/scopes-linked $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/linked $(B)/api/header $(B)/e2e-tests
+	@:
+
+e2e: e2e-programs
 	$(Q)$(B)/e2e-tests --jobs 2
 
 launcher: all
@@ -253,7 +280,7 @@ $(B)/race/helper.a: $(filter-out %/helper.o,$(call objects,obj,helper))
 $(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/race.h $(B)/obj/preload.a $(RACE_ARCHIVES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $< tests/race/helper.c $(addprefix $(B)/obj/preload/, real.o sqlite.o) $(RACE_ARCHIVES) \
+	$(Q)$(COMPILE) -o $@ $< tests/race/helper.c $(addprefix $(B)/obj/preload/, real.o sqlite.o sqlite_lookup.o) $(RACE_ARCHIVES) \
 		$(LDFLAGS) -lpthread -ldl
 
 # ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.

@@ -1,5 +1,7 @@
 #include "base/elf_lookup.h"
 
+#include "base/elf_tables.h"
+
 #include <elf.h>
 #include <link.h>
 #include <stdbool.h>
@@ -8,16 +10,6 @@
 
 /* Of this library, where it is one. */
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden"), weak));
-
-/* A library's tables; those that it lacks are NULL. */
-struct tables {
-    uintptr_t base;
-    const ElfW(Sym) * symbols;
-    const char *strings;
-    const ElfW(Half) * versions;
-    const uint32_t *gnu;  /* DT_GNU_HASH */
-    const uint32_t *sysv; /* DT_HASH */
-};
 
 struct wanted {
     const char *name;
@@ -36,38 +28,6 @@ struct search {
     bool behind; /* this library, which has been passed or needs not be */
 };
 
-/* glibc has moved the addresses in this table by the library's base already, musl and the kernel's
- * own library have not. */
-static const void *at(const struct tables *t, uintptr_t address)
-{
-    return (const void *)(address < t->base ? address + t->base : address);
-}
-
-static void read_tables(struct tables *t, const ElfW(Dyn) * dynamic)
-{
-    for (const ElfW(Dyn) *d = dynamic; d->d_tag != DT_NULL; d++) {
-        switch (d->d_tag) {
-        case DT_SYMTAB:
-            t->symbols = at(t, d->d_un.d_ptr);
-            break;
-        case DT_STRTAB:
-            t->strings = at(t, d->d_un.d_ptr);
-            break;
-        case DT_VERSYM:
-            t->versions = at(t, d->d_un.d_ptr);
-            break;
-        case DT_GNU_HASH:
-            t->gnu = at(t, d->d_un.d_ptr);
-            break;
-        case DT_HASH:
-            t->sysv = at(t, d->d_un.d_ptr);
-            break;
-        default:
-            break;
-        }
-    }
-}
-
 static bool is_defined(const ElfW(Sym) * s)
 {
     unsigned binding = ELF64_ST_BIND(s->st_info);
@@ -77,12 +37,12 @@ static bool is_defined(const ElfW(Sym) * s)
 
 /* A name that has several versions is what its default version says; the others are marked by the
  * highest bit. */
-static bool is_hidden(const struct tables *t, uint32_t i)
+static bool is_hidden(const struct elf_tables *t, uint32_t i)
 {
     return t->versions != NULL && (t->versions[i] & 0x8000) != 0;
 }
 
-static const ElfW(Sym) * match(const struct tables *t, uint32_t i, const char *name)
+static const ElfW(Sym) * match(const struct elf_tables *t, uint32_t i, const char *name)
 {
     const ElfW(Sym) *s = &t->symbols[i];
     return is_defined(s) && !is_hidden(t, i) && strcmp(t->strings + s->st_name, name) == 0 ? s
@@ -92,7 +52,7 @@ static const ElfW(Sym) * match(const struct tables *t, uint32_t i, const char *n
 /* Numbers of buckets and of words of the filter, the first symbol, and the filter's shift; then the
  * filter, the buckets, and a hash of each symbol, whose lowest bit ends its bucket. Most libraries
  * lack most names, and the filter says so. */
-static const ElfW(Sym) * find_gnu(const struct tables *t, const struct wanted *w)
+static const ElfW(Sym) * find_gnu(const struct elf_tables *t, const struct wanted *w)
 {
     const uint32_t buckets = t->gnu[0], first = t->gnu[1], words = t->gnu[2], shift = t->gnu[3];
     const ElfW(Addr) *filter = (const void *)(t->gnu + 4);
@@ -122,7 +82,7 @@ static uint32_t sysv_hash(const char *name)
 }
 
 /* Numbers of buckets and of symbols; then the buckets, and the next of each symbol. */
-static const ElfW(Sym) * find_sysv(const struct tables *t, const struct wanted *w)
+static const ElfW(Sym) * find_sysv(const struct elf_tables *t, const struct wanted *w)
 {
     const uint32_t buckets = t->sysv[0];
     const uint32_t *bucket = t->sysv + 2;
@@ -143,15 +103,22 @@ static bool is_function(const ElfW(Sym) * s)
     return s->st_shndx != SHN_ABS && ELF64_ST_TYPE(s->st_info) == STT_FUNC;
 }
 
-static void find_in(const struct tables *t, struct search *search)
+static const ElfW(Sym) * find_in_tables(const struct elf_tables *t, const struct wanted *w)
 {
-    if (t->symbols == NULL || t->strings == NULL || (t->gnu == NULL && t->sysv == NULL))
-        return;
+    if (t->symbols == NULL || t->strings == NULL)
+        return NULL;
+    if (t->gnu != NULL)
+        return find_gnu(t, w);
+    return t->sysv != NULL ? find_sysv(t, w) : NULL;
+}
+
+static void find_in(const struct elf_tables *t, struct search *search)
+{
     for (size_t i = 0; i < search->count; i++) {
         struct wanted *w = &search->wanted[i];
         if (w->found)
             continue;
-        const ElfW(Sym) *s = t->gnu != NULL ? find_gnu(t, w) : find_sysv(t, w);
+        const ElfW(Sym) *s = find_in_tables(t, w);
         if (s == NULL)
             continue;
         w->found = true;
@@ -166,16 +133,13 @@ static void find_in(const struct tables *t, struct search *search)
 static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
 {
     struct search *search = argument;
-    struct tables t = {.base = info->dlpi_addr};
-    const ElfW(Dyn) *dynamic = NULL;
+    struct elf_tables t = {.base = info->dlpi_addr};
+    const ElfW(Dyn) *dynamic = elf_dynamic_of(info);
     (void)size;
-    for (int i = 0; i < info->dlpi_phnum; i++)
-        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-            dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
     if (dynamic == _DYNAMIC) {
         search->behind = true;
     } else if (search->behind && dynamic != NULL) {
-        read_tables(&t, dynamic);
+        elf_tables_read(&t, dynamic);
         find_in(&t, search);
     }
     return search->missing == 0;
@@ -238,4 +202,15 @@ void *next_find_anywhere(const char *name)
     want(&search, name, &function);
     dl_iterate_phdr(look_at, &search);
     return function;
+}
+
+void *next_find_in_object(uintptr_t base, const void *dynamic, const char *name)
+{
+    struct elf_tables t = {.base = base};
+    struct wanted w = {.name = name};
+    gnu_hash(name, &w.hash);
+    elf_tables_read(&t, dynamic);
+    const ElfW(Sym) *s = find_in_tables(&t, &w);
+    return s == NULL || ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC ? NULL
+                                                                   : (void *)(base + s->st_value);
 }

@@ -8,6 +8,7 @@
 #define SETTLE_NEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Names one after the other, each with its NUL; the last is empty. Sets functions[i] to what the
  * i-th is in the first library behind this one that defines it; leaves it alone where none does, or
@@ -20,5 +21,9 @@ void *next_find_anywhere(const char *name);
 /* One name, in a library that was linked for address 0 and lies in memory from `image` on. Asks
  * nobody. */
 void *next_find_in_image(const void *image, const char *name);
+
+/* One name, function or variable, as the object that was loaded at `base` with that dynamic section
+ * defines it itself; NULL if it does not. Asks nobody. */
+void *next_find_in_object(uintptr_t base, const void *dynamic, const char *name);
 
 #endif

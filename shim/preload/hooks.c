@@ -469,6 +469,6 @@ SQLITE_CLOSE(sqlite3_close_v2, close_v2)
 EXPORT int dlclose(void *handle)
 {
     int result = real.dlclose(handle);
-    sqlite_forget();
+    sqlite_forget_unloaded();
     return result;
 }

@@ -1,22 +1,16 @@
 #include "preload/sqlite.h"
 
 #include "base/elf_lookup.h"
+#include "base/elf_object.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "helper/log.h"
 #include "preload/real.h"
+#include "preload/sqlite_lookup.h"
 
 #include <errno.h>
-#include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
-
-static const char *const symbol_names[] = {
-#define NAME(name) #name,
-    SETTLE_SQLITE_SYMBOLS(NAME) SETTLE_SQLITE_ASKED(NAME)
-#undef NAME
-};
 
 /* What was found for the addresses of one object. Entries are written once per generation and
  * published by `ready`; a full cache costs a search for each call and nothing else. All of an entry
@@ -31,11 +25,6 @@ static struct remembered {
 static const unsigned claimed = ~0u;
 static _Atomic unsigned generation = 1;
 
-void sqlite_forget(void)
-{
-    atomic_fetch_add(&generation, 1);
-}
-
 /* The function, if it is remembered; an entry that was given away while it was read is no answer.
  */
 static void *recall(struct remembered *cache, enum sqlite_symbol symbol, uintptr_t address)
@@ -47,7 +36,7 @@ static void *recall(struct remembered *cache, enum sqlite_symbol symbol, uintptr
             address >= atomic_load(&r->high))
             continue;
         void *function = atomic_load(&r->functions[symbol]);
-        if (atomic_load(&r->ready) == now)
+        if (function != NULL && atomic_load(&r->ready) == now)
             return function;
     }
     return NULL;
@@ -72,135 +61,49 @@ static void remember(struct remembered *cache, uintptr_t low, uintptr_t high,
     }
 }
 
-struct object {
-    uintptr_t address; /* asked for */
-    uintptr_t low, high;
-    char path[PATH_MAX]; /* "" for the main program */
-};
-
-static int find_object(struct dl_phdr_info *info, size_t size, void *argument)
+static bool is_loaded(const struct remembered *r)
 {
-    struct object *object = argument;
-    (void)size;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        uintptr_t low = info->dlpi_addr + segment->p_vaddr;
-        if (segment->p_type != PT_LOAD || object->address < low ||
-            object->address >= low + segment->p_memsz)
-            continue;
-        object->low = low;
-        object->high = low + segment->p_memsz;
-        str_copy(object->path, sizeof object->path, info->dlpi_name == NULL ? "" : info->dlpi_name);
-        return 1;
-    }
-    return 0;
-}
-
-static bool is_ours(void *function)
-{
-    Dl_info info, own;
-    return real.dladdr(function, &info) == 0 || real.dladdr((void *)is_ours, &own) == 0 ||
-           info.dli_fbase == own.dli_fbase;
-}
-
-static void *look_in(void *scope, enum sqlite_symbol symbol)
-{
-    void *found = scope == NULL ? NULL : real.dlsym(scope, symbol_names[symbol]);
-    return found == NULL || is_ours(found) ? NULL : found;
-}
-
-/* Fills in what is still missing. */
-static void find_in(void *scope, void **functions)
-{
-    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++)
-        if (functions[s] == NULL)
-            functions[s] = look_in(scope, s);
-}
-
-static void find_in_object(const char *path, void **functions)
-{
-    void *object = real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
-    if (object == NULL)
-        return;
-    find_in(object, functions);
-    real.dlclose(object);
-}
-
-static bool is_complete(void *const *functions)
-{
-    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++)
-        if (functions[s] == NULL)
+    struct elf_object object;
+    uintptr_t low = atomic_load(&r->low);
+    if (!elf_object_at(low, &object) || object.low != low || object.high != atomic_load(&r->high))
+        return false;
+    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
+        void *function = atomic_load(&r->functions[s]);
+        if (function != NULL && (!elf_object_at((uintptr_t)function, &object) ||
+                                 elf_object_symbol(&object, sqlite_symbol_names[s]) != function))
             return false;
+    }
     return true;
 }
 
-struct numbered {
-    unsigned number; /* counts down to the object that is wanted */
-    char path[PATH_MAX];
-};
-
-static int find_numbered(struct dl_phdr_info *info, size_t size, void *argument)
+/* What is still loaded stays remembered: where calls are bound one by one, nothing tells later what
+ * the first one reached. */
+static void take_along(struct remembered *cache, unsigned from, unsigned to)
 {
-    struct numbered *wanted = argument;
-    (void)size;
-    if (wanted->number-- > 0)
-        return 0;
-    str_copy(wanted->path, sizeof wanted->path, info->dlpi_name == NULL ? "" : info->dlpi_name);
-    return 1;
-}
-
-/* The path of a loaded object by its number; false behind the last. */
-static bool loaded_object(unsigned number, struct numbered *object)
-{
-    object->number = number;
-    return dl_iterate_phdr(find_numbered, object) != 0;
-}
-
-/* As the dynamic linker looks things up: what is loaded for all, behind the shim; then the caller's
- * own object with what it was linked with, since libsqlite3 may have come in through a module that
- * was loaded RTLD_LOCAL (CPython, Perl, Tcl). RTLD_DEFAULT would find the shim itself. The rest
- * serves callers whose return address belongs to somebody else, since they made a tail call: any
- * SQLite that is loaded, the one of the usual name first. */
-static void find_for_caller(const struct object *object, void **functions)
-{
-    memset(functions, 0, SQLITE_SYMBOL_COUNT * sizeof *functions);
-    find_in(RTLD_NEXT, functions);
-    if (object->path[0] != '\0')
-        find_in_object(object->path, functions);
-    if (!is_complete(functions))
-        find_in_object("libsqlite3.so.0", functions);
-    struct numbered loaded;
-    for (unsigned i = 1; !is_complete(functions) && loaded_object(i, &loaded); i++)
-        if (loaded.path[0] != '\0')
-            find_in_object(loaded.path, functions);
-    real.dlerror();
-}
-
-/* The object's own functions and no others. */
-static void find_in_itself(const struct object *object, void **functions)
-{
-    const char *path = object->path[0] == '\0' ? NULL : object->path;
-    void *scope = real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
-    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++) {
-        uintptr_t found = scope == NULL ? 0 : (uintptr_t)real.dlsym(scope, symbol_names[s]);
-        bool own = found >= object->low && found < object->high;
-        functions[s] = own ? (void *)found : NULL;
+    for (int i = 0; i < REMEMBERED; i++) {
+        unsigned ready = from;
+        if (atomic_load(&cache[i].ready) == from && is_loaded(&cache[i]))
+            atomic_compare_exchange_strong(&cache[i].ready, &ready, to);
     }
-    if (scope != NULL)
-        real.dlclose(scope);
-    real.dlerror();
 }
 
-static void tell(const struct object *object, enum sqlite_symbol symbol, void *function)
+void sqlite_forget_unloaded(void)
+{
+    unsigned from = atomic_fetch_add(&generation, 1);
+    take_along(by_caller, from, from + 1);
+    take_along(by_object, from, from + 1);
+}
+
+static void tell(const struct elf_object *object, enum sqlite_symbol symbol, void *function)
 {
     if (!log_wants(LOG_DEBUG))
         return;
     Dl_info info;
     struct log_line line;
     log_begin(&line, LOG_DEBUG);
-    text_str(&line.text, symbol_names[symbol]);
+    text_str(&line.text, sqlite_symbol_names[symbol]);
     text_str(&line.text, " of ");
-    text_path(&line.text, object->path[0] == '\0' ? "the main program" : object->path);
+    text_path(&line.text, object->name[0] == '\0' ? "the main program" : object->name);
     text_str(&line.text, " is in ");
     text_path(&line.text,
               function != NULL && real.dladdr(function, &info) != 0 ? info.dli_fname : "(nowhere)");
@@ -219,11 +122,11 @@ static bool loader_answers(void)
 static void *find_behind(enum sqlite_symbol symbol)
 {
     void *function = NULL;
-    next_find(symbol_names[symbol], &function, 1);
+    next_find(sqlite_symbol_names[symbol], &function, 1);
     return function;
 }
 
-typedef void finder(const struct object *object, void **functions);
+typedef void finder(const struct elf_object *object, enum sqlite_symbol symbol, void **functions);
 
 /* errno stays. */
 static void *look_up(struct remembered *cache, finder *find, enum sqlite_symbol symbol,
@@ -237,13 +140,14 @@ static void *look_up(struct remembered *cache, finder *find, enum sqlite_symbol 
         return find_behind(symbol);
     int saved = errno;
     unsigned now = atomic_load(&generation);
-    struct object object = {.address = (uintptr_t)address};
+    struct elf_object object;
     void *functions[SQLITE_SYMBOL_COUNT];
-    dl_iterate_phdr(find_object, &object);
-    find(&object, functions);
-    for (enum sqlite_symbol s = 0; s < SQLITE_SYMBOL_COUNT; s++)
-        tell(&object, s, functions[s]);
-    if (functions[symbol] != NULL && object.high != 0)
+    bool known = elf_object_at((uintptr_t)address, &object);
+    if (!known) /* of no object: made at run time, or unloaded meanwhile */
+        object = (struct elf_object){.name = ""};
+    find(&object, symbol, functions);
+    tell(&object, symbol, functions[symbol]);
+    if (functions[symbol] != NULL && known)
         remember(cache, object.low, object.high, functions, now);
     errno = saved;
     return functions[symbol];
@@ -251,10 +155,10 @@ static void *look_up(struct remembered *cache, finder *find, enum sqlite_symbol 
 
 void *sqlite_real(enum sqlite_symbol symbol, const void *caller)
 {
-    return look_up(by_caller, find_for_caller, symbol, caller);
+    return look_up(by_caller, sqlite_lookup_for_caller, symbol, caller);
 }
 
 void *sqlite_beside(enum sqlite_symbol symbol, const void *function)
 {
-    return look_up(by_object, find_in_itself, symbol, function);
+    return look_up(by_object, sqlite_lookup_in_object, symbol, function);
 }

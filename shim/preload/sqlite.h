@@ -10,17 +10,17 @@ enum sqlite_symbol {
 };
 #undef NUMBER
 
-/* The real function for a call that returns to `caller`; NULL if there is none anywhere. Looks
- * behind the shim, then in the object that holds the caller and what it depends on, then in
- * whatever is loaded. Found once, it is remembered by the caller's object, so that a
- * close after an open in the same object asks the loader nothing. */
+/* The real function for a call that returns to `caller`: the one that the call would have reached
+ * without us (sqlite_lookup.h); NULL if there is none anywhere. Found once, it is remembered by the
+ * caller's object, so that a close after an open in the same object asks the loader nothing. Keeps
+ * errno. */
 void *sqlite_real(enum sqlite_symbol symbol, const void *caller);
 
 /* The function of the same SQLite that another one, such as a sqlite3_open, belongs to; NULL if it
  * has none. */
 void *sqlite_beside(enum sqlite_symbol symbol, const void *function);
 
-/* An object was unloaded: what was remembered may be wrong. */
-void sqlite_forget(void);
+/* An object was unloaded: what was remembered of it is wrong. */
+void sqlite_forget_unloaded(void);
 
 #endif

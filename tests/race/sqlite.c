@@ -49,7 +49,7 @@ static void *ask(void *number)
         CHECK(sqlite_real((enum sqlite_symbol)symbol, caller) == functions[copy][symbol]);
         CHECK(sqlite_beside((enum sqlite_symbol)symbol, caller) == functions[copy][symbol]);
         if (dice(&state, 20) == 0)
-            sqlite_forget();
+            sqlite_forget_unloaded();
     }
     return NULL;
 }
