@@ -44,6 +44,7 @@ static int is_at(struct dl_phdr_info *info, size_t size, void *argument)
 bool elf_object_at(uintptr_t address, struct elf_object *object)
 {
     struct place place = {address, object};
+    *object = (struct elf_object){.name = ""};
     return dl_iterate_phdr(is_at, &place) != 0;
 }
 

@@ -19,7 +19,7 @@ struct elf_object {
     const char *name;    /* as the loader has it; "" of the main program */
 };
 
-/* The object that an address lies in; false if in none. */
+/* The object that an address lies in; false if in none, and then it has no tables and no name. */
 bool elf_object_at(uintptr_t address, struct elf_object *object);
 
 /* What is loaded, in the loader's order; at most `room`. Returns how many. */

@@ -142,9 +142,8 @@ static void *look_up(struct remembered *cache, finder *find, enum sqlite_symbol 
     unsigned now = atomic_load(&generation);
     struct elf_object object;
     void *functions[SQLITE_SYMBOL_COUNT];
+    /* Of no object is what was made at run time, or unloaded meanwhile. */
     bool known = elf_object_at((uintptr_t)address, &object);
-    if (!known) /* of no object: made at run time, or unloaded meanwhile */
-        object = (struct elf_object){.name = ""};
     find(&object, symbol, functions);
     tell(&object, symbol, functions[symbol]);
     if (functions[symbol] != NULL && known)
