@@ -63,7 +63,7 @@ static void remember(struct remembered *cache, uintptr_t low, uintptr_t high,
 
 static bool is_loaded(const struct remembered *r)
 {
-    struct elf_object object;
+    struct elf_object object = {.name = ""};
     uintptr_t low = atomic_load(&r->low);
     if (!elf_object_at(low, &object) || object.low != low || object.high != atomic_load(&r->high))
         return false;
@@ -140,7 +140,7 @@ static void *look_up(struct remembered *cache, finder *find, enum sqlite_symbol 
         return find_behind(symbol);
     int saved = errno;
     unsigned now = atomic_load(&generation);
-    struct elf_object object;
+    struct elf_object object = {.name = ""};
     void *functions[SQLITE_SYMBOL_COUNT];
     /* Of no object is what was made at run time, or unloaded meanwhile. */
     bool known = elf_object_at((uintptr_t)address, &object);

@@ -101,7 +101,7 @@ static void find_bound(const struct elf_object *object, bool pointers_only, void
 static void find_by_extension_table(const struct elf_object *object, void **functions)
 {
     void *const *table = elf_object_symbol(object, "sqlite3_api");
-    struct elf_object sqlite;
+    struct elf_object sqlite = {.name = ""};
     if (table != NULL && *table != NULL && elf_object_at((uintptr_t)*table, &sqlite))
         find_bound(&sqlite, true, functions);
 }
