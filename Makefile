@@ -12,9 +12,19 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla
 WARNINGS += $(if $(filter 1,$(STRICT)),-Werror)
-# Fortified headers would turn our wrappers of open and openat into inline functions.
-override CPPFLAGS += -D_GNU_SOURCE -U_FORTIFY_SOURCE -MMD -MP -Ishim -I$(B)/made
-override CFLAGS += -std=gnu11 $(WARNINGS)
+override CPPFLAGS += -D_GNU_SOURCE -MMD -MP -Ishim -I$(B)/made
+# Fortified headers would turn our wrappers of open and openat into inline functions. By -Wp, as distributions
+# switch them on: what is said so comes after every -D and -U.
+override CFLAGS += -std=gnu11 $(WARNINGS) -Wp,-U_FORTIFY_SOURCE
+
+# Objects for link-time optimisation have no symbols for an ar that lacks the compiler's plugin.
+ifneq ($(findstring -flto,$(CFLAGS)),)
+ifeq ($(origin AR),default)
+compiler := $(notdir $(lastword $(CC)))
+AR := $(or $(shell command -v $(if $(findstring clang,$(compiler)),$$($(CC) -print-prog-name=llvm-ar),$(if \
+	$(findstring gcc,$(compiler)),$(subst gcc,gcc-ar,$(compiler)),gcc-ar))),ar)
+endif
+endif
 
 # What is built in great numbers is built on all processors.
 PROCESSORS := $(shell nproc)

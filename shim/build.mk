@@ -21,6 +21,16 @@ LIBRARY_ARCHIVES := $(call archives,pic,$(ROOMS))
 WAIT_ARCHIVES := $(call archives,obj,wait holders config base)
 MODULE_ARCHIVES := $(call archives,obj,commands track helper) $(WAIT_ARCHIVES)
 
+# Whether there is what it takes is said once, before many objects say it in many words.
+PACKAGES := install the packages gcc and libc6-dev (Debian), gcc and glibc-devel (Fedora), or build-base and linux-headers (Alpine)
+$(B)/compiler:
+	@mkdir -p $(@D)
+	@command -v $(firstword $(CC)) > $@.path || { echo "make: there is no compiler '$(CC)':" \
+		"$(PACKAGES), or name another one by CC=" >&2; exit 1; }
+	@echo 'int main(void) { return 0; }' \
+		| LC_ALL=C $(CC) $(LDFLAGS) -include stdio.h -include linux/seccomp.h -x c -o $@ - 2> $@.said \
+		|| { echo "make: '$(CC)' builds no program ($$(grep -m 1 -i error $@.said)): $(PACKAGES)" >&2; exit 1; }
+
 # The two archives of a room: pic is what the library is made of, obj the commands and the tests.
 define room_rules
 $(B)/pic/$(1).a: $$(call objects,pic,$(1))
@@ -38,7 +48,7 @@ $(B)/%.a:
 STUB := $(B)/stub/libc.so.6
 
 # gcc's functions for atomic operations ask libc for the processor's features by a name that musl lacks.
-ifneq ($(filter aarch64%,$(shell $(CC) -dumpmachine)),)
+ifneq ($(filter aarch64%,$(shell $(CC) -dumpmachine 2> /dev/null)),)
 PIC := -mno-outline-atomics
 endif
 
@@ -49,7 +59,7 @@ $(B)/libsettle.so: $(LIBRARY_ARCHIVES) $(B)/made/export.map $(STUB)
 		-Wl,--version-script=$(B)/made/export.map -Wl,-soname,libsettle.so -o $@ \
 		-Wl,--whole-archive $(LIBRARY_ARCHIVES) -Wl,--no-whole-archive $(STUB)
 
-$(STUB): shim/preload/link/stub.S shim/preload/link/imports.h Makefile
+$(STUB): shim/preload/link/stub.S shim/preload/link/imports.h Makefile | $(B)/compiler
 	$(say) STUB $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -nostdlib -Ishim -Wl,-soname,$(@F) -o $@ $<
@@ -80,37 +90,44 @@ $(B)/static/settle-%:
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/static/%.o: shim/commands/%.c
+$(B)/static/%.o: shim/commands/%.c | $(B)/compiler
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -DSETTLE_STATIC -c -o $@ $<
 
 # The exports, and the places of two pointers that assembly reads, come from the one table of symbols.
-$(B)/made/export.map: shim/preload/link/export.map.in shim/preload/symbols.h Makefile
+$(B)/made/export.map: shim/preload/link/export.map.in shim/preload/symbols.h Makefile | $(B)/compiler
 	$(say) GEN $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -Ishim $< -o $@
 
-$(B)/made/preload/offsets.h: shim/preload/link/offsets.c shim/preload/real.h shim/preload/symbols.h Makefile
+$(B)/made/preload/offsets.h: shim/preload/link/offsets.c shim/preload/real.h shim/preload/symbols.h Makefile | $(B)/compiler
 	$(say) GEN $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -U_FORTIFY_SOURCE -Ishim -std=gnu11 -S -o - $< \
 		| sed -n 's/^.*#offset \([A-Z_]*\) \([0-9]*\).*/#define \1 \2/p' > $@
 
 $(B)/pic/preload/tail_calls.o $(B)/obj/preload/tail_calls.o: $(B)/made/preload/offsets.h
-$(B)/pic/base/string.o: PIC += -fno-builtin
+$(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 
-$(B)/pic/%.o: shim/%.c
+define assemble
+$(say) AS $@
+@mkdir -p $(@D)
+$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<
+endef
+
+$(B)/pic/%.o: shim/%.c | $(B)/compiler
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -fPIC -fno-plt $(PIC) -fvisibility=hidden -c -o $@ $<
 
-$(B)/obj/%.o: shim/%.c
+$(B)/obj/%.o: shim/%.c | $(B)/compiler
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -c -o $@ $<
 
-$(B)/pic/%.o $(B)/obj/%.o: shim/%.S
-	$(say) AS $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<
+$(B)/pic/%.o: shim/%.S | $(B)/compiler
+	$(assemble)
+
+$(B)/obj/%.o: shim/%.S | $(B)/compiler
+	$(assemble)

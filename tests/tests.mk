@@ -34,7 +34,7 @@ $(B)/container-tests: tests/containers/containers.c tests/e2e/e2e.c
 	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
 
 # musl-gcc knows no headers of the kernel.
-$(B)/containers/facts: MUSL_LINK := -static -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+$(B)/containers/facts: MUSL_LINK := -static -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine 2> /dev/null)
 $(B)/containers/%: tests/containers/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
@@ -173,7 +173,7 @@ $(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS) $(B)/made/exp
 	$(Q)$(CC) -shared $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -Wl,-z,now \
 		-Wl,--version-script=$(B)/made/export.map -o $@ $< $(filter-out %/helper/helper.o,$(LIBRARY_OBJECTS)) -ldl
 
-$(B)/programs/fortified: override CFLAGS += -O2 -D_FORTIFY_SOURCE=2
+$(B)/programs/fortified: override CFLAGS += -O2 -Wp,-D_FORTIFY_SOURCE=2
 
 unit:
 	$(Q)$(make_all) $(TESTS)
@@ -221,6 +221,14 @@ portable:
 	$(Q)sh scripts/setup check portable
 	$(Q)$(again) all $(B)/programs/holder $(B)/e2e-tests $(B)/portable-tests
 	$(Q)BUILD=$(B) sh tests/portable/run libcs
+
+# As root, with a network: built on the releases of Debian, by their compilers, with the flags that people give.
+.PHONY: builds builds-short
+builds: BUILDS := all
+builds-short: BUILDS := short
+builds builds-short:
+	$(Q)sh scripts/setup builds
+	$(Q)BUILD=$(B) sh tests/builds/run $(BUILDS)
 
 # As root, with a network: in containers of other Debian releases, and of busybox and musl.
 .PHONY: containers container-programs
@@ -409,7 +417,7 @@ C_FILES := $(wildcard shim/*.h shim/*/*.[ch] shim/*/*/*.[ch] tests/*/*.[ch] test
 SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run .ci/run
 SH_FILES += scripts/settle-entrypoint scripts/settle-inject
 SH_FILES += tests/e2e/results.sh tests/e2e/entrypoint.sh tests/e2e/inject.sh
-SH_FILES += tests/portable/run tests/portable/roots.sh tests/portable/mirror.sh tests/containers/run
+SH_FILES += tests/portable/run tests/roots.sh tests/builds/run tests/containers/run
 SH_FILES += tests/torture/races tests/cache
 SH_FILES += scripts/debian/build tests/package/run
 SH_FILES += tests/abi/check

@@ -2,8 +2,11 @@
  * the start of every process 600 instructions, since the loader looks its name up. Those that copy,
  * fill and measure stay libc's: they are faster there, and compilers call them unasked.
  *
- * Hidden, so that nobody outside sees them, and compiled without builtins (Makefile), or a loop
- * here may become a call of the very function that it is in. */
+ * Hidden, so that nobody outside sees them. Compiled without builtins (shim/build.mk), or a loop
+ * here may become a call of the very function that it is in; and not at link time, since compilers
+ * call some of these unasked when the linker has already dropped them. The names stand in
+ * parentheses, as some of them are macros in glibc since 2.43 (_Generic, for C23's const results).
+ */
 #include <stdint.h>
 #include <string.h>
 
@@ -12,7 +15,7 @@ static char *found(const char *at)
     return (char *)(uintptr_t)at; /* as writable as the caller's string is */
 }
 
-void *memchr(const void *memory, int byte, size_t size)
+void *(memchr)(const void *memory, int byte, size_t size)
 {
     const char *at = memory;
     for (; size > 0; size--, at++)
@@ -21,7 +24,7 @@ void *memchr(const void *memory, int byte, size_t size)
     return NULL;
 }
 
-char *strchr(const char *s, int c)
+char *(strchr)(const char *s, int c)
 {
     for (; *s != (char)c; s++)
         if (*s == '\0')
@@ -30,7 +33,7 @@ char *strchr(const char *s, int c)
 }
 
 /* From the end on, since what we look for is a path's last slash. */
-char *strrchr(const char *s, int c)
+char *(strrchr)(const char *s, int c)
 {
     for (const char *at = s + strlen(s);; at--) {
         if (*at == (char)c)
@@ -45,21 +48,21 @@ static int difference(const char *a, const char *b)
     return (unsigned char)*a - (unsigned char)*b;
 }
 
-int strcmp(const char *a, const char *b)
+int(strcmp)(const char *a, const char *b)
 {
     for (; *a != '\0' && *a == *b; a++)
         b++;
     return difference(a, b);
 }
 
-int strncmp(const char *a, const char *b, size_t most)
+int(strncmp)(const char *a, const char *b, size_t most)
 {
     for (; most > 0 && *a != '\0' && *a == *b; most--, a++)
         b++;
     return most > 0 ? difference(a, b) : 0;
 }
 
-size_t strspn(const char *s, const char *set)
+size_t(strspn)(const char *s, const char *set)
 {
     size_t length = 0;
     while (s[length] != '\0' && strchr(set, s[length]) != NULL)
@@ -67,7 +70,7 @@ size_t strspn(const char *s, const char *set)
     return length;
 }
 
-size_t strcspn(const char *s, const char *set)
+size_t(strcspn)(const char *s, const char *set)
 {
     size_t length = 0;
     while (strchr(set, s[length]) == NULL) /* it finds the end, too */

@@ -50,6 +50,7 @@ struct image {
 
 static bool read_image(const char *path, struct image *image)
 {
+    *image = (struct image){0};
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool good = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);

@@ -18,6 +18,10 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);
 int __openat64_2(int dir, const char *path, int flags);
 
+/* Of glibc since 2.34, and not declared by older ones. */
+int close_range(unsigned first, unsigned last, int flags);
+void closefrom(int first);
+
 #define DECLARE_REAL(name) __typeof__(&name) name;
 #define COUNT_REAL(name)   +1
 enum { REAL_COUNT = 0 SETTLE_LIBC_SYMBOLS(COUNT_REAL) SETTLE_LOADER_SYMBOLS(COUNT_REAL) };

@@ -94,7 +94,7 @@ class Gluster:
             self.start(["glusterfs"], "client", self.here)
             self.start(IN_ITS_NAMESPACE + ["glusterfs"], "client", self.there)
             for place in (self.here, self.there):
-                await_that(lambda: os.path.ismount(place), place + " is not mounted; see " + place + ".log")
+                await_that(lambda place=place: os.path.ismount(place), place + " is not mounted; see " + place + ".log")
         except BaseException:
             self.__exit__()
             raise
