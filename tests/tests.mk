@@ -413,31 +413,14 @@ bench-guard: all $(BENCH)
 
 # --- lint ---
 
-C_FILES := $(wildcard shim/*.h shim/*/*.[ch] shim/*/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
-SH_FILES := scripts/settle scripts/setup tests/e2e/launcher.sh tests/e2e/chroma/run .ci/run
-SH_FILES += scripts/settle-entrypoint scripts/settle-inject
-SH_FILES += tests/e2e/results.sh tests/e2e/entrypoint.sh tests/e2e/inject.sh
-SH_FILES += tests/portable/run tests/roots.sh tests/builds/run tests/containers/run
-SH_FILES += tests/torture/races tests/cache
-SH_FILES += scripts/debian/build tests/package/run
-SH_FILES += tests/abi/check
-SH_FILES += tests/suites/fetch
-
 lint:
 	$(Q)sh scripts/setup lint check
-	$(Q)clang-format --dry-run -Werror $(C_FILES)
-	$(Q)$(again) B=$(B)/clang CC=clang $(B)/clang/libsettle.so $(B)/clang/settle-wait \
-		$(B)/clang/settle-run $(B)/clang/settle-check
-	$(Q)echo $(filter-out shim/preload/link/%,$(wildcard shim/*/*.c)) | xargs -n 8 -P $(PROCESSORS) sh -c \
-		'clang-tidy --quiet "$$@" -- -D_GNU_SOURCE -U_FORTIFY_SOURCE -std=gnu11 -Ishim' clang-tidy
-	$(Q)cppcheck -j $(PROCESSORS) --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ishim shim
-	$(Q)shellcheck $(SH_FILES)
-	$(Q)shellcheck -s bash scripts/completion/settle tests/package/completion.bash
+	$(Q)$(again) B=$(B)/clang CC=clang $(addprefix $(B)/clang/, libsettle.so settle-wait settle-run settle-check)
+	$(Q)BUILD=$(B) sh tests/lint/run
 	$(Q)for script in settle settle-entrypoint settle-inject; do \
 		grep -q '^ *version=$(VERSION)$$' scripts/$$script || exit; done && \
 		grep -q '"$(VERSION)"' shim/config/settings.h && grep -q '^VERSION = "$(VERSION)"$$' scripts/settle-report || \
 		{ echo "lint: version $(VERSION) is not in all scripts/settle* and shim/config/settings.h" >&2; exit 1; }
 
 format:
-	$(Q)clang-format -i $(C_FILES)
+	$(Q)sh tests/lint/run --format
