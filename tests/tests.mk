@@ -259,13 +259,13 @@ torture-short: all $(TORTURE)
 torture-race: all $(B)/torture/race
 	$(Q)sh tests/torture/races
 
-# Who sees which holder, by settle and by other tools: the README's table, as root. UPDATE=1 writes it there.
+# Who sees which holder, by settle and by other tools: the table in tests/README.md, as root. UPDATE=1 writes it there.
 .PHONY: matrix
 matrix:
 	$(Q)sh scripts/setup matrix
 	$(Q)$(again) all $(B)/programs/holder
 	$(Q)BUILD=$(B) /usr/bin/python3 tests/matrix/network
-	$(Q)BUILD=$(B) /usr/bin/python3 tests/matrix/run README.md $(if $(UPDATE),--update)
+	$(Q)BUILD=$(B) /usr/bin/python3 tests/matrix/run tests/README.md $(if $(UPDATE),--update)
 
 # The page of settle-report in a browser; pictures of it are left in $(B)/page.
 .PHONY: page

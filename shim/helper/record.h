@@ -1,5 +1,5 @@
 /* The record (SETTLE_RECORD): one JSON object a line for each store opened, handle opened and
- * closed, wait begun and ended. The README's section "Records" is the schema.
+ * closed, wait begun and ended. settle-report(1) has the schema.
  *
  * Every function may be called in a signal handler and keeps errno. A line is one write, so the
  * lines of many threads and processes stay whole. Where one cannot be written, that is said once in
