@@ -22,4 +22,10 @@ static inline bool identity_same(struct identity a, struct identity b)
     return a.ino == b.ino && a.dev == b.dev;
 }
 
+/* A number of 64 bits that tells files apart; the upper bits are the good ones. */
+static inline uint64_t identity_mix(struct identity id)
+{
+    return (id.ino + 0x9e3779b97f4a7c15u * (id.dev + 1)) * 0xff51afd7ed558ccdu;
+}
+
 #endif

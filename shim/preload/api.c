@@ -4,6 +4,7 @@
 #include "config/rules.h"
 #include "helper/helper.h"
 #include "track/block.h"
+#include "track/tell.h"
 #include "wait/locate.h"
 #include <settle.h>
 
@@ -85,7 +86,7 @@ static struct settle_result answer(struct request *r)
     case OUTCOME_REOPENED:
         break;
     }
-    block_tell(&r->line, &r->wait, &r->result, r->rule);
+    tell_result(&r->line, &r->wait, &r->result, r->rule);
     return result;
 }
 

@@ -7,7 +7,7 @@
 #include "preload/api.h"
 #include "preload/real.h"
 #include "preload/sqlite.h"
-#include "track/store.h"
+#include "track/books.h"
 #include "track/track.h"
 
 #include <stdlib.h>
@@ -93,7 +93,7 @@ static void begin_hooks(char *const *environment)
                  file_of(environment, "SETTLE_USED", settings.used));
     if (settings.deepbind == DEEPBIND_STRIP)
         settle_dlopen_mask = ~RTLD_DEEPBIND;
-    if (!store_start()) {
+    if (!books_start()) {
         log_say(LOG_WARN,
                 "off: this kernel cannot keep a table from fork children (Linux 4.14 can)");
         return;

@@ -1,16 +1,19 @@
-/* Blocking the program's thread until a store is settled: the wait runs in a helper (helper.h), and
- * its result goes to the log. */
+/* Blocking the program's thread until a store is settled: the wait runs in a helper (helper.h). */
 #ifndef SETTLE_BLOCK_H
 #define SETTLE_BLOCK_H
 
 #include "config/settings.h"
-#include "helper/log.h"
 #include "track/store.h"
-#include "wait/wait.h"
 
 /* ns: what a helper that is stuck in the kernel (a dead network file system) may overrun its
  * deadline by. */
 enum { BLOCK_PATIENCE = 1000000000 };
+
+struct block_books {
+    /* Waits that are announced or running. Up before the helper is started; down in the helper, or
+     * by whoever could not start it. */
+    _Atomic uint32_t running;
+};
 
 /* The settings of every wait. Must outlive the program. */
 void block_start(const struct settings *settings);
@@ -18,19 +21,12 @@ void block_start(const struct settings *settings);
 /* Whether a close may still wait; says that it does not once SETTLE_TOTAL_WAIT is spent. */
 bool block_may_wait(const struct store *store, const char *path);
 
-/* Says once that the budget is spent; after each wait that may have spent it. */
-void block_tell_end_of_budget(void);
-
 /* Blocks until the store is settled, or until its rule's max_wait after `began` (sys_now) is past,
  * or the budget. path: where its primary is; "" if unknown (then a fixed delay), NULL in a
  * fork child that a signal handler made, whose tables are empty. The caller holds a
  * pin on the store. Keeps errno; signal handlers run; in a fork child that one of them made it
  * returns at once. */
 void block_until_settled(struct store *store, const char *path, uint64_t began, int home);
-
-/* Writes what came of a wait to the log. line: where to build it. */
-void block_tell(struct log_line *line, const struct wait_request *wait,
-                const struct wait_result *result, const struct rule *rule);
 
 /* Sleeps ns, whatever signal handlers run, unless in a fork child that one of them made. */
 void block_for(uint64_t ns);

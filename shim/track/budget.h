@@ -8,11 +8,24 @@
 #ifndef SETTLE_BUDGET_H
 #define SETTLE_BUDGET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+struct budget_books {
+    _Atomic uint64_t spent; /* ns, by waits that have ended: raised by budget_settle */
+    /* ns, spent, and claimed by waits that run: raised by budget_claim, by compare-and-swap so that
+     * it never passes the total; budget_settle takes off what was not needed, after it has raised
+     * `spent`. So `spent` never passes `taken`. */
+    _Atomic uint64_t taken;
+    _Atomic bool end_known; /* set by the one call of budget_ends_now that says so */
+};
+
 /* total: ns; NO_LIMIT: none. */
 void budget_start(uint64_t total);
+
+/* What it was started with. */
+uint64_t budget_total(void);
 
 struct claim {
     uint64_t began; /* sys_now */

@@ -7,6 +7,9 @@
 #include "helper/log.h"
 #include "track/block.h"
 #include "track/budget.h"
+#include "track/handle.h"
+#include "track/process.h"
+#include "track/tell.h"
 #include "wait/wait.h"
 
 #include <string.h>
@@ -66,24 +69,24 @@ static bool take(void *db, struct leaving *l)
 static struct store *store_of(const char *file)
 {
     struct stat st;
-    if (store_handles_open() == 0 || file == NULL || file[0] == '\0' || sys_stat(file, &st) < 0)
+    if (handle_count() == 0 || file == NULL || file[0] == '\0' || sys_stat(file, &st) < 0)
         return NULL;
     return store_find(identity_of(&st));
 }
 
 void connection_opened(void *db, const char *file, const struct sqlite_calls *calls)
 {
-    if (store_at_home() &&
-        store_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
+    if (process_at_home() &&
+        process_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
         put(db, store_of(file), calls);
 }
 
 struct leaving connection_closing(void *db)
 {
     struct leaving l = {.known = false, .store = NULL};
-    if (db != NULL && store_at_home()) {
+    if (db != NULL && process_at_home()) {
         l.known = take(db, &l);
-        l.home = store_home();
+        l.home = process_home();
     }
     return l;
 }
@@ -119,11 +122,11 @@ static void wait_for_zombie(struct store *store, int home)
     while (has_handles(store) && atomic_load(&store->connections) == 0 &&
            sys_now() < began + claim.ns)
         block_for(wait_backoff(sys_now() - began, rule->check_interval));
-    if (store_home() != home)
+    if (process_home() != home)
         return;
     atomic_fetch_sub(&store->awaited, 1);
     budget_settle(claim, sys_now() - began);
-    block_tell_end_of_budget();
+    tell_end_of_budget();
     if (atomic_load(&store->connections) > 0)
         say(LOG_INFO, store, "opened again by this process, the wait ends");
     else if (has_handles(store))
@@ -136,7 +139,7 @@ static void wait_for_zombie(struct store *store, int home)
 
 void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie)
 {
-    if (!l->known || l->home != store_home())
+    if (!l->known || l->home != process_home())
         return;
     if (!closed) {
         put(db, l->store, &l->calls);
@@ -146,6 +149,6 @@ void connection_closed(void *db, const struct leaving *l, bool closed, bool zomb
         return;
     if (zombie && atomic_load(&l->store->connections) == 0 && has_handles(l->store))
         wait_for_zombie(l->store, l->home);
-    if (l->home == store_home())
+    if (l->home == process_home())
         store_release(l->store);
 }

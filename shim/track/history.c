@@ -164,6 +164,6 @@ void history_exit(void)
     struct record r;
     if (!record_begin(&r, "exit"))
         return;
-    json_int(&r.json, "handles", store_handles_open());
+    json_int(&r.json, "handles", handle_count());
     record_end(&r);
 }

@@ -3,7 +3,7 @@
 #ifndef SETTLE_HISTORY_H
 #define SETTLE_HISTORY_H
 
-#include "track/store.h"
+#include "track/handle.h"
 #include "wait/wait.h"
 
 /* A descriptor has become a handle; has stopped being one. file: what it was; NULL where it was

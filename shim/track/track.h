@@ -9,7 +9,8 @@
 
 #include "base/sys.h"
 #include "config/settings.h"
-#include "track/store.h"
+#include "track/handle.h"
+#include "track/possible.h"
 
 /* A close between its two halves. */
 struct closing {
@@ -33,6 +34,9 @@ bool track_stop(void);
 
 /* The filter was refused. stopped: what track_stop returned for it. */
 void track_go_on(bool stopped);
+
+/* Whether closes are tracked now: track_start was called, and no filter is in the way. */
+bool track_is_on(void);
 
 /* Whether other threads share this thread's descriptor table. */
 bool track_shares_table(void);

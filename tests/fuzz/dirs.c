@@ -65,7 +65,7 @@ void real_resolve(void)
 {
 }
 
-bool store_start(void)
+bool books_start(void)
 {
     return true;
 }

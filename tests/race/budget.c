@@ -3,7 +3,7 @@
 #include "track/budget.h"
 
 #include "race.h"
-#include "track/store.h"
+#include "track/books.h"
 
 enum { TOTAL = 1000000, CLAIMED_MOST = 60 };
 
@@ -30,7 +30,7 @@ static void *claim_and_settle(void *number)
 
 int main(void)
 {
-    CHECK(store_start());
+    CHECK(books_start());
     budget_start(TOTAL);
     race(claim_and_settle);
     CHECK(budget_unspent() == TOTAL - atomic_load(&used));

@@ -4,6 +4,8 @@
 
 #include "base/sys.h"
 #include "race.h"
+#include "track/books.h"
+#include "track/handle.h"
 
 #include <unistd.h>
 
@@ -50,7 +52,7 @@ int main(void)
 {
     struct stat st;
     int fd = mkstemp(path);
-    CHECK(fd >= 0 && store_start() && sys_fstat(fd, &st) == 0);
+    CHECK(fd >= 0 && books_start() && sys_fstat(fd, &st) == 0);
     store = store_acquire((struct identity){st.st_dev, st.st_ino}, &profiles[0], path);
     CHECK(store != NULL);
     CHECK(handle_put(fd, (struct handle){.role = ROLE_PRIMARY, .store = store}));

@@ -1,5 +1,6 @@
 /* The registry of stores and the table of descriptors under many threads. */
-#include "track/store.h"
+#include "track/books.h"
+#include "track/possible.h"
 
 #include "race.h"
 
@@ -52,7 +53,7 @@ static void *close_one_each(void *number)
         store_release(h.store);
         atomic_fetch_add(&lasts, last);
         meet();
-        CHECK(atomic_load(&lasts) == round && store_handles_open() == 0);
+        CHECK(atomic_load(&lasts) == round && handle_count() == 0);
     }
     return NULL;
 }
@@ -70,7 +71,7 @@ static void *close_the_same(void *number)
             store_release(h.store);
         atomic_fetch_add(&lasts, last);
         meet();
-        CHECK(atomic_load(&lasts) == round && store_handles_open() == 0);
+        CHECK(atomic_load(&lasts) == round && handle_count() == 0);
     }
     return NULL;
 }
@@ -165,7 +166,7 @@ static void race_against(void *(*body)(void *number), void *(*other)(void *unuse
     race(body);
     atomic_store(&ended, true);
     CHECK(pthread_join(thread, NULL) == 0);
-    CHECK(handle_next(0, ~0u) == -1 && store_handles_open() == 0);
+    CHECK(handle_next(0, ~0u) == -1 && handle_count() == 0);
     for (uint64_t ino = 1; ino <= STORES; ino++) {
         struct store *s = acquire(ino);
         CHECK(atomic_load(&s->handles) == 0 && atomic_load(&s->pins) == 1);
@@ -240,12 +241,12 @@ static void all_chunks_are_there(void)
     for (int chunk = 0; chunk < CHUNKS; chunk++)
         for (int number = 0; number < RACERS; number++)
             CHECK(handle_get(chunk * HANDLE_CHUNK + number).role == ROLE_PRIMARY);
-    CHECK(store_handles_open() == RACERS * CHUNKS);
+    CHECK(handle_count() == RACERS * CHUNKS);
 }
 
 int main(void)
 {
-    CHECK(store_start());
+    CHECK(books_start());
     race(close_one_each);
     atomic_store(&lasts, 0);
     race(close_the_same);

@@ -6,6 +6,7 @@
 #include "helper/log.h"
 #include "race.h"
 #include "track/block.h"
+#include "track/books.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -64,12 +65,12 @@ static void make_database(const char *name)
 
 static void nothing_is_left(void)
 {
-    CHECK(store_handles_open() == 0);
+    CHECK(handle_count() == 0);
     CHECK(handle_next(0, ~0u) == -1);
     CHECK(block_waits_running() == 0);
     for (int i = 0; i < CANDIDATE_GROUPS; i++)
-        CHECK(atomic_load(&store_memory.root.candidates[i].count) == 0);
-    CHECK(atomic_load(&store_memory.root.unfinished) == 0);
+        CHECK(atomic_load(&BOOKS.opens.candidates[i].count) == 0);
+    CHECK(atomic_load(&BOOKS.closes.unfinished) == 0);
 }
 
 /* --- the tests --- */
@@ -193,7 +194,7 @@ int main(void)
     make_database("chroma.sqlite3");
     settings_set_defaults(&settings);
     strcpy(settings.stores, "chroma:sqlite");
-    CHECK(store_start());
+    CHECK(books_start());
     track_start(&settings);
 
     log_start(LOG_DEBUG, path_of("log"));

@@ -1,7 +1,7 @@
 #include "track/budget.h"
 
 #include "config/settings.h"
-#include "track/store.h"
+#include "track/books.h"
 
 #include "unit.h"
 
@@ -9,7 +9,7 @@
 
 static void begin(void)
 {
-    cr_assert(store_start());
+    cr_assert(books_start());
     budget_start(1000);
 }
 
@@ -86,7 +86,7 @@ static struct claim of_parent;
 /* The child first settles what its parent claimed, as where a signal handler forked in a wait. */
 static int child_has_the_whole(void)
 {
-    bool at_home = store_at_home();
+    bool at_home = process_at_home();
     budget_settle(of_parent, 0);
     if (!at_home || budget_unspent() != 1000)
         return 1;
@@ -99,7 +99,7 @@ Test(budget, a_fork_child_begins_with_the_whole)
 {
     budget_settle(budget_claim(1000), 1000);
     cr_expect(budget_ends_now());
-    of_parent = (struct claim){.ns = 700, .home = store_home()};
+    of_parent = (struct claim){.ns = 700, .home = process_home()};
     cr_expect_eq(in_child(child_has_the_whole), 0);
     cr_expect_eq(budget_unspent(), 0u);
 }

@@ -1,4 +1,5 @@
-#include "track/store.h"
+#include "track/books.h"
+#include "track/possible.h"
 
 #include "unit.h"
 
@@ -7,7 +8,7 @@
 
 static void begin(void)
 {
-    cr_assert(store_start());
+    cr_assert(books_start());
 }
 
 TestSuite(store, .init = begin, .timeout = 60);
@@ -137,11 +138,11 @@ static _Atomic enum { BEFORE, MAKING, MADE } stage;
 
 static void *make_slowly(void *unused)
 {
-    atomic_store(&store_memory.root.maker, gettid());
+    atomic_store(&BOOKS.stores.maker, gettid());
     atomic_store(&stage, MAKING);
     usleep(30000);
     atomic_store(&stage, MADE);
-    atomic_store(&store_memory.root.maker, 0);
+    atomic_store(&BOOKS.stores.maker, 0);
     return unused;
 }
 
@@ -158,16 +159,16 @@ Test(store, a_thread_that_is_slow_to_make_a_record_is_waited_for)
 
 Test(store, a_turn_that_is_never_ended_is_taken_after_a_while)
 {
-    atomic_store(&store_memory.root.maker, 1); /* no thread of this process */
+    atomic_store(&BOOKS.stores.maker, 1); /* no thread of this process */
     acquire(1);
-    cr_expect_eq(atomic_load(&store_memory.root.maker), 0, "it costs one wait, not one each time");
+    cr_expect_eq(atomic_load(&BOOKS.stores.maker), 0, "it costs one wait, not one each time");
 }
 
 Test(store, a_signal_handler_does_not_wait_for_the_thread_that_it_interrupted)
 {
-    atomic_store(&store_memory.root.maker, gettid());
+    atomic_store(&BOOKS.stores.maker, gettid());
     acquire(1);
-    cr_expect_eq(atomic_load(&store_memory.root.maker), gettid(), "it neither took nor ended it");
+    cr_expect_eq(atomic_load(&BOOKS.stores.maker), gettid(), "it neither took nor ended it");
 }
 
 /* --- handles --- */
@@ -184,12 +185,12 @@ Test(store, a_descriptor_is_what_was_put_until_it_is_taken)
     cr_expect_eq(handle_get(3).store, s);
     cr_expect_eq(handle_get(3).identity.dev, 7u);
     cr_expect_eq(handle_get(3).identity.ino, 1003u);
-    cr_expect_eq(store_handles_open(), 1u);
+    cr_expect_eq(handle_count(), 1u);
     cr_expect_eq(handle_take(3, &last).store, s);
     cr_expect_not(handle_possible(3));
     cr_expect_eq(handle_take(3, &last).role, ROLE_NONE);
     cr_expect_not(last);
-    cr_expect_eq(store_handles_open(), 0u);
+    cr_expect_eq(handle_count(), 0u);
 }
 
 Test(store, a_close_that_leaves_handles_open_is_not_the_last)
@@ -229,7 +230,7 @@ Test(store, each_store_has_a_last_handle_of_its_own)
     struct store *b = acquire(2);
     put(3, ROLE_PRIMARY, a);
     put(4, ROLE_PRIMARY, b);
-    cr_expect_eq(store_handles_open(), 2u);
+    cr_expect_eq(handle_count(), 2u);
     cr_expect(take(3));
     cr_expect(take(4));
 }
@@ -239,7 +240,7 @@ Test(store, a_candidate_is_no_handle_yet)
     bool last;
     cr_expect(handle_put(3, (struct handle){ROLE_CANDIDATE, NULL, id(5)}));
     cr_expect(handle_possible(3));
-    cr_expect_eq(store_handles_open(), 0u);
+    cr_expect_eq(handle_count(), 0u);
     struct handle h = handle_take(3, &last);
     cr_expect_eq(h.role, ROLE_CANDIDATE);
     cr_expect_null(h.store);
@@ -255,7 +256,7 @@ Test(store, a_candidate_that_is_promoted_is_a_handle_on_the_primary)
     cr_expect_eq(handle_get(3).role, ROLE_PRIMARY);
     cr_expect_eq(handle_get(3).store, s);
     cr_expect_eq(handle_get(3).identity.ino, 5u);
-    cr_expect_eq(store_handles_open(), 1u);
+    cr_expect_eq(handle_count(), 1u);
     cr_expect_eq(atomic_load(&s->pins), 2u, "it has a pin of its own");
     cr_expect(take(3));
 }
@@ -273,7 +274,7 @@ Test(store, what_is_no_candidate_for_the_store_is_not_promoted)
     cr_expect_eq(handle_get(3).role, ROLE_CANDIDATE);
     cr_expect_eq(handle_get(4).role, ROLE_SIDECAR);
     cr_expect_not(handle_possible(5));
-    cr_expect_eq(store_handles_open(), 1u);
+    cr_expect_eq(handle_count(), 1u);
     cr_expect_eq(atomic_load(&s->pins), 1u);
 }
 
@@ -301,7 +302,7 @@ Test(store, numbers_outside_of_the_table_are_untracked)
         cr_expect_eq(handle_take(outside[i], &last).role, ROLE_NONE);
         cr_expect_not(last);
     }
-    cr_expect_eq(store_handles_open(), 0u);
+    cr_expect_eq(handle_count(), 0u);
 }
 
 Test(store, the_tracked_descriptors_of_a_range_are_found_in_order)
@@ -328,7 +329,7 @@ Test(store, the_tracked_descriptors_of_a_range_are_found_in_order)
 
 static int child_starts_empty(void)
 {
-    if (!store_at_home() || store_handles_open() != 0 || handle_possible(3) ||
+    if (!process_at_home() || handle_count() != 0 || handle_possible(3) ||
         handle_next(0, ~0u) != -1)
         return 1;
     /* and has a registry of its own */
@@ -346,15 +347,15 @@ Test(store, a_fork_child_starts_with_nothing_and_changes_nothing_of_its_parent)
     struct store *s = acquire(1);
     put(3, ROLE_PRIMARY, s);
     cr_expect_eq(in_child(child_starts_empty), 0);
-    cr_expect(store_at_home());
-    cr_expect_eq(store_handles_open(), 1u);
+    cr_expect(process_at_home());
+    cr_expect_eq(handle_count(), 1u);
     cr_expect_eq(handle_get(3).store, s);
     cr_expect(take(3));
 }
 
 static int ask_whether_at_home(void *answer)
 {
-    *(bool *)answer = store_at_home();
+    *(bool *)answer = process_at_home();
     _exit(0);
 }
 
@@ -367,7 +368,7 @@ Test(store, a_vfork_child_is_not_at_home)
                       &at_home);
     cr_assert_eq(waitpid(pid, NULL, 0), pid);
     cr_expect_not(at_home);
-    cr_expect(store_at_home());
+    cr_expect(process_at_home());
 }
 
 /* --- threads --- */
@@ -417,7 +418,7 @@ static void *close_one_each(void *number)
         store_release(handle_take(fd, &last).store);
         atomic_fetch_add(&count, last);
         meet();
-        fails_unless(atomic_load(&count) == 1 && store_handles_open() == 0);
+        fails_unless(atomic_load(&count) == 1 && handle_count() == 0);
         meet();
     }
     return NULL;
@@ -441,7 +442,7 @@ static void *close_the_same(void *number)
         if (handle_take(10, &last).role != ROLE_NONE)
             atomic_fetch_add(&count, last ? 1 : 100);
         meet();
-        fails_unless(atomic_load(&count) == 1 && store_handles_open() == 0);
+        fails_unless(atomic_load(&count) == 1 && handle_count() == 0);
         meet();
     }
     return NULL;
@@ -469,7 +470,7 @@ Test(store, threads_that_make_the_table_grow_lose_no_descriptor)
 {
     race(open_other_numbers);
     cr_expect_eq(atomic_load(&failures), 0u);
-    cr_expect_eq(store_handles_open(), (unsigned)(RACERS * HANDLE_CHUNKS));
+    cr_expect_eq(handle_count(), (unsigned)(RACERS * HANDLE_CHUNKS));
     int fd = -1;
     while ((fd = handle_next((unsigned)fd + 1, ~0u)) >= 0)
         atomic_fetch_add(&count, 1);

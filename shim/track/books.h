@@ -1,0 +1,45 @@
+/* The books of this process: what its modules must forget in a fork child. Each module declares its
+ * own in its header, with who writes it when and in which order; here they are put together in
+ * pages that have nothing else in them, which the kernel empties in a child. What is larger comes
+ * from process_publish when it is needed.
+ *
+ * Orders: sequentially consistent where nothing is said. The books change at opens and closes of
+ * stores' files only, which cost system calls; what every close of the program asks is read
+ * relaxed, and says so.
+ */
+#ifndef SETTLE_BOOKS_H
+#define SETTLE_BOOKS_H
+
+#include "track/block.h"
+#include "track/budget.h"
+#include "track/closed.h"
+#include "track/handle.h"
+#include "track/opened.h"
+#include "track/process.h"
+#include "track/store.h"
+
+/* Small ones first: a process touches one page for them. */
+struct books {
+    struct process_books process;
+    struct store_books stores;
+    struct closed_books closes;
+    struct block_books waits;
+    struct budget_books budget;
+    struct handle_books handles;
+    struct opened_books opens;
+};
+
+/* The pages of the books have nothing else in them, wherever they begin. */
+enum { BOOKS_PAGE = 4096 };
+extern struct books_memory {
+    char before[BOOKS_PAGE];
+    struct books books;
+    char behind[BOOKS_PAGE];
+} books_memory __attribute__((visibility("hidden")));
+#define BOOKS (books_memory.books)
+
+/* Makes the memory ready. False if the kernel cannot (Linux before 4.14): nothing is tracked then.
+ */
+bool books_start(void);
+
+#endif

@@ -1,0 +1,161 @@
+#include "track/closed.h"
+
+#include "base/descriptor.h"
+#include "base/sys.h"
+#include "config/rules.h"
+#include "helper/record.h"
+#include "track/block.h"
+#include "track/books.h"
+#include "track/deferral.h"
+#include "track/history.h"
+#include "track/opened.h"
+#include "track/possible.h"
+#include "track/process.h"
+#include "track/track.h"
+
+static struct closed_books *const own = &BOOKS.closes;
+
+static bool waits_at_every_close(struct store *store)
+{
+    return rules_get(atomic_load(&store->rule))->trigger == TRIGGER_EVERY;
+}
+
+static void set_out(struct closing *c)
+{
+    if (!process_thread_at_home())
+        return;
+    c->home = process_home();
+    c->on_its_way = true;
+    atomic_fetch_add(&own->on_their_way, 1);
+}
+
+/* A fork child knows nothing of the first half. */
+static void arrive(const struct closing *c)
+{
+    if (!c->on_its_way || c->home != process_home())
+        return;
+    uint32_t closes = atomic_load(&own->on_their_way);
+    while (closes > 0 && !atomic_compare_exchange_weak(&own->on_their_way, &closes, closes - 1))
+        ;
+}
+
+void track_locking(int fd)
+{
+    const uint64_t patience = 100000;
+    if (!handle_possible(fd) || atomic_load(&own->on_their_way) == 0)
+        return;
+    uint64_t began = sys_now();
+    while (atomic_load(&own->on_their_way) > 0)
+        if (sys_now() - began >= patience)
+            atomic_store(&own->on_their_way, 0); /* one that was left by longjmp never arrives */
+}
+
+/* In a fork child that a signal handler made meanwhile the tables are nobody's. */
+static void begin_closing(int fd, struct closing *c)
+{
+    if (!c->on_its_way || c->home != process_home())
+        return;
+
+    struct stat st;
+    if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity)) {
+        opened_forget(fd); /* the number is used again: its close went by unseen */
+        return;
+    }
+    if (handle_get(fd).role == ROLE_CANDIDATE)
+        opened_settle_candidate(fd, &st);
+
+    bool last;
+    atomic_fetch_add(&own->unfinished, 1);
+    c->handle = opened_take(fd, &last);
+    if (c->handle.role == ROLE_NONE)
+        atomic_fetch_sub(&own->unfinished, 1); /* another thread was quicker */
+    bool primary = c->handle.role == ROLE_PRIMARY;
+    /* A close of the last connection that left a zombie waits for this one. */
+    last = last && atomic_load(&c->handle.store->awaited) == 0;
+    c->waits = last || (primary && waits_at_every_close(c->handle.store));
+    c->placed = c->waits && primary && st.st_nlink > 0;
+    if (c->placed || record_wanted())
+        descriptor_path(fd, c->path, sizeof c->path); /* it may have been renamed meanwhile */
+}
+
+void track_closing(int fd, struct closing *c)
+{
+    c->handle = (struct handle){.role = ROLE_NONE};
+    c->fd = fd;
+    c->on_its_way = false;
+    c->waits = false;
+    c->placed = false;
+    c->path[0] = '\0';
+    if (!track_is_on() || !handle_possible(fd))
+        return;
+    set_out(c);
+    sys_sigset old = process_hold_signals();
+    begin_closing(fd, c);
+    process_let_signals(old);
+}
+
+/* Whether the second half of a close has something to finish. A signal handler between the two may
+ * have forked: the child comes back here, too, and its tables know nothing of the first half. */
+static bool is_begun(const struct closing *c)
+{
+    return c->handle.role != ROLE_NONE && c->home == process_home();
+}
+
+void track_not_closed(int fd, struct closing *c)
+{
+    arrive(c);
+    sys_sigset old = process_hold_signals();
+    if (is_begun(c)) {
+        opened_enter(fd, c->handle);
+        atomic_fetch_sub(&own->unfinished, 1);
+    }
+    process_let_signals(old);
+}
+
+void closed_end(struct store *store, int home)
+{
+    sys_sigset old = process_hold_signals();
+    if (process_home() == home) {
+        if (store != NULL)
+            store_release(store);
+        atomic_fetch_sub(&own->unfinished, 1);
+    }
+    process_let_signals(old);
+}
+
+void closed_wait(struct store *store, const char *path, int home)
+{
+    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), sys_now(), home);
+    closed_end(store, home);
+}
+
+void track_closed(struct closing *c)
+{
+    arrive(c);
+    if (!is_begun(c))
+        return;
+    struct store *store = c->handle.store;
+    history_closed(c->fd, &c->handle, c->path);
+    if (deferral_takes(c))
+        return;
+    if (c->waits)
+        closed_wait(store, c->placed ? c->path : "", c->home);
+    else
+        closed_end(store, c->home);
+}
+
+void track_recheck(void)
+{
+    if (!track_is_on() || !process_thread_at_home())
+        return;
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        struct stat st;
+        if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity))
+            opened_forget(fd);
+    }
+}
+
+uint32_t closed_unfinished(void)
+{
+    return atomic_load(&own->unfinished);
+}

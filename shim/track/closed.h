@@ -1,0 +1,29 @@
+/* The two halves of a close, before and after the real one. */
+#ifndef SETTLE_CLOSED_H
+#define SETTLE_CLOSED_H
+
+#include "track/store.h"
+
+struct closed_books {
+    /* Closes between the first half and the real close: up in track_closing, down in track_closed
+     * and track_not_closed, set to 0 by a track_locking that has waited long enough. So it never
+     * falls below 0, but may be short of some. */
+    _Atomic uint32_t on_their_way;
+    /* Closes that other threads are in the middle of: out of the table, and not yet closed, waited
+     * for and logged. The exit gives them time. Up before the table's entry is taken, so that
+     * whoever reads handle_count first and this afterwards misses none; down in closed_end. */
+    _Atomic uint32_t unfinished;
+};
+
+/* How many closes are unfinished. */
+uint32_t closed_unfinished(void);
+
+/* A close of the store has come to its end; gives the pin back (NULL: a candidate, which has none).
+ * Does nothing in a fork child that a signal handler made since the process `home` took the handle
+ * out: there is nothing to be put back. */
+void closed_end(struct store *store, int home);
+
+/* Waits, and ends the close. path: where the primary is now; "" if it is as when it was opened. */
+void closed_wait(struct store *store, const char *path, int home);
+
+#endif

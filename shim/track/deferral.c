@@ -1,0 +1,89 @@
+#include "track/deferral.h"
+
+#include "helper/log.h"
+#include "track/closed.h"
+#include "track/process.h"
+#include "track/track.h"
+
+/* Stores whose wait is put off. SQLite attaches 125 databases at most, besides its main and
+ * temporary one (https://www.sqlite.org/limits.html). */
+enum { DEFERRED_MOST = 128, DEFERRALS = 8 };
+static __thread struct {
+    unsigned depth;
+    unsigned count;
+    int home; /* the process whose stores these are */
+    struct deferral {
+        const void *frame; /* of the hook */
+        unsigned base;     /* its stores begin here */
+        bool resuming;     /* its call has returned, and its waits run */
+    } deferrals[DEFERRALS];
+    struct store *stores[DEFERRED_MOST];
+} deferred __attribute__((tls_model("initial-exec")));
+
+static struct deferral *innermost(void)
+{
+    return deferred.depth == 0 ? NULL : &deferred.deferrals[deferred.depth - 1];
+}
+
+static void drop_innermost(void)
+{
+    for (unsigned base = innermost()->base; deferred.count > base;) {
+        struct store *store = deferred.stores[--deferred.count];
+        closed_end(store, deferred.home);
+    }
+    deferred.depth--;
+}
+
+/* Forgets hooks that were left by longjmp or by cancellation: their frames lie below one that is in
+ * use, since the stack grows down. */
+static void drop_left_below(const void *frame)
+{
+    while (deferred.depth > 0 && innermost()->frame < frame)
+        drop_innermost();
+}
+
+/* Whether a hook that is still in its real function wants the waits put off. */
+static bool is_deferring(void)
+{
+    return deferred.depth > 0 && !innermost()->resuming;
+}
+
+bool deferral_takes(const struct closing *c)
+{
+    drop_left_below(c);
+    if (!c->waits || !is_deferring() || deferred.count >= DEFERRED_MOST)
+        return false;
+    struct store *store = c->handle.store;
+    deferred.home = c->home;
+    deferred.stores[deferred.count++] = store;
+    log_say_path(LOG_DEBUG, atomic_load(&store->path),
+                 "its wait is put off until the call that closes it has returned");
+    return true;
+}
+
+void track_defer(const void *frame)
+{
+    drop_left_below((const char *)frame + 1);
+    if (deferred.depth < DEFERRALS)
+        deferred.deferrals[deferred.depth++] = (struct deferral){frame, deferred.count, false};
+}
+
+void track_resume(const void *frame)
+{
+    drop_left_below(frame);
+    struct deferral *own = innermost();
+    if (own == NULL || own->frame != frame)
+        return;
+    if (deferred.depth > 1 && !own[-1].resuming) {
+        deferred.depth--; /* its stores are now those of the hook around it */
+        return;
+    }
+    /* From the end, since a signal handler that runs during a wait may add and remove its own. */
+    own->resuming = true;
+    while (deferred.count > own->base) {
+        struct store *store = deferred.stores[--deferred.count];
+        if (deferred.home == process_home()) /* or a fork child, with its parent's list */
+            closed_wait(store, "", deferred.home);
+    }
+    deferred.depth--;
+}

@@ -1,0 +1,13 @@
+/* Waits that are put off until a hook's real function has returned (track_defer, track_resume):
+ * which stores the calling thread has closed meanwhile. */
+#ifndef SETTLE_DEFERRAL_H
+#define SETTLE_DEFERRAL_H
+
+#include <stdbool.h>
+
+struct closing;
+
+/* Whether the wait of this close, if it has one, is put off; track_resume ends it then. */
+bool deferral_takes(const struct closing *closing);
+
+#endif

@@ -1,0 +1,75 @@
+#include "track/exit.h"
+
+#include "base/sys.h"
+#include "base/text.h"
+#include "config/rules.h"
+#include "helper/helper.h"
+#include "helper/log.h"
+#include "track/block.h"
+#include "track/budget.h"
+#include "track/closed.h"
+#include "track/handle.h"
+#include "track/history.h"
+#include "track/process.h"
+#include "track/track.h"
+
+static const struct settings *settings;
+
+void exit_start(const struct settings *s)
+{
+    settings = s;
+}
+
+/* What the exit may see go away: handles that are open, and closes that are under way. */
+static uint32_t left_to_do(void)
+{
+    return handle_count() + closed_unfinished();
+}
+
+/* No close waits for longer. */
+static uint64_t longest_exit(void)
+{
+    uint64_t longest = rules_longest_wait();
+    return longest < budget_unspent() ? longest : budget_unspent();
+}
+
+static void wait_at_exit(void)
+{
+    const uint64_t step = 1000000;
+    uint32_t left = left_to_do();
+    if ((left == 0 && block_waits_running() == 0) || !track_is_on() ||
+        settings->at_exit == AT_EXIT_OFF || !process_thread_at_home())
+        return;
+    uint64_t began = sys_now();
+    uint64_t progress = began;
+    uint64_t most = longest_exit();
+    bool threads = left > 0 && helper_other_threads();
+
+    for (;;) {
+        uint64_t now = sys_now();
+        uint32_t still = left_to_do();
+        if (still < left || block_waits_running() > 0)
+            progress = now;
+        left = still;
+        bool going_on = threads && left > 0 && now - progress < settings->fallback_delay;
+        if ((!going_on && block_waits_running() == 0) || now - began >= most)
+            break;
+        block_for(step);
+    }
+    if (log_wants(LOG_DEBUG)) {
+        char message[96];
+        struct text t = text_in(message, sizeof message);
+        text_str(&t, "at exit: ");
+        text_int(&t, handle_count());
+        text_str(&t, " handles still open, waited ");
+        text_seconds(&t, sys_now() - began);
+        log_say(LOG_DEBUG, message);
+    }
+}
+
+void track_exit(void)
+{
+    wait_at_exit();
+    if (track_is_on() && store_any() && process_thread_at_home())
+        history_exit();
+}

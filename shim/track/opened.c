@@ -1,0 +1,240 @@
+#include "track/opened.h"
+
+#include "base/descriptor.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "helper/log.h"
+#include "helper/seccomp.h"
+#include "track/books.h"
+#include "track/history.h"
+#include "track/possible.h"
+#include "track/process.h"
+#include "track/track.h"
+
+static struct opened_books *const own = &BOOKS.opens;
+
+static const struct settings *settings;
+static profile_set profiles_on;
+static uint32_t size_mask;
+
+uint32_t opened_start(const struct settings *s)
+{
+    profiles_on = profile_select(s->stores, s->dirs);
+    settings = s;
+    bool by_name = !profile_by_content(profiles_on) && s->dirs[0] == '\0';
+    size_mask = by_name ? 512 - 1 : 0;
+    return size_mask;
+}
+
+static struct candidates *candidates_like(struct identity id)
+{
+    return &own->candidates[(id.ino ^ id.ino >> 8) % CANDIDATE_GROUPS];
+}
+
+static void count_candidate(int fd, struct identity id)
+{
+    struct candidates *like = candidates_like(id);
+    atomic_fetch_add(&like->count, 1);
+    atomic_store(&like->newest, fd);
+}
+
+void opened_enter(int fd, struct handle h)
+{
+    if (!handle_put(fd, h)) {
+        if (h.store != NULL)
+            store_release(h.store);
+        return;
+    }
+    if (h.role == ROLE_CANDIDATE)
+        count_candidate(fd, h.identity);
+    history_opened(fd, &h);
+}
+
+struct handle opened_take(int fd, bool *last)
+{
+    struct handle h = handle_take(fd, last);
+    if (h.role == ROLE_CANDIDATE)
+        atomic_fetch_sub(&candidates_like(h.identity)->count, 1);
+    return h;
+}
+
+static void promote(int fd, struct store *store, struct identity identity)
+{
+    if (!handle_promote(fd, store, identity))
+        return;
+    atomic_fetch_sub(&candidates_like(identity)->count, 1);
+    history_opened(fd, &(struct handle){ROLE_PRIMARY, store, identity});
+}
+
+/* Empty files that were noted as candidates are handles of the store that they turned out to be.
+ * The caller's own handle must be one already, or a thread that closes one of them meanwhile could
+ * take it for the last. */
+static void promote_candidates(struct store *store, struct identity identity)
+{
+    struct candidates *like = candidates_like(identity);
+    if (atomic_load(&like->count) > 0)
+        promote(atomic_load(&like->newest), store, identity); /* nearly always all there is */
+    if (atomic_load(&like->count) == 0)
+        return;
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u))
+        promote(fd, store, identity);
+}
+
+static void log_opened(const char *path, enum role role)
+{
+    char message[64];
+    struct text t = text_in(message, sizeof message);
+    text_str(&t, "opened as ");
+    text_str(&t, role_names[role]);
+    log_say_path(LOG_DEBUG, path, message);
+}
+
+static void enter_store(int fd, enum role role, const struct stat *st, const struct named *named,
+                        const char *path)
+{
+    struct identity self = identity_of(st);
+    struct identity primary = self;
+    if (role != ROLE_PRIMARY) {
+        struct stat main;
+        if (sys_stat(named->primary, &main) < 0 || !S_ISREG(main.st_mode))
+            return;
+        primary = identity_of(&main);
+    }
+    filter_is_on(); /* so that the close need not find out */
+    struct store *store = store_acquire(primary, named->profile, named->primary);
+    if (store == NULL) {
+        log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");
+        return;
+    }
+    opened_enter(fd, (struct handle){role, store, self});
+    promote_candidates(store, primary);
+    log_opened(path, role);
+}
+
+static void note_candidate(int fd, const struct stat *st)
+{
+    int flags = sys_fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || st->st_nlink == 0 || !store_reserve())
+        return;
+    opened_enter(fd, (struct handle){ROLE_CANDIDATE, NULL, identity_of(st)});
+}
+
+/* Looks closely at a descriptor whose name may be that of a store's file. */
+static void examine(int fd, const struct stat *st, const char *given)
+{
+    char path[PATH_MAX];
+    descriptor_path(fd, path, sizeof path);
+    bool located = path[0] == '/';
+    if (!located)
+        str_copy(path, sizeof path, given);
+    /* Without /proc a relative name is no place; its file name still says what it is. */
+    char absolute[PATH_MAX];
+    struct text t = text_in(absolute, sizeof absolute);
+    text_str(&t, path[0] == '/' ? "" : "/");
+    text_str(&t, path);
+
+    struct named named = profile_name(profiles_on, settings->dirs, absolute);
+    if (named.role == ROLE_NONE)
+        return;
+    if (!S_ISREG(st->st_mode)) {
+        if (named.role == ROLE_PRIMARY && named.profile->primary != NULL)
+            log_say_path(LOG_WARN, path, "is not a regular file, so it is not tracked as a store");
+        return;
+    }
+    if (st->st_nlink == 0) /* nobody else can find it: O_TMPFILE, or removed */
+        return;
+    if (path[0] != '/') {
+        if (named.role != ROLE_PRIMARY)
+            return;
+        named.primary[0] = '\0';
+    }
+    if (named.role == ROLE_CANDIDATE) {
+        if (st->st_size == 0) {
+            note_candidate(fd, st);
+            return;
+        }
+        if (!descriptor_is_database(fd, st))
+            return;
+        named.role = ROLE_PRIMARY;
+    }
+    enter_store(fd, named.role, st, &named, path);
+}
+
+void opened_forget(int fd)
+{
+    bool last;
+    struct handle h = opened_take(fd, &last);
+    if (h.role != ROLE_NONE)
+        history_closed(fd, &h, NULL);
+    if (h.store != NULL)
+        store_release(h.store);
+}
+
+/* Two halves that need much stack, which the many opens of other files must not. */
+static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st, const char *path)
+{
+    sys_sigset old = process_hold_signals();
+    if (process_thread_at_home()) {
+        if (handle_possible(fd))
+            opened_forget(fd); /* the number is used again: its close went by unseen */
+        examine(fd, st, path);
+    }
+    process_let_signals(old);
+}
+
+static __attribute__((noinline)) bool is_link_to_store(int fd)
+{
+    char target[PATH_MAX];
+    descriptor_path(fd, target, sizeof target);
+    return profile_may_match(profiles_on, target);
+}
+
+static bool is_like_store(int fd, const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && (st->st_size & size_mask) == 0 &&
+           (size_mask == 0 || is_link_to_store(fd));
+}
+
+void track_opened_likely(int fd, const struct stat *st, const char *path)
+{
+    if (profile_may_match(profiles_on, path) || handle_possible(fd) || is_like_store(fd, st))
+        enter_opened(fd, st, path);
+}
+
+static void copy_handle(int from, int to)
+{
+    if (!process_thread_at_home())
+        return;
+    if (handle_possible(to))
+        opened_forget(to);
+    struct handle h = handle_get(from);
+    if (h.role == ROLE_NONE)
+        return;
+    if (h.store != NULL)
+        store_retain(h.store);
+    opened_enter(to, h);
+}
+
+void track_duplicated(int from, int to)
+{
+    if (!track_is_on() || to < 0 || to == from || (!handle_possible(from) && !handle_possible(to)))
+        return;
+    sys_sigset old = process_hold_signals();
+    copy_handle(from, to);
+    process_let_signals(old);
+}
+
+/* A candidate that has become a database since it was opened empty is a primary after all. */
+void opened_settle_candidate(int fd, const struct stat *st)
+{
+    if (st->st_nlink == 0 || !descriptor_is_database(fd, st))
+        return;
+    char path[PATH_MAX];
+    descriptor_path(fd, path, sizeof path);
+    struct store *store = store_acquire(identity_of(st), profile_of_content(), path);
+    if (store == NULL)
+        return;
+    promote(fd, store, identity_of(st));
+    promote_candidates(store, identity_of(st));
+    store_release(store);
+}

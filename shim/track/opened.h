@@ -1,0 +1,39 @@
+/* Descriptors that the program gets: which are handles on a store, and which may yet become one
+ * (candidates: empty files that were opened for writing). */
+#ifndef SETTLE_OPENED_H
+#define SETTLE_OPENED_H
+
+#include "config/settings.h"
+#include "track/handle.h"
+
+enum { CANDIDATE_GROUPS = 256 };
+
+struct opened_books {
+    /* The entries of ROLE_CANDIDATE in the table, by a part of their identity. Both written with
+     * signals held: counted up behind the entry's handle_put, and down by whoever took it out or
+     * promoted it, so the count may run behind the table by the calls that are under way. `newest`
+     * is a guess, which handle_promote checks. */
+    struct candidates {
+        _Atomic uint32_t count;
+        _Atomic int newest;
+    } candidates[CANDIDATE_GROUPS];
+};
+
+/* settings must outlive the program. Returns track_size_mask as it has to be. */
+uint32_t opened_start(const struct settings *settings);
+
+/* What follows is called at home and with signals held (process_hold_signals). */
+
+/* Enters a descriptor; takes the pin on the handle's store over. */
+void opened_enter(int fd, struct handle handle);
+
+/* Takes it out, and gives the pin to the caller; as handle_take. */
+struct handle opened_take(int fd, bool *last);
+
+/* Takes out what was closed unseen. */
+void opened_forget(int fd);
+
+/* A candidate that has become a database since it was opened empty is a primary after all. */
+void opened_settle_candidate(int fd, const struct stat *st);
+
+#endif

@@ -1,0 +1,22 @@
+/* The quick question of every close. */
+#ifndef SETTLE_POSSIBLE_H
+#define SETTLE_POSSIBLE_H
+
+#include "track/books.h"
+
+/* Could the descriptor be tracked? One load where it is beyond all that ever were, three at most.
+ * Relaxed: a program that closes a descriptor on one thread has it from the open on another by an
+ * order of its own, and with it what that open entered. */
+static inline bool handle_possible(int fd)
+{
+    if ((unsigned)fd >= atomic_load_explicit(&BOOKS.handles.end, memory_order_relaxed))
+        return false;
+    struct handle_entry *_Atomic *chunks = BOOKS.handles.chunks;
+    __asm__("" : "+r"(chunks)); /* or its offset is added to the index, with an instruction more */
+    struct handle_entry *chunk =
+        atomic_load_explicit(&chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
+    return chunk != NULL && atomic_load_explicit(&chunk[(unsigned)fd % HANDLE_CHUNK].word,
+                                                 memory_order_relaxed) != 0;
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* Which process the books are of, and the memory that is its own alone: a fork child starts with
+ * nothing of its parent's, since the kernel empties that memory (MADV_WIPEONFORK). A vfork child
+ * shares the memory instead; process_at_home tells the two processes apart.
+ *
+ * Nothing here takes a lock, and a signal handler that interrupts any of it may call all of it.
+ */
+#ifndef SETTLE_PROCESS_H
+#define SETTLE_PROCESS_H
+
+#include "base/sys.h"
+
+#include <stdatomic.h>
+
+struct process_books {
+    /* pid. Written once by books_start, and in a fork child, where it is 0, once by whoever asks
+     * process_at_home first, with a compare-and-swap. Sequentially consistent: what is looked up in
+     * the books after it was found to be this process's must not be what was there before. */
+    _Atomic int home;
+};
+
+/* True in the process that the books describe. A vfork child is not at home, a fork child is (with
+ * empty books), unless it was made by a raw system call. */
+bool process_at_home(void);
+
+/* The pid of the process that the books describe; 0 where a fork has emptied them and nobody has
+ * called process_at_home since. */
+int process_home(void);
+
+/* Whether they also describe the descriptors of the calling thread. */
+bool process_thread_at_home(void);
+
+/* The calling thread has left the table of descriptors that it shared (CLOSE_RANGE_UNSHARE). */
+void process_thread_left(void);
+
+/* Makes pages of zeros, which a fork empties, for a pointer that has none; false without memory.
+ * Open path only. */
+bool process_publish(void *_Atomic *pointer, size_t size);
+
+/* Around each change of the books: a signal handler may fork, or leave by longjmp, and a thread may
+ * be cancelled, but not in the middle of it. */
+sys_sigset process_hold_signals(void);
+void process_let_signals(sys_sigset old);
+
+#endif

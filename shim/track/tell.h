@@ -1,0 +1,19 @@
+/* The words about a wait, for the log. */
+#ifndef SETTLE_TELL_H
+#define SETTLE_TELL_H
+
+#include "config/rules.h"
+#include "helper/log.h"
+#include "wait/wait.h"
+
+/* Writes what came of a wait. line: where to build it. */
+void tell_result(struct log_line *line, const struct wait_request *wait,
+                 const struct wait_result *result, const struct rule *rule);
+
+/* Writes why there was none. error: of helper_run, or ENOMEM. */
+void tell_failure(const char *path, const struct rule *rule, int error);
+
+/* Says once that the budget is spent; after each wait that may have spent it. */
+void tell_end_of_budget(void);
+
+#endif
