@@ -1,0 +1,261 @@
+/* Descriptors: how a program gets them, copies them and closes them. */
+#include "base/sys.h"
+#include "preload/hooks.h"
+#include "preload/real.h"
+#include "track/track.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* --- open --- */
+
+static inline int opened(int fd, const char *path)
+{
+    track_opened(fd, path);
+    return fd;
+}
+
+/* With a mode in any case, which in both architectures lies where a variable argument would: where
+ * the program gave none it is whatever was there, and the real function does not look at it. To
+ * fetch it only where the flags tell of one takes more than all the rest. */
+#define OPEN(name)                                                                                 \
+    EXPORT int settle_##name(const char *path, int flags, mode_t mode) __asm__(#name);             \
+    int settle_##name(const char *path, int flags, mode_t mode)                                    \
+    {                                                                                              \
+        return opened(real.name(path, flags, mode), path);                                         \
+    }
+OPEN(open)
+OPEN(open64)
+
+#define OPENAT(name)                                                                               \
+    EXPORT int settle_##name(int dir, const char *path, int flags, mode_t mode) __asm__(#name);    \
+    int settle_##name(int dir, const char *path, int flags, mode_t mode)                           \
+    {                                                                                              \
+        return opened(real.name(dir, path, flags, mode), path);                                    \
+    }
+OPENAT(openat)
+OPENAT(openat64)
+
+#define CREAT(name)                                                                                \
+    EXPORT int name(const char *path, mode_t mode)                                                 \
+    {                                                                                              \
+        return opened(real.name(path, mode), path);                                                \
+    }
+CREAT(creat)
+CREAT(creat64)
+
+#define OPEN_2(name)                                                                               \
+    EXPORT int name(const char *path, int flags)                                                   \
+    {                                                                                              \
+        return opened(real.name(path, flags), path);                                               \
+    }
+OPEN_2(__open_2)
+OPEN_2(__open64_2)
+
+#define OPENAT_2(name)                                                                             \
+    EXPORT int name(int dir, const char *path, int flags)                                          \
+    {                                                                                              \
+        return opened(real.name(dir, path, flags), path);                                          \
+    }
+OPENAT_2(__openat_2)
+OPENAT_2(__openat64_2)
+
+/* --- copies --- */
+
+EXPORT int dup(int fd)
+{
+    int copy = real.dup(fd);
+    track_duplicated(fd, copy);
+    return copy;
+}
+
+/* Both close what `to` was. */
+static int duplicated_over(int from, int to, int result, struct closing *closing)
+{
+    if (result < 0) {
+        track_not_closed(to, closing);
+    } else {
+        track_duplicated(from, to);
+        track_closed(closing);
+    }
+    return result;
+}
+
+EXPORT int dup2(int from, int to)
+{
+    if (from == to || (!handle_possible(from) && !handle_possible(to)))
+        return real.dup2(from, to);
+    struct closing closing;
+    track_closing(to, &closing);
+    return duplicated_over(from, to, real.dup2(from, to), &closing);
+}
+
+EXPORT int dup3(int from, int to, int flags)
+{
+    if (from == to || (!handle_possible(from) && !handle_possible(to)))
+        return real.dup3(from, to, flags);
+    struct closing closing;
+    track_closing(to, &closing);
+    return duplicated_over(from, to, real.dup3(from, to, flags), &closing);
+}
+
+#define FCNTL(name)                                                                                \
+    EXPORT int name(int fd, int command, ...)                                                      \
+    {                                                                                              \
+        va_list list;                                                                              \
+        va_start(list, command);                                                                   \
+        void *argument = va_arg(list, void *);                                                     \
+        va_end(list);                                                                              \
+        if (command == F_SETLK || command == F_SETLKW)                                             \
+            track_locking(fd);                                                                     \
+        int result = real.name(fd, command, argument);                                             \
+        if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
+            track_duplicated(fd, result);                                                          \
+        return result;                                                                             \
+    }
+FCNTL(fcntl)
+FCNTL(fcntl64)
+
+/* --- close --- */
+
+static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int))
+{
+    struct closing closing;
+    track_closing(fd, &closing);
+    int result = real_close(fd);
+    track_closed(&closing);
+    return result;
+}
+
+static inline int close_by(int (*real_close)(int), int fd)
+{
+    return __builtin_expect(!handle_possible(fd), 1) ? real_close(fd)
+                                                     : close_tracked(fd, real_close);
+}
+
+EXPORT int close(int fd)
+{
+    return close_by(real.close, fd);
+}
+
+/* Takes all tracked descriptors of a range out. */
+static void closing_range(unsigned first, unsigned last)
+{
+    for (int fd = handle_next(first, last); fd >= 0; fd = handle_next((unsigned)fd + 1, last)) {
+        struct closing closing;
+        track_closing(fd, &closing);
+        track_closed(&closing);
+    }
+}
+
+typedef int close_range_function(unsigned first, unsigned last, int flags);
+
+/* With CLOSE_RANGE_UNSHARE the calling thread has a copy of the table before anything is closed;
+ * only where no thread shares it is that a close like any other. */
+static int close_range_in_a_copy(close_range_function *real_close_range, unsigned first,
+                                 unsigned last, int flags)
+{
+    int result = real_close_range(first, last, flags);
+    if (result == 0)
+        track_left_table();
+    return result;
+}
+
+static int close_range_by(close_range_function *real_close_range, unsigned first, unsigned last,
+                          int flags)
+{
+    const int unshare = CLOSE_RANGE_UNSHARE;
+    if ((flags & unshare) != 0 && track_shares_table())
+        return close_range_in_a_copy(real_close_range, first, last, flags);
+    /* With CLOSE_RANGE_CLOEXEC nothing is closed now. */
+    if (first > last || (flags & ~unshare) != 0 || handle_next(first, last) < 0)
+        return real_close_range(first, last, flags);
+    /* A kernel or filter without close_range closes nothing, and then nothing may leave the table.
+     * A range without descriptors tells. */
+    if (real_close_range(~0u, ~0u, flags) < 0)
+        return -1;
+    track_defer(FRAME);
+    closing_range(first, last);
+    int result = real_close_range(first, last, flags);
+    track_resume(FRAME);
+    return result;
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    return close_range_by(real.close_range, first, last, flags);
+}
+
+EXPORT void closefrom(int first)
+{
+    track_defer(FRAME);
+    closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+    real.closefrom(first);
+    track_resume(FRAME);
+}
+
+/* What a program calls as syscall(SYS_close, ...) goes on as that: it is no cancellation point, and
+ * the close of another preloaded library may be just this call and must not be called by it. */
+static int raw_close(int fd)
+{
+    return (int)real.syscall(SYS_close, fd);
+}
+
+static int raw_close_range(unsigned first, unsigned last, int flags)
+{
+    return (int)real.syscall(SYS_close_range, first, last, flags);
+}
+
+int hooks_close_by_number(int fd)
+{
+    return close_by(raw_close, fd);
+}
+
+int hooks_close_range_by_number(unsigned first, unsigned last, int flags)
+{
+    return close_range_by(raw_close_range, first, last, flags);
+}
+
+/* --- descriptors from elsewhere --- */
+
+/* CMSG_NXTHDR calls a function that musl lacks where nothing is inlined. */
+static struct cmsghdr *next_header(const struct msghdr *message, struct cmsghdr *c)
+{
+    size_t at = (size_t)((char *)c - (char *)message->msg_control);
+    size_t step = CMSG_ALIGN(c->cmsg_len);
+    if (c->cmsg_len < sizeof *c || message->msg_controllen - at < step + sizeof *c)
+        return NULL;
+    return (struct cmsghdr *)((char *)c + step);
+}
+
+static void received(struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = next_header(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            track_opened(fd, "");
+        }
+    }
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ssize_t result = real.recvmsg(fd, message, flags);
+    if (result >= 0 && message->msg_controllen > 0)
+        received(message);
+    return result;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *timeout)
+{
+    int result = real.recvmmsg(fd, messages, count, flags, timeout);
+    for (int i = 0; i < result; i++)
+        if (messages[i].msg_hdr.msg_controllen > 0)
+            received(&messages[i].msg_hdr);
+    return result;
+}

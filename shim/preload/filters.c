@@ -1,0 +1,48 @@
+/* Filters that the program puts on its own system calls: what the library asks of the kernel after
+ * that, the program could be killed for. */
+#include "preload/hooks.h"
+#include "preload/real.h"
+#include "track/track.h"
+
+#include <linux/seccomp.h>
+#include <stdarg.h>
+
+EXPORT int prctl(int option, ...)
+{
+    va_list list;
+    unsigned long a[4];
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        a[i] = va_arg(list, unsigned long);
+    va_end(list);
+    if (option != PR_SET_SECCOMP)
+        return real.prctl(option, a[0], a[1], a[2], a[3]);
+    bool stopped = track_stop();
+    int result = real.prctl(option, a[0], a[1], a[2], a[3]);
+    if (result < 0)
+        track_go_on(stopped);
+    return result;
+}
+
+/* Another preloaded library's prctl may be made of this. */
+long hooks_prctl_by_number(long option, long b, long c, long d, long e)
+{
+    bool stopped = option == PR_SET_SECCOMP && track_stop();
+    long result = real.syscall(SYS_prctl, option, b, c, d, e);
+    if (result < 0)
+        track_go_on(stopped);
+    return result;
+}
+
+/* SECCOMP_GET_ACTION_AVAIL and its like ask only. Flags for the strict mode, and a filter at NULL,
+ * are how libraries ask what the kernel can do. */
+long hooks_seccomp_by_number(long operation, long flags, long argument)
+{
+    bool installs = (operation == SECCOMP_SET_MODE_STRICT && flags == 0) ||
+                    (operation == SECCOMP_SET_MODE_FILTER && argument != 0);
+    bool stopped = installs && track_stop();
+    long result = real.syscall(SYS_seccomp, operation, flags, argument);
+    if (result < 0)
+        track_go_on(stopped);
+    return result;
+}

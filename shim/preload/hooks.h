@@ -1,0 +1,16 @@
+/* The exported functions: bookkeeping, the real function, and nothing else. Each keeps the real
+ * function's result and errno. They are in files.c, streams.c, connections.c and filters.c; what
+ * comes through syscall(2) by its number goes by syscall.c to the same. */
+#ifndef SETTLE_HOOKS_H
+#define SETTLE_HOOKS_H
+
+#define EXPORT __attribute__((visibility("default")))
+#define FRAME  __builtin_frame_address(0)
+
+/* What syscall(number, ...) does of these, through the real syscall. */
+int hooks_close_by_number(int fd);
+int hooks_close_range_by_number(unsigned first, unsigned last, int flags);
+long hooks_prctl_by_number(long option, long b, long c, long d, long e);
+long hooks_seccomp_by_number(long operation, long flags, long argument);
+
+#endif
