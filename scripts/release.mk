@@ -44,3 +44,19 @@ dist:
 	$(Q)mkdir -p $(B)
 	$(Q)git -c tar.umask=0022 archive --prefix=settle-$(VERSION)/ HEAD | gzip -n9 > $(ARCHIVE)
 	@echo $(ARCHIVE)
+
+# The Python package, as one wheel for each architecture, which serves every libc.
+.PHONY: wheel wheel-test
+wheel: ## Python wheels, in build/dist: manylinux and musllinux, for x86-64 and aarch64
+	$(Q)sh scripts/setup build wheel
+	$(Q)$(again) all static
+	$(Q)$(again) B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all static
+	$(Q)python=$$(tests/venv scripts/python/tools.txt) && export PYTHON=$$python && \
+		scripts/python/build $(abspath $(B)) x86_64 $(VERSION) $(abspath $(B))/dist && \
+		STRIP=aarch64-linux-gnu-strip \
+			scripts/python/build $(abspath $(B))/aarch64 aarch64 $(VERSION) $(abspath $(B))/dist
+	@ls $(B)/dist/*.whl
+
+wheel-test: wheel ## the wheels, installed in empty environments and used
+	$(Q)$(again) $(B)/programs/plain-musl
+	$(Q)PYTHON=$$(tests/venv scripts/python/tools.txt) BUILD=$(B) sh tests/wheel/run $(B)/dist
