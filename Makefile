@@ -1,7 +1,7 @@
 # settle: what there is to make. `make help` lists it; V=1 shows the commands; STRICT=1, as in CI, takes
 # warnings for errors. Each room has a file of its own: shim/build.mk, tests/tests.mk, scripts/release.mk.
 
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^\#define SETTLE_VERSION "\(.*\)"$$/\1/p' shim/settle.h)
 PREFIX ?= /usr/local
 DESTDIR ?=
 B := build

@@ -10,6 +10,7 @@ COMPLETIONS := share/bash-completion/completions
 SCRIPTS := settle settle-entrypoint settle-inject settle-report
 COMMANDS := $(SCRIPTS) settle-wait
 DESTINATION = $(DESTDIR)$(PREFIX)
+man_page = sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|; s|^\.Os$$|.Os settle $(VERSION)|'
 
 install: all
 	install -d $(addprefix $(DESTINATION)/, bin include lib/settle/report $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
@@ -20,8 +21,9 @@ install: all
 	ln -sf settle/libsettle.so $(DESTINATION)/lib/libsettle.so
 	install -m 644 shim/settle.h $(DESTINATION)/include/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/preload/link/settle.pc.in > $(DESTINATION)/$(PKGCONFIG)/settle.pc
-	install -m 644 $(COMMANDS:%=scripts/man/%.1) $(DESTINATION)/$(MAN1)/
-	sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|' scripts/man/libsettle.7 > $(DESTINATION)/$(MAN7)/libsettle.7
+	for command in $(COMMANDS); do \
+		$(man_page) scripts/man/$$command.1 > $(DESTINATION)/$(MAN1)/$$command.1 || exit 1; done
+	$(man_page) scripts/man/libsettle.7 > $(DESTINATION)/$(MAN7)/libsettle.7
 	install -m 644 scripts/completion/settle $(DESTINATION)/$(COMPLETIONS)/
 	for command in $(filter-out settle,$(COMMANDS)); do \
 		ln -sf settle $(DESTINATION)/$(COMPLETIONS)/$$command || exit 1; done

@@ -74,7 +74,8 @@ $(B)/settle-run: $(B)/obj/commands/settle_run.o
 	$(say) LINK $@
 	$(link)
 
-$(B)/settle-check: $(B)/obj/commands/settle_check.o $(B)/obj/base.a
+CHECK_OBJECTS := $(B)/obj/commands/settle_check.o $(call archives,obj,commands config base)
+$(B)/settle-check: $(CHECK_OBJECTS)
 	$(say) LINK $@
 	$(link)
 
@@ -84,7 +85,7 @@ static: ## the commands, linked statically, for images of another libc
 static: $(addprefix $(B)/static/, settle-wait settle-run settle-check)
 $(B)/static/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/static/checkpoint.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
 $(B)/static/settle-run: $(B)/obj/commands/settle_run.o
-$(B)/static/settle-check: $(B)/obj/commands/settle_check.o $(B)/obj/base.a
+$(B)/static/settle-check: $(CHECK_OBJECTS)
 $(B)/static/settle-%:
 	$(say) LINK $@
 	@mkdir -p $(@D)

@@ -25,6 +25,9 @@
 #ifndef SETTLE_H
 #define SETTLE_H
 
+/* The one place that has it: commands, scripts, man pages and packages take it from here. */
+#define SETTLE_VERSION "0.1.0"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -1,18 +1,24 @@
-/* settle-check: tells whether a command can run under the library, and why not. For
- * `settle --check`.
+/* settle-check: what the launcher (scripts/settle) asks before it runs a command. Runs nothing.
  *
- *   settle-check COMMAND
+ *   settle-check [--] COMMAND         whether it can run under the library, and why not
+ *   settle-check --options WORD...    the launcher's command line (command_line.h)
+ *   settle-check --help-options       the launcher's options, for its --help
+ *   settle-check --settings           the same for programs (option_table.h)
+ *   settle-check --version
  *
- * Looks at files and runs nothing: a script's interpreter is followed, and of the program at the
+ * Of a command files are looked at: a script's interpreter is followed, and of the program at the
  * end the ELF header, the dynamic section and the permissions are read (elf(5), ld.so(8),
  * execve(2)). One line for each finding. Exit codes: 0 it can, 1 it cannot, 125 it cannot be told,
  * 127 there is no such command. */
 #include "base/text.h"
+#include "commands/command_line.h"
+#include "commands/option_table.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <settle.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,16 +246,31 @@ static void check(const char *name)
     find(UNKNOWN, name, "a script of a script of a script: too deep");
 }
 
-int main(int argc, char **argv)
+static int check_command(const char *name)
 {
-    if (argc != 2) {
-        fputs("usage: settle-check COMMAND\n", stderr);
-        return UNKNOWN;
-    }
-    check(argv[1]);
-    printf("%s: %s\n", argv[1],
+    check(name);
+    printf("%s: %s\n", name,
            verdict == CAN      ? "can run under settle"
            : verdict == CANNOT ? "runs as if settle were absent"
                                : "cannot be told");
     return verdict;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (str_equal(word, "--options"))
+        return command_line_read(argv + 2);
+    if (argc == 2 && str_equal(word, "--help-options"))
+        return option_print_help(stdout), 0;
+    if (argc == 2 && str_equal(word, "--settings"))
+        return option_print_list(stdout), 0;
+    if (argc == 2 && str_equal(word, "--version"))
+        return puts("settle-check " SETTLE_VERSION), 0;
+    if (argc == 3 && str_equal(word, "--"))
+        return check_command(argv[2]);
+    if (argc == 2)
+        return check_command(word);
+    fputs("usage: settle-check [--] COMMAND, see 'settle --help'\n", stderr);
+    return UNKNOWN;
 }

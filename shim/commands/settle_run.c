@@ -2,6 +2,7 @@
  * where it was killed and closed nothing. For `settle --after` and for a container's entrypoint.
  *
  *   settle-run SETTLE-WAIT [OPTION...] -- COMMAND [ARGUMENT...]
+ *   settle-run --version
  *
  * SETTLE-WAIT is the path of that program, OPTION what it gets. The library names the stores in a
  * file (SETTLE_USED), each path with a NUL behind it. SETTLE_PRELOAD, if set, is the command's
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <settle.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -223,6 +225,8 @@ static int end_as(int status)
 int main(int argc, char **argv)
 {
     int dashes = 1;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("settle-run " SETTLE_VERSION) < 0 ? FAILED : 0;
     while (dashes < argc && strcmp(argv[dashes], "--") != 0)
         dashes++;
     if (dashes < 2 || dashes + 1 >= argc) {

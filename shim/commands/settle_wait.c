@@ -7,6 +7,7 @@
 #include "config/settings.h"
 
 #include <getopt.h>
+#include <settle.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ static const char usage[] =
     "                      SETTLE_CHECK_INTERVAL, SETTLE_UNTIL. A rule stands before both:\n"
     "                      each store has the time and the level of its own\n"
     "  --json              print one JSON object on standard output, and no sentences\n"
-    "  --help, --version\n"
+    "  -h, --help, --version\n"
     "\n"
     "Exit status: 0 settled, or no holder to list; 1 still held (the holders on standard\n"
     "error, one a line), or listed; 2 wrong usage; 3 a path cannot be examined.\n"
@@ -151,7 +152,7 @@ static bool read_options(struct job *job, int argc, char **argv, enum status *st
     int index = 0;
     bool good = true;
     *status = STATUS_USAGE;
-    while (good && (option = getopt_long(argc, argv, "", options, &index)) != -1) {
+    while (good && (option = getopt_long(argc, argv, "h", options, &index)) != -1) {
         switch (option) {
         case MAX_WAIT:
         case CHECK_INTERVAL:
@@ -170,6 +171,7 @@ static bool read_options(struct job *job, int argc, char **argv, enum status *st
         case JSON:
             job->json = true;
             break;
+        case 'h':
         case HELP:
             fputs(usage, stdout);
             *status = STATUS_SETTLED;

@@ -3,84 +3,65 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "config/profile.h"
+#include "config/table.h"
 
 #include <string.h>
 
-enum kind {
-    KIND_DURATION,
-    KIND_CHOICE,
-    KIND_COUNT,
-    KIND_STORES,
-    KIND_LIST,
-    KIND_PATH,
-    KIND_NAME,
-    KIND_ELSEWHERE
-};
-
 const char *const until_names[] = {"unlocked", "unwritten", "closed", NULL};
-static const char *const trigger_names[] = {"last", "every", NULL};
-static const char *const at_exit_names[] = {"pending", "off", NULL};
-static const char *const deepbind_names[] = {"keep", "strip", NULL};
-static const char *const log_names[] = {"off", "warn", "info", "debug", NULL};
+const char *const trigger_names[] = {"last", "every", NULL};
+const char *const at_exit_names[] = {"pending", "off", NULL};
+const char *const deepbind_names[] = {"keep", "strip", NULL};
+const char *const log_names[] = {"off", "warn", "info", "debug", NULL};
 
 struct row {
     const char *name;
-    enum kind kind;
+    enum setting_kind kind;
     size_t offset;
     size_t size;                /* of a string's buffer */
     const char *const *choices; /* the index is the value */
 };
 
-/* One row a variable: adding a setting is adding a row. */
-static const struct row rows[] = {
-    {"SETTLE_MAX_WAIT", KIND_DURATION, offsetof(struct settings, max_wait), 0, NULL},
-    {"SETTLE_CHECK_INTERVAL", KIND_DURATION, offsetof(struct settings, check_interval), 0, NULL},
-    {"SETTLE_FALLBACK_DELAY", KIND_DURATION, offsetof(struct settings, fallback_delay), 0, NULL},
-    {"SETTLE_TOTAL_WAIT", KIND_DURATION, offsetof(struct settings, total_wait), 0, NULL},
-    {"SETTLE_UNTIL", KIND_CHOICE, offsetof(struct settings, until), 0, until_names},
-    {"SETTLE_TRIGGER", KIND_CHOICE, offsetof(struct settings, trigger), 0, trigger_names},
-    {"SETTLE_AT_EXIT", KIND_CHOICE, offsetof(struct settings, at_exit), 0, at_exit_names},
-    {"SETTLE_DEEPBIND", KIND_CHOICE, offsetof(struct settings, deepbind), 0, deepbind_names},
-    {"SETTLE_LOG", KIND_CHOICE, offsetof(struct settings, log), 0, log_names},
-    {"SETTLE_MAX_COLLECTIONS", KIND_COUNT, offsetof(struct settings, max_collections), 0, NULL},
-    {"SETTLE_MAX_FILES", KIND_COUNT, offsetof(struct settings, max_files), 0, NULL},
-    {"SETTLE_STORES", KIND_STORES, offsetof(struct settings, stores), STORES_SIZE, NULL},
-    {"SETTLE_DIRS", KIND_LIST, offsetof(struct settings, dirs), DIRS_SIZE, NULL},
-    {"SETTLE_LOG_FILE", KIND_PATH, offsetof(struct settings, log_file), PATH_MAX, NULL},
-    {"SETTLE_RECORD", KIND_PATH, offsetof(struct settings, record), PATH_MAX, NULL},
-    {"SETTLE_USED", KIND_PATH, offsetof(struct settings, used), PATH_MAX, NULL}, /* settle_run.c */
-    {"SETTLE_RULES", KIND_ELSEWHERE, 0, 0, NULL},                                /* rules.c */
-    {"SETTLE_DISABLE", KIND_ELSEWHERE, 0, 0, NULL}, /* settings_disabled */
-    {"SETTLE_LIBRARY", KIND_ELSEWHERE, 0, 0, NULL}, /* scripts/settle */
-    {"SETTLE_AFTER", KIND_ELSEWHERE, 0, 0, NULL},   /* scripts/settle-entrypoint */
-};
+#define FIELD_OF(structure, field)                                                                 \
+    offsetof(struct structure, field), sizeof((struct structure *)0)->field
+#define DURATION(variable, option, field, ...)                                                     \
+    {variable, KIND_DURATION, FIELD_OF(settings, field), NULL},
+#define COUNT(variable, option, field, ...) {variable, KIND_COUNT, FIELD_OF(settings, field), NULL},
+#define CHOICE(variable, option, placeholder, field, standard, names, ...)                         \
+    {variable, KIND_CHOICE, FIELD_OF(settings, field), names},
+#define STRING(variable, option, placeholder, kind, field, ...)                                    \
+    {variable, kind, FIELD_OF(settings, field), NULL},
+#define BESIDE(variable, ...) {variable, KIND_ELSEWHERE, 0, 0, NULL},
+static const struct row rows[] = {SETTLE_SETTINGS(DURATION, COUNT, CHOICE, STRING, BESIDE)};
+#undef DURATION
+#undef CHOICE
+#undef COUNT
+#undef STRING
+#undef BESIDE
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
-/* The options of a rule. */
-static const struct row rule_rows[] = {
-    {"max_wait", KIND_DURATION, offsetof(struct rule, max_wait), 0, NULL},
-    {"check_interval", KIND_DURATION, offsetof(struct rule, check_interval), 0, NULL},
-    {"until", KIND_CHOICE, offsetof(struct rule, until), 0, until_names},
-    {"trigger", KIND_CHOICE, offsetof(struct rule, trigger), 0, trigger_names},
-    {"name", KIND_NAME, offsetof(struct rule, name), RULE_NAME_SIZE, NULL},
-};
+#define DURATION(name, field)                   {name, KIND_DURATION, FIELD_OF(rule, field), NULL},
+#define CHOICE(name, placeholder, field, names) {name, KIND_CHOICE, FIELD_OF(rule, field), names},
+#define NAME(name, placeholder, field)          {name, KIND_NAME, FIELD_OF(rule, field), NULL},
+static const struct row rule_rows[] = {SETTLE_RULE_OPTIONS(DURATION, CHOICE, NAME)};
+#undef DURATION
+#undef CHOICE
+#undef NAME
 enum { RULE_ROWS = sizeof rule_rows / sizeof rule_rows[0] };
 
+#define NUMBER(variable, option, field, standard, ...)              s->field = (standard);
+#define CHOICE(variable, option, placeholder, field, standard, ...) s->field = (standard);
+#define STRING(variable, option, placeholder, kind, field, standard, ...)                          \
+    if ((standard)[0] != '\0')                                                                     \
+        str_copy(s->field, sizeof s->field, standard);
+#define BESIDE(...)
 void settings_set_defaults(struct settings *s)
 {
-    s->max_wait = 2000000000u;
-    s->check_interval = 50000000u;
-    s->fallback_delay = 100000000u;
-    s->total_wait = NO_LIMIT;
-    s->until = UNTIL_UNLOCKED;
-    s->trigger = TRIGGER_LAST;
-    s->at_exit = AT_EXIT_PENDING;
-    s->deepbind = DEEPBIND_KEEP;
-    s->log = LOG_WARN;
-    s->max_collections = 5;
-    s->max_files = 3;
-    str_copy(s->stores, sizeof s->stores, "chroma");
+    SETTLE_SETTINGS(NUMBER, NUMBER, CHOICE, STRING, BESIDE)
 }
+#undef NUMBER
+#undef CHOICE
+#undef STRING
+#undef BESIDE
 
 static bool digit(char c)
 {

@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SETTLE_VERSION "0.1.0"
-
 enum until { UNTIL_UNLOCKED, UNTIL_UNWRITTEN, UNTIL_CLOSED };
 enum trigger { TRIGGER_LAST, TRIGGER_EVERY };
 enum at_exit { AT_EXIT_PENDING, AT_EXIT_OFF };
@@ -84,7 +82,23 @@ const char *settings_variable(char *const *environment, const char *name);
  * Sets *ns and returns true, or returns false and leaves *ns alone. */
 bool settings_duration(const char *text, uint64_t *ns);
 
-/* Names the values of `until` that this version accepts; for messages and for logs. */
+/* The kinds of value. */
+enum setting_kind {
+    KIND_DURATION,
+    KIND_CHOICE,
+    KIND_COUNT,
+    KIND_STORES,
+    KIND_LIST,
+    KIND_PATH,
+    KIND_NAME,
+    KIND_ELSEWHERE
+};
+
+/* The values of choices by their number, NULL-terminated. */
 extern const char *const until_names[];
+extern const char *const trigger_names[];
+extern const char *const at_exit_names[];
+extern const char *const deepbind_names[];
+extern const char *const log_names[];
 
 #endif

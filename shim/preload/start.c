@@ -10,6 +10,8 @@
 #include "track/books.h"
 #include "track/track.h"
 
+#include <settle.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -85,6 +87,7 @@ static void begin_log(char *const *environment)
     }
     log_start((enum log_level)settings.log,
               file_of(environment, "SETTLE_LOG_FILE", settings.log_file));
+    log_say(LOG_DEBUG, "libsettle " SETTLE_VERSION);
 }
 
 static void begin_hooks(char *const *environment)

@@ -577,7 +577,7 @@ in_an_image_with() {
 
 help_is_complete() {
     run --version
-    gives '--version prints name and version' "settle-entrypoint $(sed -n 's/^version=//p' "$entrypoint")"
+    gives '--version prints name and version' "settle-entrypoint $(sed -n 's/^#define SETTLE_VERSION "\(.*\)"$/\1/p' "$top/shim/settle.h")"
     run --help
     holds '--help succeeds and goes to standard output' [ "$status$err" = 0 ]
     holds '--help fits into 80 columns' [ "$(printf '%s\n' "$out" | awk 'length > 80' | wc -l)" -eq 0 ]

@@ -320,7 +320,7 @@ rootfs" ]
     holds '--help succeeds and goes to standard output' [ "$status$err" = 0 ]
     holds '--help fits into 80 columns' [ "$(printf '%s\n' "$out" | awk 'length > 80' | wc -l)" -eq 0 ]
     inject --version
-    gives '--version prints name and version' "settle-inject $(sed -n 's/^ *version=//p' home/bin/settle-inject)"
+    gives '--version prints name and version' "settle-inject $(sed -n 's/^#define SETTLE_VERSION "\(.*\)"$/\1/p' "$top/shim/settle.h")"
 }
 
 run_with_this_shell() {

@@ -130,7 +130,7 @@ values_are_checked() {
 }
 
 command_lines_are_checked() {
-    for option in --max --stores-x -x -h - ---; do
+    for option in --max --stores-x -x -hh - ---; do
         settle "$option" x echo ran
         fails "$option is an unknown option" 125 "settle: unknown option '$option': 'settle --help' lists the options"
     done
@@ -259,7 +259,8 @@ info"
 }
 
 the_library_is_found() {
-    mkdir -p tree/scripts tree/build prefix/bin prefix/lib/settle links 'with space/scripts' 'with space/build'
+    mkdir -p tree/scripts tree/build tree/lib/settle prefix/bin prefix/lib/settle links 'with space/scripts' 'with space/build'
+    cp "$root/build/settle-check" tree/lib/settle/
     cp "$launcher" tree/scripts/settle
     cp "$launcher" prefix/bin/settle
     cp "$launcher" 'with space/scripts/settle'
@@ -375,7 +376,7 @@ rules_add_up() {
     refuses_rule '/a: name=x check_interval=' "check_interval '': expected $seconds"
     refuses_rule '/a: until=never' "until 'never': expected one of: unlocked unwritten closed"
     refuses_rule '/a: trigger=all name=x' "trigger 'all': expected one of: last every"
-    refuses_rule '/a: name=' "name '': expected a name"
+    refuses_rule '/a: name=' "name '': expected a name of 1 to 63 bytes without blanks"
     for value in max_wait maxwait=1 '*'; do
         refuses_rule "/a: $value" "'$value': expected max_wait=S, check_interval=S, until=LEVEL, trigger=WHEN or name=WORD"
     done
@@ -386,6 +387,9 @@ help_is_complete() {
     gives '--version prints name and version' "settle $version"
     settle --log info --help
     holds '--help succeeds and goes to standard output' [ "$status$err" = 0 ]
+    help=$out
+    settle -h
+    gives '-h is --help' "$help"
     holds '--help fits into 80 columns' [ "$(printf '%s\n' "$out" | awk 'length > 80' | wc -l)" -eq 0 ]
     while IFS= read -r text; do
         says "--help says '$text'" "$text"
@@ -424,7 +428,48 @@ Go
 END
 }
 
-version=$(sed -n 's/^version=//p' "$launcher")
+# The pages are for people, and the table of settings is for the programs: neither may have what the
+# other lacks.
+paragraph_of() { # variable, page
+    awk -v heading=".It Ev $1" '$0 == heading { on = 1; next } /^\.(It|El)/ { on = 0 } on' "$2"
+}
+
+is_told_with_default() { # option, variable, default: in the manual of the library and in the README
+    told=$(paragraph_of "$2" "$root/scripts/man/libsettle.7")
+    row=$(grep "^|.*\`$2\`" "$root/README.md")
+    holds "libsettle.7 has $2" [ -n "$told" ]
+    holds "README.md has a row for $2" [ -n "$row" ]
+    case $3 in
+        *[!A-Za-z0-9.]* | none | '') return ;; # none that is a value
+    esac
+    case $told in *[!A-Za-z0-9.]"$3"[!A-Za-z0-9]*) same=true ;; *) same=false ;; esac
+    result "libsettle.7 has the default of $2, $3" $same
+    case $row in *"\`$3\`"*) same=true ;; *) same=false ;; esac
+    result "README.md has the default of $2, $3" $same
+}
+
+the_pages_have_every_setting_and_no_other() {
+    shell=pages status=0 out='' err=''
+    "$root/scripts/settle" --settings >settings
+    holds 'settle --settings lists them' [ "$(wc -l <settings)" -gt 20 ]
+    tr '\t' '|' <settings >rows
+    while IFS='|' read -r option _ variable default _; do
+        holds "settle.1 has $option" grep -qx "\.It Fl -${option#--}\( .*\)\{0,1\}" "$root/scripts/man/settle.1"
+        [ -z "$variable" ] || is_told_with_default "$option" "$variable" "$default"
+    done <rows
+    {
+        cut -d '|' -f 3 rows
+        # Those between our own programs, and of C.
+        printf '%s\n' SETTLE_LIBRARY SETTLE_AFTER SETTLE_USED SETTLE_PRELOAD SETTLE_VERSION
+    } >known
+    out=$(grep -ohE 'SETTLE_[A-Z_]*[A-Z]' "$root/README.md" "$root"/scripts/man/* | sort -u | grep -vxF -f known)
+    holds 'the pages name no setting that there is not' [ -z "$out" ]
+    out=$(grep -rlF "$version" "$root/shim" "$root/scripts" "$root/Makefile" "$root/tests" |
+        grep -vF -e "$root/shim/settle.h")
+    holds "the version $version stands in shim/settle.h alone" [ -z "$out" ]
+}
+
+version=$(sed -n 's|^#define SETTLE_VERSION "\(.*\)"$|\1|p' "$root/shim/settle.h")
 run_with_this_shell() {
     options_set_their_variables
     durations_are_checked
@@ -440,4 +485,5 @@ run_with_this_shell() {
 }
 
 with_every_shell run_with_this_shell
+the_pages_have_every_setting_and_no_other
 all_passed
