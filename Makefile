@@ -50,7 +50,8 @@ all: ## the library and the commands, in build/
 all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z0-9-]*\): ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort -u | awk -F '\t' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) \
+		| awk -F '\t' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 demo: ## the main job, shown; installs what it needs
 	$(Q)sh scripts/setup demo

@@ -12,7 +12,7 @@ COMMANDS := $(SCRIPTS) settle-wait
 DESTINATION = $(DESTDIR)$(PREFIX)
 man_page = sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|; s|^\.Os$$|.Os settle $(VERSION)|'
 
-install: all
+install: all ## below PREFIX=/usr/local (and DESTDIR)
 	install -d $(addprefix $(DESTINATION)/, bin include lib/settle/report $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
 	install -m 755 $(SCRIPTS:%=scripts/%) $(B)/settle-wait $(DESTINATION)/bin/
 	install -m 644 $(wildcard scripts/report/*.*) $(DESTINATION)/lib/settle/report/
@@ -29,18 +29,18 @@ install: all
 		ln -sf settle $(DESTINATION)/$(COMPLETIONS)/$$command || exit 1; done
 
 # The directories of others stay.
-uninstall:
+uninstall: ## takes that away
 	rm -rf $(DESTINATION)/lib/settle
 	rm -f $(addprefix $(DESTINATION)/, include/settle.h lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN7)/libsettle.7) \
 		$(foreach command, $(COMMANDS), $(DESTINATION)/bin/$(command) $(DESTINATION)/$(MAN1)/$(command).1 \
 		$(DESTINATION)/$(COMPLETIONS)/$(command))
 
-deb: all
+deb: all ## a Debian package
 	$(Q)sh scripts/debian/build $(abspath $(B)) $(VERSION)
 
 # What is committed, with the date of the commit: the same bytes wherever it is made.
 ARCHIVE = $(B)/settle-$(VERSION).tar.gz
-dist:
+dist: ## an archive of the sources
 	$(Q)test -z "$$(git status --porcelain --untracked-files=no)" \
 		|| { echo "dist: there are changes that are not committed" >&2; exit 1; }
 	$(Q)mkdir -p $(B)

@@ -56,13 +56,13 @@ root_archive() { # suite, architecture, packages, variant
 # A root of one's own. In the variant `extract`, packages are only unpacked, never configured: that takes seconds, and
 # no package's scripts run; with /lib in /usr, where musl-gcc looks for a shared libc.
 make_root() { # name, suite, architecture, packages, variant (extract)
-    [ ! -e "$roots/$1.done" ] || return 0
-    echo "  ROOT   $roots/$1"
     root_archive "$2" "$3" "$4" "${5:-extract}"
+    [ "$(cat "$roots/$1.done" 2>/dev/null)" != "$archive" ] || return 0
+    echo "  ROOT   $roots/$1"
     rm -rf "${roots:?}/$1"
     mkdir -p "$roots/$1"
     tar -x --zstd -C "$roots/$1" -f "$archive" || fail "cannot unpack $archive"
-    touch "$roots/$1.done"
+    echo "$archive" >"$roots/$1.done"
 }
 
 # A process of its own, with processes and devices: what runs sees a root as a machine.

@@ -1,44 +1,60 @@
-# The tests: a section a directory of tests/, as tests/README.md lists them.
+# The tests: a section a directory of tests/, as tests/README.md lists them. What a target needs is installed
+# first (scripts/setup), and the rest is a make of its own, so that it sees what was installed.
 
-UNIT_SOURCES := $(wildcard tests/unit/*.c)
-E2E_SOURCES := $(wildcard tests/e2e/*.c)
-PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
-TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/unit/%)
-RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcard tests/race/*.c)))
-FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wildcard tests/fuzz/*.c)))
+setup = $(Q)sh scripts/setup
+python := /usr/bin/python3
+# Programs sleep more than they work.
+E2E_JOBS ?= 8
 
-.PHONY: abi unit e2e launcher entrypoint chroma sanitize sanitize-e2e race race-programs fuzz fuzz-short fuzz-programs
-.PHONY: valgrind valgrind-short torture torture-short torture-race bench bench-guard lint format
+# --- check: lanes ---
 
-abi: $(B)/libsettle.so
-	$(Q)CC="$(CC)" sh tests/abi/check $<
+.PHONY: check ci programs
+
+check: ## all tests that need nothing but this machine, and a network once
+	$(setup) check
+	$(Q)$(again) all
+	$(Q)$(python) tests/lanes check
+
+ci: ## what decides whether a change lands: check, lint, and the tests with roots; as root, with a network
+	$(setup)
+	$(Q)$(again) all
+	$(Q)$(python) tests/lanes ci $(if $(UPDATE),--update tests/README.md)
+
+# What several lanes need, and so none of them builds.
+programs: e2e-programs container-programs torture-programs $(B)/portable-tests
+	@:
+
+# --- unit ---
+
+.PHONY: unit
+TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
 
 $(B)/unit/%: tests/unit/%.c $(MODULE_ARCHIVES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -o $@ $< $(MODULE_ARCHIVES) $(LDFLAGS) -lcriterion -lpthread -ldl
 
+unit: ## the modules
+	$(setup) check
+	$(Q)$(make_all) $(TESTS)
+	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
+
+# --- abi ---
+
+.PHONY: abi
+abi: $(B)/libsettle.so ## what the library exports and needs, against lists
+	$(Q)CC="$(CC)" sh tests/abi/check $<
+
+# --- e2e: unmodified programs under the library ---
+
+.PHONY: e2e e2e-programs launcher entrypoint chroma chroma-wal
+E2E_SOURCES := $(wildcard tests/e2e/*.c)
+PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
+
 $(B)/e2e-tests: $(E2E_SOURCES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -o $@ $(E2E_SOURCES) $(LDFLAGS) -lcriterion
-
-$(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
-	$(say) TEST $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
-
-$(B)/container-tests: tests/containers/containers.c tests/e2e/e2e.c
-	$(say) TEST $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
-
-# musl-gcc knows no headers of the kernel.
-$(B)/containers/facts: MUSL_LINK := -static -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine 2> /dev/null)
-$(B)/containers/%: tests/containers/%.c
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(MUSL_CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) $(MUSL_LINK)
 
 $(B)/programs/%: tests/e2e/programs/%.c
 	$(say) CC $@
@@ -152,132 +168,59 @@ $(B)/api/header: tests/e2e/api/header.cc $(INSTALLED)/lib/libsettle.so
 docker_source := golang-github-docker-docker-dev
 $(B)/docker/default.json:
 	$(say) FETCH $@
-	@rm -rf $(@D) && mkdir -p $(@D)
-	$(Q)cd $(@D) && { apt-get download -qq -o APT::Sandbox::User=root $(docker_source) 2>/dev/null || \
-		{ apt-get update -qq && apt-get download -qq -o APT::Sandbox::User=root $(docker_source); }; }
-	$(Q)dpkg-deb --fsys-tarfile $(@D)/$(docker_source)*.deb \
+	@mkdir -p $(@D)
+	$(Q)cd "$$(tests/cache docker)" && ls $(docker_source)*.deb > /dev/null 2>&1 \
+		|| { apt-get update -qq && apt-get download -qq -o APT::Sandbox::User=root $(docker_source); }
+	$(Q)dpkg-deb --fsys-tarfile "$$(tests/cache docker)"/$(docker_source)*.deb \
 		| tar -x -C $(@D) --strip-components=10 --wildcards '*/docker/docker/profiles/seccomp/default.json'
-
-# Workers and inspector of the torture, and the library with the mistake that it must find.
-TORTURE := $(B)/torture/worker $(B)/torture/inspector $(B)/torture/libnaive.so $(B)/programs/holder
-
-$(B)/torture/worker: tests/torture/database.c
-$(B)/torture/%: tests/torture/%.c tests/torture/shared.c
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $^ $(LDFLAGS) -lpthread -lsqlite3
-
-$(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS) $(B)/made/export.map
-	$(say) LINK $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) -shared $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -Wl,-z,now \
-		-Wl,--version-script=$(B)/made/export.map -o $@ $< $(filter-out %/helper/helper.o,$(LIBRARY_OBJECTS)) -ldl
 
 $(B)/programs/fortified: override CFLAGS += -O2 -Wp,-D_FORTIFY_SOURCE=2
 
-unit:
-	$(Q)$(make_all) $(TESTS)
-	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
-
-.PHONY: e2e-programs
 e2e-programs: all $(PROGRAMS) $(B)/programs/scopes-linked $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/linked $(B)/api/header $(B)/e2e-tests
 	@:
 
-e2e: e2e-programs
-	$(Q)$(B)/e2e-tests --jobs 2
+e2e: ## programs under the library, end to end
+	$(setup) check
+	$(Q)$(make_all) e2e-programs
+	$(Q)$(B)/e2e-tests --jobs $(E2E_JOBS)
 
-launcher: all
+launcher: all ## the launcher, in every shell
 	$(Q)sh tests/e2e/launcher.sh
 
-entrypoint: all static $(B)/programs/holder
+entrypoint: all static $(B)/programs/holder ## settle-entrypoint and settle-inject
 	$(Q)BUILD=$(B) sh tests/e2e/entrypoint.sh
 	$(Q)BUILD=$(B) sh tests/e2e/inject.sh
 
-chroma: all
+chroma: ## a real Chroma server
+	$(setup) check
+	$(Q)$(again) all
 	$(Q)sh tests/e2e/chroma/run
 
-# How many shutdowns of a ChromaDB in WAL mode leave its main file as the whole store: 4 s each, in two ways.
 RUNS ?= 40
-.PHONY: chroma-wal
-chroma-wal:
-	$(Q)sh scripts/setup check
+chroma-wal: ## how many shutdowns (RUNS=) of a ChromaDB in WAL mode leave its main file as the whole store
+	$(setup) check
 	$(Q)$(again) all
 	$(Q)sh tests/e2e/chroma/run $(RUNS)
 
-# Real chromadb in Python programs; the table in tests/README.md. UPDATE=1 writes it there; VERSIONS: of those
-# that tests/chroma has a list of; ROUNDS of each way to close.
+# --- chroma: real chromadb in Python programs ---
+
+# UPDATE=1 writes the table in tests/README.md; VERSIONS: of those that tests/chroma has a list of; ROUNDS of each
+# way to close.
 .PHONY: chroma-python chroma-python-short
-chroma-python chroma-python-short:
-	$(Q)sh scripts/setup chroma-python
-	$(Q)$(again) all
-	$(Q)/usr/bin/python3 tests/chroma/run tests/README.md --rounds $(CHROMA_ROUNDS) $(if $(UPDATE),--update) $(VERSIONS)
+chroma-python: ## chromadb 0.4 to 1.5 in Python programs, each way to close, copies counted
 chroma-python: CHROMA_ROUNDS := $(RUNS)
+chroma-python-short: ## ... two of them, fewer rounds
 chroma-python-short: CHROMA_ROUNDS := 6
 chroma-python-short: VERSIONS ?= 1.3.3 1.5.9
+chroma-python chroma-python-short:
+	$(setup) chroma-python
+	$(Q)$(again) all
+	$(Q)$(python) tests/chroma/run tests/README.md --rounds $(CHROMA_ROUNDS) $(if $(UPDATE),--update) $(VERSIONS)
 
-# As root, with a network: the same library under the libcs of other Debian releases.
-.PHONY: portable
-portable:
-	$(Q)sh scripts/setup check portable
-	$(Q)$(again) all $(B)/programs/holder $(B)/e2e-tests $(B)/portable-tests
-	$(Q)BUILD=$(B) sh tests/portable/run libcs
+# --- race: what threads share, under ThreadSanitizer ---
 
-# As root, with a network: built on the releases of Debian, by their compilers, with the flags that people give.
-.PHONY: builds builds-short
-builds: BUILDS := all
-builds-short: BUILDS := short
-builds builds-short:
-	$(Q)sh scripts/setup builds
-	$(Q)BUILD=$(B) sh tests/builds/run $(BUILDS)
-
-# As root, with a network: in containers of other Debian releases, and of busybox and musl.
-.PHONY: containers container-programs
-container-programs: all static $(B)/docker/default.json $(addprefix $(B)/containers/, facts stopped) \
-	$(addprefix $(B)/programs/, holder holder-musl-static plain-musl) $(B)/container-tests
-	@:
-containers:
-	$(Q)sh scripts/setup check containers
-	$(Q)$(again) container-programs
-	$(Q)BUILD=$(B) sh tests/containers/run
-
-# The same for aarch64, with Debian's cross compiler and qemu.
-.PHONY: cross
-cross:
-	$(Q)sh scripts/setup check cross
-	$(Q)$(again) B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all abi
-	$(Q)$(again) $(B)/programs/holder $(B)/e2e-tests
-	$(Q)BUILD=$(B) sh tests/portable/run aarch64
-
-TORTURE_SECONDS ?= 600
-torture: all $(TORTURE)
-	$(Q)/usr/bin/python3 tests/torture/run --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED))
-
-torture-short: all $(TORTURE)
-	$(Q)/usr/bin/python3 tests/torture/run --seconds 30 $(if $(SEED),--seed $(SEED))
-	$(Q)/usr/bin/python3 tests/torture/run --seconds 5 --library naive --must-harm
-
-torture-race: all $(B)/torture/race
-	$(Q)sh tests/torture/races
-
-# Who sees which holder, by settle and by other tools: the table in tests/README.md, as root. UPDATE=1 writes it there.
-.PHONY: matrix
-matrix:
-	$(Q)sh scripts/setup matrix
-	$(Q)$(again) all $(B)/programs/holder
-	$(Q)BUILD=$(B) /usr/bin/python3 tests/matrix/network
-	$(Q)BUILD=$(B) /usr/bin/python3 tests/matrix/run tests/README.md $(if $(UPDATE),--update)
-
-# The page of settle-report in a browser; pictures of it are left in $(B)/page.
-.PHONY: page
-page:
-	$(Q)sh scripts/setup page
-	$(Q)/usr/bin/python3 tests/page/run $(B)/page
-
-# What is installed and packed; the package is installed in a root of its own, as root.
-package:
-	$(Q)sh scripts/setup build package
-	$(Q)$(again) all $(B)/programs/holder
-	$(Q)BUILD=$(B) sh tests/package/run
+.PHONY: race race-programs
+RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcard tests/race/*.c)))
 
 # A thread that ThreadSanitizer knows stands in for the helper, and no program here is preloaded.
 RACE_ARCHIVES := $(call archives,obj,track) $(B)/race/helper.a $(WAIT_ARCHIVES)
@@ -297,9 +240,41 @@ race-programs:
 	$(Q)fixed=; setarch -R true 2>/dev/null && fixed='setarch -R'; \
 		for program in $(RACES); do $$fixed $$program || exit 1; done
 
-race:
+race: ## what threads share, under ThreadSanitizer
 	$(Q)TSAN_OPTIONS=halt_on_error=1 $(again) B=$(B)/race \
 		CFLAGS="-O1 -g -fsanitize=thread" LDFLAGS=-fsanitize=thread race-programs
+
+# --- sanitizers: other tests, once more under AddressSanitizer and UBSan ---
+
+.PHONY: sanitize sanitize-e2e
+# The modules have no heap, so a leak can only be a test's own.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: ## unit and race, under AddressSanitizer and UBSan
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $(again) B=$(B)/sanitize \
+		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" unit race-programs
+
+# The end-to-end tests with the commands under the same sanitizers, and the library trapping undefined
+# behaviour, which needs nothing of the programs it is loaded into. In a tree of links, since the
+# tests name what they run by its place.
+TRAP := -fsanitize=undefined -fsanitize-undefined-trap-on-error
+TREE := $(CURDIR)/$(B)/sanitized
+sanitize-e2e: ## e2e, with commands under AddressSanitizer, and the library trapping undefined behaviour
+	@mkdir -p $(TREE)
+	$(Q)ln -sfn $(CURDIR)/Makefile $(CURDIR)/shim $(CURDIR)/tests $(CURDIR)/scripts $(TREE)
+	$(Q)$(again) -C $(TREE) B=build \
+		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
+		build/settle-wait build/settle-run build/settle-check
+	$(Q)ASAN_OPTIONS=detect_leaks=0 SETTLE_LIBRARY=$(TREE)/build/libsettle.so \
+		$(again) -C $(TREE) B=build CFLAGS="-O1 -g $(TRAP)" e2e
+
+# --- fuzz ---
+
+.PHONY: fuzz fuzz-short fuzz-programs
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/launched.c,$(wildcard tests/fuzz/*.c)))
+# Inputs for each target, and for the launcher, which is a thousand times slower.
+FUZZ_RUNS ?= 150000
+LAUNCHER_RUNS ?= 3000
+FUZZ_SECONDS ?= 0
 
 $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(MODULE_ARCHIVES)
 	$(say) TEST $@
@@ -310,81 +285,82 @@ $(B)/launched: tests/fuzz/launched.c $(B)/obj/commands.a $(WAIT_ARCHIVES)
 	$(say) TEST $@
 	$(Q)$(COMPILE) -o $@ $^ $(LDFLAGS) -ldl
 
-# Inputs for each target, and for the launcher, which is a thousand times slower.
-FUZZ_RUNS ?= 150000
-LAUNCHER_RUNS ?= 3000
-FUZZ_SECONDS ?= 0
-fuzz: all $(B)/launched
-	$(Q)sh scripts/setup fuzz
+fuzz: ## libFuzzer on each parser of settings, paths and lines
+	$(setup) fuzz
+	$(Q)$(again) all $(B)/launched
 	$(Q)$(again) B=$(B)/fuzz CC=clang \
 		CFLAGS="-O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link" LDFLAGS="$(SANITIZE)" fuzz-programs
-	$(Q)/usr/bin/python3 tests/fuzz/launcher.py $(B)/launched $(LAUNCHER_RUNS)
+	$(Q)$(python) tests/fuzz/launcher.py $(B)/launched $(LAUNCHER_RUNS)
 
 fuzz-programs:
 	$(Q)$(make_all) $(FUZZERS)
-	$(Q)/usr/bin/python3 tests/fuzz/run.py $(FUZZ_RUNS) $(FUZZ_SECONDS) $(FUZZERS)
+	$(Q)$(python) tests/fuzz/run.py $(FUZZ_RUNS) $(FUZZ_SECONDS) $(FUZZERS)
 
-fuzz-short:
+fuzz-short: ## ... for a second each
 	$(Q)$(again) FUZZ_SECONDS=1 LAUNCHER_RUNS=300 fuzz
 
+# --- valgrind ---
+
+.PHONY: valgrind valgrind-short
 VALGRIND_PROGRAMS := all $(B)/programs/holder $(B)/programs/stepper $(B)/programs/threads
-valgrind: $(VALGRIND_PROGRAMS) $(TESTS)
-	$(Q)sh scripts/setup check
-	$(Q)/usr/bin/python3 tests/valgrind/run.py $(TESTS)
+valgrind: ## real programs, and the unit tests, under memcheck
+	$(setup) check
+	$(Q)$(again) $(VALGRIND_PROGRAMS) $(TESTS)
+	$(Q)$(python) tests/valgrind/run.py $(TESTS)
 
-# Without the unit tests, which take minutes.
-valgrind-short: $(VALGRIND_PROGRAMS)
-	$(Q)/usr/bin/python3 tests/valgrind/run.py
+valgrind-short: ## ... without the unit tests, which take minutes
+	$(setup) check
+	$(Q)$(again) $(VALGRIND_PROGRAMS)
+	$(Q)$(python) tests/valgrind/run.py
 
-# Other people's tests, with and without the library: tests/suites/run says how they are compared.
+# --- torture ---
+
+.PHONY: torture torture-short torture-race torture-programs
+# Workers and inspector of the torture, and the library with the mistake that it must find.
+TORTURE := $(B)/torture/worker $(B)/torture/inspector $(B)/torture/libnaive.so $(B)/programs/holder
+
+$(B)/torture/worker: tests/torture/database.c
+$(B)/torture/%: tests/torture/%.c tests/torture/shared.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -o $@ $^ $(LDFLAGS) -lpthread -lsqlite3
+
+$(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS) $(B)/made/export.map
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -Wl,-z,now \
+		-Wl,--version-script=$(B)/made/export.map -o $@ $< $(filter-out %/helper/helper.o,$(LIBRARY_OBJECTS)) -ldl
+
+torture-programs: all $(TORTURE)
+	@:
+
+TORTURE_SECONDS ?= 600
+torture: torture-programs ## ten minutes of writers and readers on one database, some killed (TORTURE_SECONDS=, SEED=)
+	$(Q)$(python) tests/torture/run --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED))
+
+torture-short: torture-programs ## ... for half a minute, and with a library that must be caught
+	$(Q)$(python) tests/torture/run --seconds 30 $(if $(SEED),--seed $(SEED))
+	$(Q)$(python) tests/torture/run --seconds 5 --library naive --must-harm
+
+torture-race: all $(B)/torture/race ## how many locks SQLite loses by its own race, alone and under the library
+	$(Q)sh tests/torture/races
+
+# --- suites: other people's tests ---
+
 .PHONY: suites suites-short
+suites: ## the tests of CPython, DBD::SQLite, PHP and SQLite with and without the library, case by case
 suites: SUITES :=
+suites-short: ## ... a part of each
 suites-short: SUITES := --short
 suites suites-short:
-	$(Q)sh scripts/setup suites
+	$(setup) suites
 	$(Q)$(again) all
-	$(Q)/usr/bin/python3 tests/suites/test_harness.py
-	$(Q)/usr/bin/python3 tests/suites/run $(SUITES)
+	$(Q)$(python) tests/suites/test_harness.py
+	$(Q)$(python) tests/suites/run $(SUITES)
 
-# The modules have no heap, so a leak can only be a test's own.
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
-sanitize:
-	$(Q)ASAN_OPTIONS=detect_leaks=0 $(again) B=$(B)/sanitize \
-		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" unit race-programs
+# --- bench ---
 
-# The end-to-end tests with the commands under the same sanitizers, and the library trapping undefined
-# behaviour, which needs nothing of the programs it is loaded into. In a tree of links, since the
-# tests name what they run by its place.
-TRAP := -fsanitize=undefined -fsanitize-undefined-trap-on-error
-TREE := $(CURDIR)/$(B)/sanitized
-sanitize-e2e:
-	@mkdir -p $(TREE)
-	$(Q)ln -sfn $(CURDIR)/Makefile $(CURDIR)/shim $(CURDIR)/tests $(CURDIR)/scripts $(TREE)
-	$(Q)$(again) -C $(TREE) B=build \
-		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
-		build/settle-wait build/settle-run build/settle-check
-	$(Q)ASAN_OPTIONS=detect_leaks=0 SETTLE_LIBRARY=$(TREE)/build/libsettle.so \
-		$(again) -C $(TREE) B=build CFLAGS="-O1 -g $(TRAP)" e2e
-
-# The set-up runs first, and once; the rest is a make of its own so that it sees what was installed.
-check:
-	$(Q)sh scripts/setup check
-	$(Q)$(again) all
-	$(Q)$(again) abi
-	$(Q)$(again) unit
-	$(Q)$(again) sanitize
-	$(Q)$(again) race
-	$(Q)$(again) fuzz-short
-	$(Q)$(again) valgrind-short
-	$(Q)$(again) e2e
-	$(Q)$(again) sanitize-e2e
-	$(Q)$(again) launcher
-	$(Q)$(again) entrypoint
-	$(Q)$(again) chroma
-	$(Q)$(again) torture-short
-	$(Q)$(again) suites-short
-	$(Q)$(again) bench-guard
-
+.PHONY: bench bench-guard
 # Measuring programs; of several sources: the duel and its parties.
 BENCH := $(patsubst %,$(B)/bench/%,calls starts stores floor duel waiter levels empty.so)
 
@@ -401,22 +377,89 @@ $(B)/bench/empty.so: tests/bench/empty.c
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -fPIC -shared -o $@ $< $(LDFLAGS)
 
-# All that we promise of speed, beside what else people use; tests/bench/run --help names the sections.
-bench:
-	$(Q)sh scripts/setup bench
+bench: ## all that we promise of speed, beside its peers; SECTIONS="cost overshoot" are some of it
+	$(setup) bench
 	$(Q)$(again) all $(BENCH)
-	$(Q)/usr/bin/python3 tests/bench/run $(SECTIONS)
+	$(Q)$(python) tests/bench/run $(SECTIONS)
 
-# Fails where something became slower than tests/bench/limits allows.
-bench-guard: all $(BENCH)
-	$(Q)/usr/bin/python3 tests/bench/run --guard
+bench-guard: ## instruction counts and overshoot against tests/bench/limits
+	$(setup) check
+	$(Q)$(again) all $(BENCH)
+	$(Q)$(python) tests/bench/run --guard
+
+# --- in roots of other systems: as root, with a network ---
+
+.PHONY: builds builds-short portable cross containers container-programs
+builds: ## built on Debian 11 to sid, by their compilers, with the flags that people and distributions give
+builds: BUILDS := all
+builds-short: ## ... by each release's own compiler
+builds-short: BUILDS := short
+builds builds-short:
+	$(setup) builds
+	$(Q)BUILD=$(B) sh tests/builds/run $(BUILDS)
+
+$(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
+
+portable: ## the same library with other libcs
+	$(setup) check portable
+	$(Q)$(again) all $(B)/programs/holder $(B)/e2e-tests $(B)/portable-tests
+	$(Q)BUILD=$(B) sh tests/portable/run libcs
+
+cross: ## the library for aarch64, by Debian's cross compiler, under qemu
+	$(setup) check cross
+	$(Q)$(again) B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all abi
+	$(Q)$(again) $(B)/programs/holder $(B)/e2e-tests
+	$(Q)BUILD=$(B) sh tests/portable/run aarch64
+
+$(B)/container-tests: tests/containers/containers.c tests/e2e/e2e.c
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/e2e $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcriterion
+
+# musl-gcc knows no headers of the kernel.
+$(B)/containers/facts: MUSL_LINK := -static -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine 2> /dev/null)
+$(B)/containers/%: tests/containers/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) $(MUSL_LINK)
+
+container-programs: all static $(B)/docker/default.json $(addprefix $(B)/containers/, facts stopped) \
+	$(addprefix $(B)/programs/, holder holder-musl-static plain-musl) $(B)/container-tests
+	@:
+
+containers: ## the same library in containers of Debian old and new, and of musl; the recipes
+	$(setup) check containers
+	$(Q)$(again) container-programs
+	$(Q)BUILD=$(B) sh tests/containers/run
+
+# --- matrix, page, package: what the README shows, and what is shipped ---
+
+.PHONY: matrix page package
+matrix: ## the table of who sees which holder, as root (UPDATE=1 writes it); settle on a network file system
+	$(setup) matrix
+	$(Q)$(again) all $(B)/programs/holder
+	$(Q)BUILD=$(B) $(python) tests/matrix/network
+	$(Q)BUILD=$(B) $(python) tests/matrix/run tests/README.md $(if $(UPDATE),--update)
+
+page: ## the page of settle-report in Chromium; pictures are left in build/page
+	$(setup) page
+	$(Q)$(python) tests/page/run $(B)/page
+
+package: ## what is installed and packed; the package in a root of its own, as root
+	$(setup) check build package
+	$(Q)$(again) all $(B)/programs/holder
+	$(Q)BUILD=$(B) sh tests/package/run
 
 # --- lint ---
 
-lint:
-	$(Q)sh scripts/setup lint check
+.PHONY: lint format
+lint: ## all that is written here, and a build with clang
+	$(setup) lint check
 	$(Q)$(again) B=$(B)/clang CC=clang $(addprefix $(B)/clang/, libsettle.so settle-wait settle-run settle-check)
 	$(Q)BUILD=$(B) sh tests/lint/run
 
-format:
+format: ## lays out the C files
 	$(Q)sh tests/lint/run --format

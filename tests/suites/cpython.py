@@ -1,5 +1,6 @@
-"""CPython's own tests, from Debian's libpython3.11-testsuite."""
+"""CPython's own tests, from Debian's libpython3-testsuite of /usr/bin/python3."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ from xml.etree import ElementTree
 import harness
 
 PYTHON = "/usr/bin/python3"
-INSTALLED = pathlib.Path("/usr/lib/python3.11/test")
+# python3.11 in Debian 12, python3.13 in Debian 13: the library's directory is named after it.
+INSTALLED = pathlib.Path(os.path.realpath(PYTHON).replace("/bin/", "/lib/")) / "test"
+PACKAGE = INSTALLED.parent.name
 
 SECONDS = [
     "test_sqlite3",
@@ -34,11 +37,13 @@ MINUTES = [
 
 
 def prepare(archives: pathlib.Path, tree: pathlib.Path) -> None:
-    """test_sqlite3 comes from the source: `make install` of CPython 3.11.2 leaves its directory out,
-    which is missing in TESTSUBDIRS of the Makefile, and so Debian's package has none."""
+    """Where test_sqlite3 is missing, it comes from the source: `make install` of CPython 3.11.2 leaves its directory
+    out, which is not in TESTSUBDIRS of the Makefile, and so Debian's package has none."""
     shutil.copytree(INSTALLED, tree / "test", symlinks=True)
+    if (tree / "test/test_sqlite3").exists():
+        return
     unpacked = tree / "source"
-    harness.unpack(archives, "python3.11", unpacked, "Lib/test/test_sqlite3/")
+    harness.unpack(archives, PACKAGE, unpacked, "Lib/test/test_sqlite3/")
     (unpacked / "Lib/test/test_sqlite3").rename(tree / "test/test_sqlite3")
     shutil.rmtree(unpacked)
     subprocess.run([PYTHON, "-m", "compileall", "-q", tree / "test/test_sqlite3"], check=True)
@@ -74,7 +79,7 @@ def cases(output: str, place: harness.Place) -> Iterator[tuple[str, str]]:
 
 SUITE = harness.Suite(
     name="CPython",
-    package="python3.11",
+    package=PACKAGE,
     prepare=prepare,
     units=units,
     cases=cases,
