@@ -10,8 +10,8 @@ enum { RULES_SIZE = 16384 };
 
 static struct rule everywhere; /* what the settings say */
 static struct rule list[RULES_MOST] SYS_SELDOM_TOUCHED;
-static char globs[RULES_MOST][PATH_MAX] SYS_SELDOM_TOUCHED; /* of the rules */
-static uint32_t count;                                      /* of them */
+static char (*globs)[PATH_MAX]; /* of the rules; memory that a process without rules has not */
+static uint32_t count;          /* of them */
 
 static const char blanks[] = " \t\r\n";
 
@@ -134,6 +134,10 @@ void rules_read(const char *text, const struct settings *settings, settings_comp
         return;
     if (!str_copy(copy, sizeof copy, text)) {
         to("SETTLE_RULES: expected less than 16 KiB in all; it is ignored");
+        return;
+    }
+    if (globs == NULL && (globs = sys_mmap(RULES_MOST * sizeof *globs)) == NULL) {
+        to("SETTLE_RULES is ignored: there is no memory for it");
         return;
     }
     char *rest = copy;

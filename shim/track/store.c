@@ -8,17 +8,39 @@
 #include <string.h>
 
 enum {
-    STORES = 32768, /* records; a power of two */
-    WINDOW = 32,    /* places where a store may lie from its hash on */
-    NAMES_SIZE = 8 * 1024 * 1024,
+    FIRST_LEVEL = 256, /* records; a power of two */
+    WINDOW = 32,       /* places of a level where a store may lie from its hash on */
+    FIRST_ARENA = 32768,
 };
 static const uint32_t STORE_CLAIMED = UINT32_MAX;
 
 static struct store_books *const own = &BOOKS.stores;
 
-static uint32_t hash(struct identity id)
+static uint32_t level_size(int level)
 {
-    return (uint32_t)(identity_mix(id) >> 40) & (STORES - 1);
+    return (uint32_t)FIRST_LEVEL << 2 * level;
+}
+
+static uint32_t arena_size(int arena)
+{
+    return (uint32_t)FIRST_ARENA << arena;
+}
+
+static bool make_level(int level)
+{
+    return process_publish((void *_Atomic *)&own->levels[level],
+                           level_size(level) * sizeof(struct store));
+}
+
+static bool make_arena(int arena)
+{
+    return process_publish((void *_Atomic *)&own->arenas[arena], arena_size(arena));
+}
+
+static struct store *place(struct store *stores, int level, struct identity id, uint32_t i)
+{
+    uint32_t hash = (uint32_t)(identity_mix(id) >> 40);
+    return &stores[(hash + i) & (level_size(level) - 1)];
 }
 
 static bool is(struct store *s, struct identity id)
@@ -26,19 +48,27 @@ static bool is(struct store *s, struct identity id)
     return atomic_load(&s->ino) == id.ino && atomic_load(&s->dev) == id.dev;
 }
 
-/* Room in the arena of names; what a record got once it keeps, so that the arena is bounded. */
+/* Room for a name; what a record got once it keeps, so that the arenas are bounded. */
+static char *room_for(uint32_t size)
+{
+    for (int k = 0; k < STORE_ARENAS && make_arena(k); k++) {
+        uint32_t at = atomic_fetch_add(&own->bytes_used[k], size);
+        if (at <= arena_size(k) - size)
+            return atomic_load(&own->arenas[k]) + at;
+        atomic_fetch_sub(&own->bytes_used[k], size);
+    }
+    return NULL;
+}
+
 static bool set_path(struct store *s, const char *path)
 {
     size_t size = strlen(path) + 1;
     if (s->path_room < size) {
-        uint32_t room = (uint32_t)((size + 127) & ~(size_t)127);
-        char *names = atomic_load(&own->names);
-        uint32_t at = atomic_fetch_add(&own->names_used, room);
-        if (at > NAMES_SIZE - room) {
-            atomic_fetch_sub(&own->names_used, room);
+        uint32_t room = (uint32_t)((size + 63) & ~(size_t)63);
+        char *at = room_for(room);
+        if (at == NULL)
             return false;
-        }
-        atomic_store(&s->path, names + at);
+        atomic_store(&s->path, at);
         s->path_room = room;
     }
     memcpy(atomic_load(&s->path), path, size);
@@ -60,42 +90,62 @@ static bool pin(struct store *s, struct identity id)
     return false;
 }
 
-static struct store *find(struct store *stores, struct identity id)
+static struct store *find(struct identity id)
 {
-    for (uint32_t i = 0; i < WINDOW; i++) {
-        struct store *s = &stores[(hash(id) + i) & (STORES - 1)];
-        if (pin(s, id))
+    struct store *stores;
+    for (int k = 0; k < STORE_LEVELS && (stores = atomic_load(&own->levels[k])) != NULL; k++)
+        for (uint32_t i = 0; i < WINDOW; i++) {
+            struct store *s = place(stores, k, id, i);
+            if (pin(s, id))
+                return s;
+        }
+    return NULL;
+}
+
+/* A record that nobody uses, for whoever claims it. */
+static struct store *claim(struct identity id)
+{
+    for (int k = 0; k < STORE_LEVELS && make_level(k); k++)
+        for (uint32_t i = 0; i < WINDOW; i++) {
+            struct store *s = place(atomic_load(&own->levels[k]), k, id, i);
+            uint32_t none = 0;
+            if (!atomic_compare_exchange_strong(&s->pins, &none, STORE_CLAIMED))
+                continue;
+            if (s->path_room == 0)
+                atomic_fetch_add(&own->records_used[k], 1);
             return s;
-    }
+        }
     return NULL;
 }
 
-static struct store *make(struct store *stores, struct identity id, const struct profile *profile,
-                          const char *path)
+static struct store *make(struct identity id, const struct profile *profile, const char *path)
 {
-    for (uint32_t i = 0; i < WINDOW; i++) {
-        struct store *s = &stores[(hash(id) + i) & (STORES - 1)];
-        uint32_t none = 0;
-        if (!atomic_compare_exchange_strong(&s->pins, &none, STORE_CLAIMED))
-            continue;
-        atomic_store(&s->dev, id.dev);
-        atomic_store(&s->ino, id.ino);
-        atomic_store(&s->handles, 0);
-        atomic_store(&s->connections, 0);
-        atomic_store(&s->awaited, 0);
-        atomic_store(&s->profile, profile);
-        atomic_store(&s->rule, rules_find(path));
-        bool named = set_path(s, path);
-        atomic_store(&s->pins, named ? 1 : 0);
-        return named ? s : NULL;
-    }
-    return NULL;
+    struct store *s = claim(id);
+    if (s == NULL)
+        return NULL;
+    atomic_store(&s->dev, id.dev);
+    atomic_store(&s->ino, id.ino);
+    atomic_store(&s->handles, 0);
+    atomic_store(&s->connections, 0);
+    atomic_store(&s->awaited, 0);
+    atomic_store(&s->profile, profile);
+    atomic_store(&s->rule, rules_find(path));
+    bool named = set_path(s, path);
+    atomic_store(&s->pins, named ? 1 : 0);
+    return named ? s : NULL;
 }
 
+/* A level that is half full may soon have no place for a store; so with an arena. */
 bool store_reserve(void)
 {
-    return process_publish((void *_Atomic *)&own->stores, STORES * sizeof(struct store)) &&
-           process_publish((void *_Atomic *)&own->names, NAMES_SIZE);
+    bool made = make_level(0) && make_arena(0);
+    for (int k = 1;
+         k < STORE_LEVELS && atomic_load(&own->records_used[k - 1]) >= level_size(k - 1) / 2; k++)
+        make_level(k);
+    for (int k = 1;
+         k < STORE_ARENAS && atomic_load(&own->bytes_used[k - 1]) >= arena_size(k - 1) / 2; k++)
+        make_arena(k);
+    return made;
 }
 
 /* Records are made by one thread at a time, or two threads that open a new store at the same moment
@@ -134,15 +184,14 @@ struct store *store_acquire(struct identity id, const struct profile *profile, c
 {
     if (!store_reserve())
         return NULL;
-    struct store *stores = atomic_load(&own->stores);
-    struct store *s = find(stores, id);
+    struct store *s = find(id);
     if (s != NULL)
         return s;
     int self = sys_gettid();
     bool turn = take_turn(self);
-    s = find(stores, id);
+    s = find(id);
     if (s == NULL)
-        s = make(stores, id, profile, path);
+        s = make(id, profile, path);
     if (turn)
         end_turn(self);
     return s;
@@ -150,8 +199,7 @@ struct store *store_acquire(struct identity id, const struct profile *profile, c
 
 struct store *store_find(struct identity id)
 {
-    struct store *stores = atomic_load(&own->stores);
-    return stores == NULL ? NULL : find(stores, id);
+    return find(id);
 }
 
 void store_retain(struct store *s)
@@ -166,16 +214,25 @@ void store_release(struct store *s)
 
 bool store_any(void)
 {
-    return atomic_load(&own->stores) != NULL;
+    return atomic_load(&own->levels[0]) != NULL;
 }
 
 uint32_t store_number(const struct store *s)
 {
-    return (uint32_t)(s - atomic_load(&own->stores));
+    uint32_t first = 0;
+    for (int k = 0; k < STORE_LEVELS; first += level_size(k++)) {
+        const struct store *stores = atomic_load(&own->levels[k]);
+        if (stores != NULL && s >= stores && s < stores + level_size(k))
+            return first + (uint32_t)(s - stores);
+    }
+    return 0;
 }
 
 struct store *store_numbered(uint32_t number)
 {
-    struct store *stores = atomic_load(&own->stores);
+    int level = 0;
+    while (level < STORE_LEVELS - 1 && number >= level_size(level))
+        number -= level_size(level++);
+    struct store *stores = atomic_load(&own->levels[level]);
     return stores == NULL ? NULL : stores + number;
 }

@@ -36,13 +36,20 @@ struct store {
 
 static const uint32_t STORE_OPENED = 1u << 31;
 
+/* Memory grows with the number of stores, since all of it may be locked (mlockall): by levels of
+ * records, each four times as large as the one before, and by arenas of names, each twice as large.
+ */
+enum { STORE_LEVELS = 5, STORE_ARENAS = 9 };
+
 struct store_books {
     _Atomic int maker; /* the thread whose turn it is to make a record; 0: nobody's */
-    /* Made by the first open of a store (process_publish); never freed. */
-    struct store *_Atomic stores;
-    char *_Atomic names;
-    /* Raised by whoever makes a record; lowered again where there was no room. */
-    _Atomic uint32_t names_used;
+    /* Made when those before them are crowded (process_publish); never freed. */
+    struct store *_Atomic levels[STORE_LEVELS];
+    char *_Atomic arenas[STORE_ARENAS];
+    /* Records of the level that were ever in use, and bytes of the arena: raised by whoever makes a
+     * record, the bytes lowered again where there was no room. */
+    _Atomic uint32_t records_used[STORE_LEVELS];
+    _Atomic uint32_t bytes_used[STORE_ARENAS];
 };
 
 /* The record of a primary, pinned; made if there is none. NULL where the registry is full or memory
@@ -58,7 +65,8 @@ void store_retain(struct store *s);
 
 void store_release(struct store *s);
 
-/* Makes the memory that store_acquire needs, so that a later store_acquire makes none. */
+/* Makes the memory that store_acquire needs, so that one in a close need not make any. Open path
+ * only. */
 bool store_reserve(void);
 
 /* Whether this process has ever opened a store. */

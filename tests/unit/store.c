@@ -81,6 +81,50 @@ Test(store, many_stores_have_a_record_each)
     }
 }
 
+/* Numbers are what the table of descriptors keeps. */
+Test(store, records_of_ten_thousand_stores_have_a_number_each_and_a_name)
+{
+    enum { MANY = 10000 };
+    static struct store *made[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/s/%u", i);
+        made[i] = store_acquire(id(i), &profiles[0], path);
+        cr_assert_not_null(made[i]);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/s/%u", i);
+        cr_assert_eq(store_numbered(store_number(made[i])), made[i]);
+        cr_assert_str_eq(atomic_load(&made[i]->path), path);
+        cr_assert_eq(store_find(id(i)), made[i]);
+    }
+}
+
+static size_t bytes_of_the_registry(void)
+{
+    size_t bytes = 0;
+    for (int k = 0; k < STORE_LEVELS; k++)
+        bytes += atomic_load(&BOOKS.stores.levels[k]) == NULL
+                     ? 0
+                     : (256u << 2 * k) * sizeof(struct store);
+    for (int k = 0; k < STORE_ARENAS; k++)
+        bytes += atomic_load(&BOOKS.stores.arenas[k]) == NULL ? 0 : 32768u << k;
+    return bytes;
+}
+
+/* All of it may be locked in memory (mlockall). */
+Test(store, the_registry_is_as_large_as_what_is_in_it)
+{
+    acquire(1);
+    cr_expect_leq(bytes_of_the_registry(), 100u << 10);
+    for (unsigned i = 2; i <= 10000; i++) {
+        acquire(i);
+        cr_assert(store_reserve());
+    }
+    cr_expect_leq(bytes_of_the_registry(), 4u << 20);
+}
+
 Test(store, a_record_without_pins_is_used_again_and_remembers_nothing)
 {
     char path[600];
