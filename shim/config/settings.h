@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 enum until { UNTIL_UNLOCKED, UNTIL_UNWRITTEN, UNTIL_CLOSED };
-enum trigger { TRIGGER_LAST, TRIGGER_EVERY };
+enum trigger { TRIGGER_LAST, TRIGGER_EVERY, TRIGGER_USE };
+enum at_use { AT_USE_SETTLED, AT_USE_PENDING, AT_USE_OFF };
+enum keep_locks { KEEP_LOCKS_ON, KEEP_LOCKS_OFF };
 enum at_exit { AT_EXIT_PENDING, AT_EXIT_OFF };
 enum deepbind { DEEPBIND_KEEP, DEEPBIND_STRIP };
 enum log_level { LOG_OFF, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -25,6 +27,8 @@ struct settings {
     uint64_t total_wait;     /* ns; NO_LIMIT: none */
     int until;               /* enum until, and so on below */
     int trigger;
+    int at_use;
+    int keep_locks;
     int at_exit;
     int deepbind;
     int log;
@@ -97,6 +101,8 @@ enum setting_kind {
 /* The values of choices by their number, NULL-terminated. */
 extern const char *const until_names[];
 extern const char *const trigger_names[];
+extern const char *const at_use_names[];
+extern const char *const keep_locks_names[];
 extern const char *const at_exit_names[];
 extern const char *const deepbind_names[];
 extern const char *const log_names[];

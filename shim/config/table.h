@@ -31,7 +31,16 @@
            "open for writing. closed: and nobody has it open at all.")                             \
     CHOICE("SETTLE_TRIGGER", "trigger", "WHEN", trigger, TRIGGER_LAST, trigger_names,              \
            "last: the close of the program's last handle on a store waits. every: each close of "  \
-           "the store's main file waits.")                                                         \
+           "the store's main file waits. use: closes return at once, and the next use of the "     \
+           "files waits, or the end of the program.")                                              \
+    CHOICE("SETTLE_AT_USE", "at-use", "WHAT", at_use, AT_USE_SETTLED, at_use_names,                \
+           "What a use of a store's files other than by its engine waits for, such as a listing, " \
+           "a copy, a rename. settled: for closes that are under way, then until the store is "    \
+           "settled. pending: for closes that are under way. off: nothing.")                       \
+    CHOICE("SETTLE_KEEP_LOCKS", "keep-locks", "WHETHER", keep_locks, KEEP_LOCKS_ON,                \
+           keep_locks_names,                                                                       \
+           "on: a close of a file that was opened beside SQLite does not drop the locks that "     \
+           "SQLite has on it. off: it does, as without settle.")                                   \
     CHOICE("SETTLE_AT_EXIT", "at-exit", "WHAT", at_exit, AT_EXIT_PENDING, at_exit_names,           \
            "pending: the end of the program waits for closes that are under way. off: it does "    \
            "not.")                                                                                 \

@@ -61,6 +61,12 @@ options_set_their_variables() {
     done
     sets --trigger last SETTLE_TRIGGER last
     sets --trigger every SETTLE_TRIGGER every
+    sets --trigger use SETTLE_TRIGGER use
+    for value in settled pending off; do
+        sets --at-use "$value" SETTLE_AT_USE "$value"
+    done
+    sets --keep-locks on SETTLE_KEEP_LOCKS on
+    sets --keep-locks off SETTLE_KEEP_LOCKS off
     sets --at-exit pending SETTLE_AT_EXIT pending
     sets --at-exit off SETTLE_AT_EXIT off
     sets --deepbind keep SETTLE_DEEPBIND keep
@@ -111,8 +117,10 @@ values_are_checked() {
         refuses --until "$value" 'one of: unlocked unwritten closed'
     done
     for value in first '' 'last every' las; do
-        refuses --trigger "$value" 'one of: last every'
+        refuses --trigger "$value" 'one of: last every use'
     done
+    refuses --at-use on 'one of: settled pending off'
+    refuses --keep-locks yes 'one of: on off'
     refuses --at-exit on 'one of: pending off'
     refuses --deepbind yes 'one of: keep strip'
     refuses --log loud 'one of: off warn info debug'
@@ -141,7 +149,7 @@ command_lines_are_checked() {
         settle $option
         fails "$option needs a value" 125 "settle: $option without a value: expected $seconds"
     done
-    for option in --until --trigger --at-exit --deepbind --stores --dir --rule --max-collections --max-files --log --log-file --record; do
+    for option in --until --trigger --at-use --keep-locks --at-exit --deepbind --stores --dir --rule --max-collections --max-files --log --log-file --record; do
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
@@ -375,7 +383,7 @@ rules_add_up() {
     refuses_rule '/a: max_wait=soon' "max_wait 'soon': expected $seconds"
     refuses_rule '/a: name=x check_interval=' "check_interval '': expected $seconds"
     refuses_rule '/a: until=never' "until 'never': expected one of: unlocked unwritten closed"
-    refuses_rule '/a: trigger=all name=x' "trigger 'all': expected one of: last every"
+    refuses_rule '/a: trigger=all name=x' "trigger 'all': expected one of: last every use"
     refuses_rule '/a: name=' "name '': expected a name of 1 to 63 bytes without blanks"
     for value in max_wait maxwait=1 '*'; do
         refuses_rule "/a: $value" "'$value': expected max_wait=S, check_interval=S, until=LEVEL, trigger=WHEN or name=WORD"
@@ -401,6 +409,8 @@ Usage: settle [options] [--] command
 --total-wait S        SETTLE_TOTAL_WAIT
 --until LEVEL         SETTLE_UNTIL=unlocked
 --trigger WHEN        SETTLE_TRIGGER=last
+--at-use WHAT         SETTLE_AT_USE=settled
+--keep-locks WHETHER  SETTLE_KEEP_LOCKS=on
 --at-exit WHAT        SETTLE_AT_EXIT=pending
 --deepbind HOW        SETTLE_DEEPBIND=keep
 --stores LIST         SETTLE_STORES=chroma

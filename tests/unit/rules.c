@@ -146,7 +146,7 @@ Test(rules, what_is_wrong_is_one_complaint_that_names_it_and_the_other_rules_hol
         {"/x: max_wait=1,", "max_wait='1,': ", "seconds such as 2.0 or 500ms", false},
         {"/x: check_interval=-1", "check_interval='-1': ", "seconds such as 2.0", false},
         {"/x: until=never", "until='never': ", "expected unlocked", false},
-        {"/x: trigger=first", "trigger='first': ", "expected last or every", false},
+        {"/x: trigger=first", "trigger='first': ", "expected last, every or use", false},
         {"/x: name=", "name='': ", "expected a name of 1 to 63 bytes without blanks", false},
         {"/x: name=a\x1b[1m", "name='a?[1m': ", "expected a name of 1 to 63", false},
         {"/x: maxwait=1", "maxwait='1': ", "expected max_wait, check_interval, until, trigger or n",

@@ -95,6 +95,8 @@ Test(settings, the_defaults_are_those_of_the_manual)
     cr_expect_eq(s.total_wait, NO_LIMIT);
     cr_expect_eq(s.until, UNTIL_UNLOCKED);
     cr_expect_eq(s.trigger, TRIGGER_LAST);
+    cr_expect_eq(s.at_use, AT_USE_SETTLED);
+    cr_expect_eq(s.keep_locks, KEEP_LOCKS_ON);
     cr_expect_eq(s.at_exit, AT_EXIT_PENDING);
     cr_expect_eq(s.deepbind, DEEPBIND_KEEP);
     cr_expect_eq(s.log, LOG_WARN);
@@ -116,6 +118,8 @@ Test(settings, each_variable_sets_its_own_field)
         (char[]){"SETTLE_RULES=/srv: max_wait=1"},
         (char[]){"SETTLE_UNTIL=closed"},
         (char[]){"SETTLE_TRIGGER=every"},
+        (char[]){"SETTLE_AT_USE=pending"},
+        (char[]){"SETTLE_KEEP_LOCKS=off"},
         (char[]){"SETTLE_AT_EXIT=off"},
         (char[]){"SETTLE_DEEPBIND=strip"},
         (char[]){"SETTLE_LOG=debug"},
@@ -136,6 +140,8 @@ Test(settings, each_variable_sets_its_own_field)
     cr_expect_eq(s.total_wait, 4000000000u);
     cr_expect_eq(s.until, UNTIL_CLOSED);
     cr_expect_eq(s.trigger, TRIGGER_EVERY);
+    cr_expect_eq(s.at_use, AT_USE_PENDING);
+    cr_expect_eq(s.keep_locks, KEEP_LOCKS_OFF);
     cr_expect_eq(s.at_exit, AT_EXIT_OFF);
     cr_expect_eq(s.deepbind, DEEPBIND_STRIP);
     cr_expect_eq(s.log, LOG_DEBUG);
@@ -156,7 +162,7 @@ Test(settings, a_bad_value_is_one_complaint_that_names_it_and_what_is_right_and_
         {"SETTLE_FALLBACK_DELAY", "1h", "seconds such as 2.0 or 500ms"},
         {"SETTLE_TOTAL_WAIT", "none", "seconds such as 2.0 or 500ms"},
         {"SETTLE_UNTIL", "done", "unlocked, unwritten or closed"},
-        {"SETTLE_TRIGGER", "first", "last or every"},
+        {"SETTLE_TRIGGER", "first", "last, every or use"},
         {"SETTLE_AT_EXIT", "on", "pending or off"},
         {"SETTLE_DEEPBIND", "1", "keep or strip"},
         {"SETTLE_LOG", "WARN", "off, warn, info or debug"},
