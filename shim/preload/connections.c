@@ -39,7 +39,12 @@ static int connected(int result, void *const *db, const void *open_function)
         __typeof__(&name) function = SQLITE_REAL(name);                                            \
         if (function == NULL)                                                                      \
             return SQLITE_MISUSE;                                                                  \
-        return connected(function arguments, db, (const void *)function);                          \
+        track_defer(FRAME);                                                                        \
+        int result = function arguments;                                                           \
+        int saved = errno;                                                                         \
+        track_resume(FRAME);                                                                       \
+        errno = saved;                                                                             \
+        return connected(result, db, (const void *)function);                                      \
     }
 SQLITE_OPEN(sqlite3_open, (const char *path, void **db), (path, db))
 SQLITE_OPEN(sqlite3_open16, (const void *path, void **db), (path, db))

@@ -99,23 +99,6 @@ EXPORT int dup3(int from, int to, int flags)
     return duplicated_over(from, to, real.dup3(from, to, flags), &closing);
 }
 
-#define FCNTL(name)                                                                                \
-    EXPORT int name(int fd, int command, ...)                                                      \
-    {                                                                                              \
-        va_list list;                                                                              \
-        va_start(list, command);                                                                   \
-        void *argument = va_arg(list, void *);                                                     \
-        va_end(list);                                                                              \
-        if (command == F_SETLK || command == F_SETLKW)                                             \
-            track_locking(fd);                                                                     \
-        int result = real.name(fd, command, argument);                                             \
-        if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
-            track_duplicated(fd, result);                                                          \
-        return result;                                                                             \
-    }
-FCNTL(fcntl)
-FCNTL(fcntl64)
-
 /* --- close --- */
 
 static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int))

@@ -80,6 +80,11 @@ static int raw_fcntl(int fd, int command, ...)
     return (int)returned(sys_fcntl(fd, command, argument));
 }
 
+static int raw_flock(int fd, int operation)
+{
+    return (int)returned(sys_flock(fd, operation));
+}
+
 static int raw_close(int fd)
 {
     return (int)returned(sys_close(fd));
@@ -167,7 +172,18 @@ static int plain_fcntl(int fd, int command, ...)
     return real.fcntl(fd, command, argument);
 }
 
+static int plain_lockf(int fd, int command, off_t length)
+{
+    return real.lockf(fd, command, length);
+}
+
 /* --- stand-ins: functions that only libc has, called before our constructor --- */
+
+static int early_lockf(int fd, int command, off_t length)
+{
+    real_resolve();
+    return real.lockf(fd, command, length);
+}
 
 static FILE *early_fopen(const char *path, const char *mode)
 {
@@ -243,6 +259,9 @@ union real real = {{
     .dup3 = raw_dup3,
     .fcntl = raw_fcntl,
     .fcntl64 = plain_fcntl,
+    .flock = raw_flock,
+    .lockf = early_lockf,
+    .lockf64 = plain_lockf,
     .close = raw_close,
     .close_range = raw_close_range,
     .closefrom = raw_closefrom,

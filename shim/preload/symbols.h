@@ -28,6 +28,9 @@
     LIBC(dup3)                                                                                     \
     LIBC(fcntl)                                                                                    \
     LIBC(fcntl64)                                                                                  \
+    LIBC(flock)                                                                                    \
+    LIBC(lockf)                                                                                    \
+    LIBC(lockf64)                                                                                  \
     LIBC(close)                                                                                    \
     LIBC(close_range)                                                                              \
     LIBC(closefrom)                                                                                \

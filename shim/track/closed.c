@@ -8,6 +8,7 @@
 #include "track/books.h"
 #include "track/deferral.h"
 #include "track/history.h"
+#include "track/locks.h"
 #include "track/opened.h"
 #include "track/possible.h"
 #include "track/process.h"
@@ -135,6 +136,8 @@ void track_closed(struct closing *c)
     if (!is_begun(c))
         return;
     struct store *store = c->handle.store;
+    if (store != NULL)
+        locks_dropped(store, c->handle.identity);
     history_closed(c->fd, &c->handle, c->path);
     if (deferral_takes(c))
         return;

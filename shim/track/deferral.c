@@ -42,10 +42,15 @@ static void drop_left_below(const void *frame)
         drop_innermost();
 }
 
-/* Whether a hook that is still in its real function wants the waits put off. */
 static bool is_deferring(void)
 {
     return deferred.depth > 0 && !innermost()->resuming;
+}
+
+bool deferral_inside(void)
+{
+    drop_left_below(__builtin_frame_address(0));
+    return is_deferring();
 }
 
 bool deferral_takes(const struct closing *c)

@@ -5,7 +5,8 @@
 
 static struct handle_books *const own = &BOOKS.handles;
 
-enum { ROLE_BITS = 3 };
+/* A word, from its lowest bit on. */
+enum { ROLE_BITS = 3, KIND_BITS = 2, NUMBER_AT = ROLE_BITS + KIND_BITS };
 
 static struct handle_entry *entry_of(int fd, bool make_chunk)
 {
@@ -18,17 +19,46 @@ static struct handle_entry *entry_of(int fd, bool make_chunk)
     return entries == NULL ? NULL : &entries[(unsigned)fd % HANDLE_CHUNK];
 }
 
-static uint32_t word_of(struct handle h)
+/* SQLite opens so since 3.31 (os_unix.c, robust_open and unixOpen). cp -r, tar and rsync have
+ * O_NOFOLLOW, too, and only read. */
+static const unsigned as_sqlite_opens = FACT_WRITES | FACT_NOFOLLOW | FACT_CLOEXEC;
+
+static enum kind kind_by(const struct profile *profile, enum role role, unsigned facts)
 {
-    uint32_t number = h.role == ROLE_CANDIDATE
-                          ? (uint32_t)(identity_mix(h.identity) >> (32 + ROLE_BITS))
-                          : store_number(h.store);
-    return number << ROLE_BITS | (uint32_t)h.role;
+    const bool counts = (facts & (FACT_WRITES | FACT_LOCK)) != 0;
+    if (role == ROLE_CANDIDATE)
+        return KIND_READER; /* not counted before it is promoted */
+    if (role == ROLE_SECONDARY)
+        return counts ? KIND_PRESUMED : KIND_READER;
+    if ((facts & (FACT_IN_SQLITE | FACT_SQLITE_LOCK)) != 0 ||
+        (facts & as_sqlite_opens) == as_sqlite_opens)
+        return KIND_ENGINE;
+    if (profile->by_directory)
+        return (facts & FACT_LOCK) != 0 ? KIND_ENGINE : KIND_PRESUMED;
+    return counts ? KIND_PRESUMED : KIND_READER;
+}
+
+static enum kind kind_of(const struct handle *h)
+{
+    return kind_by(h->store == NULL ? NULL : atomic_load(&h->store->profile), h->role, h->facts);
+}
+
+static uint32_t word_of(const struct handle *h)
+{
+    uint32_t number = h->role == ROLE_CANDIDATE
+                          ? (uint32_t)(identity_mix(h->identity) >> (32 + NUMBER_AT))
+                          : store_number(h->store);
+    return number << NUMBER_AT | (uint32_t)h->kind << ROLE_BITS | (uint32_t)h->role;
 }
 
 static enum role role_of(uint32_t word)
 {
     return (enum role)(word & ((1u << ROLE_BITS) - 1));
+}
+
+static enum kind kind_in(uint32_t word)
+{
+    return (enum kind)(word >> ROLE_BITS & ((1u << KIND_BITS) - 1));
 }
 
 static struct identity identity_in(const struct handle_entry *entry)
@@ -39,42 +69,90 @@ static struct identity identity_in(const struct handle_entry *entry)
 
 static struct handle unpack(uint32_t word, const struct handle_entry *entry)
 {
-    struct handle h = {.role = role_of(word), .store = NULL};
+    struct handle h = {.role = role_of(word), .kind = kind_in(word), .store = NULL};
     if (h.role == ROLE_NONE)
         return h;
     if (h.role != ROLE_CANDIDATE) {
-        h.store = store_numbered(word >> ROLE_BITS);
+        h.store = store_numbered(word >> NUMBER_AT);
         if (h.store == NULL) /* a signal handler has forked, and this is the child */
             return (struct handle){.role = ROLE_NONE};
     }
     h.identity = identity_in(entry);
+    h.facts = atomic_load_explicit(&entry->facts, memory_order_relaxed);
     return h;
 }
 
-static void count_in(struct store *store, enum role role)
+/* --- the count of a store: each kind has its place in one word, wide enough for a table that is
+ * full of handles on one store --- */
+
+enum { COUNT_BITS = 20 };
+_Static_assert(HANDLE_CHUNK *HANDLE_CHUNKS <= 1 << COUNT_BITS, "0 to 2 are seldom handles");
+
+static uint64_t one(enum kind kind)
 {
-    uint32_t flag = role == ROLE_PRIMARY ? STORE_OPENED : 0;
-    uint32_t handles = atomic_load(&store->handles);
-    atomic_fetch_add(&own->count, 1);
-    while (!atomic_compare_exchange_weak(&store->handles, &handles, (handles + 1) | flag))
-        ;
+    return 1ull << ((unsigned)kind * COUNT_BITS);
+}
+
+static uint32_t number_of(uint64_t handles, enum kind kind)
+{
+    return (uint32_t)(handles >> ((unsigned)kind * COUNT_BITS)) & ((1u << COUNT_BITS) - 1);
+}
+
+uint32_t handle_count_engine(const struct store *store)
+{
+    return number_of(atomic_load(&store->handles), KIND_ENGINE);
+}
+
+uint32_t handle_count_of(const struct store *store)
+{
+    uint64_t handles = atomic_load(&store->handles);
+    return number_of(handles, KIND_READER) + number_of(handles, KIND_PRESUMED) +
+           number_of(handles, KIND_ENGINE);
+}
+
+/* Whether a handle of that kind counts for closes, in a store whose count is this. */
+static bool counts(const struct store *store, uint64_t handles, enum kind kind)
+{
+    return kind == KIND_ENGINE ||
+           (kind == KIND_PRESUMED &&
+            ((handles & STORE_ENGINE) == 0 || atomic_load(&store->profile)->by_directory));
+}
+
+static void count_in(struct store *store, enum role role, enum kind kind)
+{
+    uint64_t handles = atomic_load(&store->handles);
+    uint64_t now;
+    if (kind != KIND_READER)
+        atomic_fetch_add(&own->count, 1);
+    do {
+        now = handles + one(kind);
+        if (kind == KIND_ENGINE)
+            now |= STORE_ENGINE;
+        if (role == ROLE_PRIMARY && counts(store, now, kind))
+            now |= STORE_OPENED;
+    } while (!atomic_compare_exchange_weak(&store->handles, &handles, now));
 }
 
 /* True if that was the last handle, as handle_take means it. */
-static bool count_out(struct store *store)
+static bool count_out(struct store *store, enum kind kind)
 {
-    uint32_t handles = atomic_load(&store->handles);
-    uint32_t left;
+    uint64_t handles = atomic_load(&store->handles);
+    uint64_t left;
     bool last;
-    atomic_fetch_sub(&own->count, 1);
+    if (kind != KIND_READER)
+        atomic_fetch_sub(&own->count, 1);
     do {
-        left = handles - 1;
-        last = left == STORE_OPENED;
+        left = handles - one(kind);
+        bool others = number_of(left, KIND_ENGINE) > 0 ||
+                      (counts(store, left, KIND_PRESUMED) && number_of(left, KIND_PRESUMED) > 0);
+        last = counts(store, handles, kind) && !others && (left & STORE_OPENED) != 0;
         if (last)
-            left = 0;
+            left &= ~STORE_OPENED;
     } while (!atomic_compare_exchange_weak(&store->handles, &handles, left));
     return last;
 }
+
+/* --- the table --- */
 
 struct handle handle_get(int fd)
 {
@@ -99,12 +177,14 @@ bool handle_put(int fd, struct handle h)
         return false;
     if (h.role != ROLE_CANDIDATE && !store_any())
         return false; /* a signal handler has forked, and this is the child */
+    h.kind = kind_of(&h);
     if (h.role != ROLE_CANDIDATE)
-        count_in(h.store, h.role);
+        count_in(h.store, h.role, h.kind);
     move_end_past(fd);
     atomic_store_explicit(&entry->dev, h.identity.dev, memory_order_relaxed);
     atomic_store_explicit(&entry->ino, h.identity.ino, memory_order_relaxed);
-    atomic_store(&entry->word, word_of(h));
+    atomic_store_explicit(&entry->facts, h.facts, memory_order_relaxed);
+    atomic_store(&entry->word, word_of(&h));
     return true;
 }
 
@@ -116,7 +196,7 @@ struct handle handle_take(int fd, bool *last)
         return (struct handle){.role = ROLE_NONE};
     struct handle h = unpack(atomic_exchange(&entry->word, 0), entry);
     if (h.store != NULL)
-        *last = count_out(h.store);
+        *last = count_out(h.store, h.kind);
     return h;
 }
 
@@ -129,15 +209,39 @@ bool handle_promote(int fd, struct store *store, struct identity primary)
     struct identity id = identity_in(entry);
     if (role_of(word) != ROLE_CANDIDATE || id.ino != primary.ino || id.dev != primary.dev)
         return false;
+    struct handle h = {.role = ROLE_PRIMARY, .store = store, .identity = primary};
+    h.facts = atomic_load_explicit(&entry->facts, memory_order_relaxed);
+    h.kind = kind_of(&h);
     /* Counted before it can be taken out by another thread. */
     store_retain(store);
-    count_in(store, ROLE_PRIMARY);
-    if (atomic_compare_exchange_strong(&entry->word, &word,
-                                       word_of((struct handle){ROLE_PRIMARY, store, primary})))
+    count_in(store, ROLE_PRIMARY, h.kind);
+    if (atomic_compare_exchange_strong(&entry->word, &word, word_of(&h)))
         return true;
-    count_out(store);
+    count_out(store, h.kind);
     store_release(store);
     return false;
+}
+
+void handle_note(int fd, unsigned facts)
+{
+    struct handle_entry *entry = entry_of(fd, false);
+    uint32_t word = entry == NULL ? 0 : atomic_load(&entry->word);
+    struct handle h = {.role = ROLE_NONE};
+    if (word != 0)
+        h = unpack(word, entry);
+    if (h.role == ROLE_NONE || (h.facts & facts) == facts)
+        return;
+    atomic_fetch_or(&entry->facts, facts);
+    h.facts |= facts;
+    const enum kind before = h.kind;
+    h.kind = kind_of(&h);
+    if (h.kind == before)
+        return;
+    /* The new kind is counted first, or a thread that closes the other handle could take it for the
+     * last. */
+    count_in(h.store, h.role, h.kind);
+    bool changed = atomic_compare_exchange_strong(&entry->word, &word, word_of(&h));
+    count_out(h.store, changed ? before : h.kind);
 }
 
 int handle_next(unsigned first, unsigned last)
@@ -156,4 +260,26 @@ int handle_next(unsigned first, unsigned last)
 uint32_t handle_count(void)
 {
     return atomic_load(&own->count);
+}
+
+bool handle_is_engine(int fd)
+{
+    struct handle h = handle_get(fd);
+    return h.role != ROLE_NONE && h.kind == KIND_ENGINE;
+}
+
+bool handle_is_foreign(int fd)
+{
+    struct handle h = handle_get(fd);
+    return h.store != NULL && h.kind != KIND_ENGINE && handle_count_engine(h.store) > 0;
+}
+
+int handle_of_engine(const struct store *store, struct identity file)
+{
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        struct handle h = handle_get(fd);
+        if (h.store == store && h.kind == KIND_ENGINE && identity_same(h.identity, file))
+            return fd;
+    }
+    return -1;
 }

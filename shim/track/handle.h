@@ -1,4 +1,9 @@
-/* The table of descriptors: which files of which stores this process has open.
+/* The table of descriptors: which files of which stores this process has open, and whose they are.
+ *
+ * The engine is the code that uses the store as a store; every other descriptor that the process
+ * has on one of its files is foreign: the program copies, uploads or polls. Who it was is not known
+ * at the open. So the table keeps facts, which grow while the descriptor is open, and the kind of
+ * the handle is what they say so far.
  *
  * Nothing here takes a lock, and nothing allocates on a close: a close can come from a signal
  * handler that interrupted any of these functions.
@@ -8,11 +13,29 @@
 
 #include "track/store.h"
 
+enum kind {
+    KIND_READER,   /* only reads, and took no lock: counts for no close */
+    KIND_PRESUMED, /* counts as the engine's for as long as none was seen */
+    KIND_ENGINE,
+};
+
+/* What tells the kind of a handle; bits. */
+enum fact {
+    FACT_WRITES = 1 << 0,      /* opened for writing */
+    FACT_NOFOLLOW = 1 << 1,    /* with O_NOFOLLOW */
+    FACT_CLOEXEC = 1 << 2,     /* with O_CLOEXEC */
+    FACT_IN_SQLITE = 1 << 3,   /* inside a hooked sqlite3_* */
+    FACT_SQLITE_LOCK = 1 << 4, /* a lock as SQLite takes them was taken through it */
+    FACT_LOCK = 1 << 5,        /* a lock of any kind was */
+};
+
 /* One descriptor. */
 struct handle {
     enum role role; /* ROLE_NONE: untracked */
     struct store *store;
     struct identity identity; /* of the open file itself */
+    unsigned facts;
+    enum kind kind; /* by the facts: set by handle_get and handle_take */
 };
 
 enum {
@@ -21,12 +44,14 @@ enum {
 }; /* descriptors 0 to 1048575, Linux's default nr_open */
 
 struct handle_entry {
-    /* Role; and the store's number in the registry or, of a candidate, a part of its identity, so
-     * that no two files have the same word. 0: untracked. Stored by handle_put, which owns a number
-     * that is not in the table as the program owns a descriptor that it has just opened; then
-     * changed by exchange (handle_take) and compare-and-swap (handle_promote) only, so that of two
-     * threads one gets it. */
+    /* Role; kind, as it is counted in the store; and the store's number in the registry or, of a
+     * candidate, a part of its identity, so that no two files have the same word. 0: untracked.
+     * Stored by handle_put, which owns a number that is not in the table as the program owns a
+     * descriptor that it has just opened; then changed by exchange (handle_take) and
+     * compare-and-swap (handle_promote, handle_note) only, so that of two threads one gets it. */
     _Atomic uint32_t word;
+    /* enum fact: stored before the word, relaxed; then added to by handle_note. */
+    _Atomic uint32_t facts;
     /* Written before the word, relaxed: the store of the word orders them. Another thread may read
      * them while the number is used again: whoever needs them to belong to the word changes the
      * word only from what it was before they were read. */
@@ -35,7 +60,7 @@ struct handle_entry {
 };
 
 struct handle_books {
-    /* On all stores together: changed by each handle_put, handle_take and handle_promote. */
+    /* On all stores together, without those that only read: changed with the word of a store. */
     _Atomic uint32_t count;
     /* All descriptors that were ever tracked are below it; handle_put moves it, before the entry's
      * word, and it never falls. */
@@ -44,8 +69,12 @@ struct handle_books {
     struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
 };
 
-/* Handles of the process on all stores together. */
+/* Handles of the process on all stores together, without those that only read. */
 uint32_t handle_count(void);
+
+/* Those on one store; of them, those of its engine. */
+uint32_t handle_count_of(const struct store *store);
+uint32_t handle_count_engine(const struct store *store);
 
 /* What is known of a descriptor; ROLE_NONE if nothing. */
 struct handle handle_get(int fd);
@@ -55,9 +84,23 @@ struct handle handle_get(int fd);
 bool handle_put(int fd, struct handle handle);
 
 /* Takes a descriptor out, and gives the pin on its store to the caller. Of two threads that take
- * the same one, one gets ROLE_NONE. *last tells whether it was the last handle of a store whose
- * primary was open at some time since there were none. */
+ * the same one, one gets ROLE_NONE. *last tells whether it was the last handle that counts, of a
+ * store whose primary was open at some time since there were none. Which count: those of the
+ * engine; where none was seen, also those that were opened for writing or took a lock; in a
+ * directory of SETTLE_DIRS all, since the user has named them. */
 struct handle handle_take(int fd, bool *last);
+
+/* Something more is known of a descriptor. */
+void handle_note(int fd, unsigned facts);
+
+/* Whether the descriptor is one of the engine; whether it is on a store that an engine has open and
+ * none of its own, however it was opened. */
+bool handle_is_engine(int fd);
+bool handle_is_foreign(int fd);
+
+/* A descriptor by which the engine has that file open; -1 if there is none. It may be closed at any
+ * time. */
+int handle_of_engine(const struct store *store, struct identity file);
 
 /* Turns a candidate for `primary` into a handle on the store, which takes a pin of its own. False
  * where the descriptor is no such candidate, or no more: of this and a handle_take at the same

@@ -15,7 +15,7 @@ static void add_store(struct record *r, const struct store *store)
 
 static long own_handles(const struct store *store)
 {
-    return (long)(atomic_load(&store->handles) & ~STORE_OPENED);
+    return handle_count_of(store);
 }
 
 /* --- handles --- */

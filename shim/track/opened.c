@@ -6,6 +6,7 @@
 #include "helper/log.h"
 #include "helper/seccomp.h"
 #include "track/books.h"
+#include "track/deferral.h"
 #include "track/history.h"
 #include "track/possible.h"
 #include "track/process.h"
@@ -63,7 +64,8 @@ static void promote(int fd, struct store *store, struct identity identity)
     if (!handle_promote(fd, store, identity))
         return;
     atomic_fetch_sub(&candidates_like(identity)->count, 1);
-    history_opened(fd, &(struct handle){ROLE_PRIMARY, store, identity});
+    history_opened(fd,
+                   &(struct handle){.role = ROLE_PRIMARY, .store = store, .identity = identity});
 }
 
 /* Empty files that were noted as candidates are handles of the store that they turned out to be.
@@ -89,6 +91,25 @@ static void log_opened(const char *path, enum role role)
     log_say_path(LOG_DEBUG, path, message);
 }
 
+/* What the descriptor tells of who opened it. The flags that open(2) was called with are those that
+ * the kernel keeps, but for O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC (do_dentry_open in its
+ * fs/open.c). */
+static unsigned facts_of(int fd)
+{
+    int flags = sys_fcntl(fd, F_GETFL, 0);
+    int own_flags = sys_fcntl(fd, F_GETFD, 0);
+    unsigned facts = deferral_inside() ? FACT_IN_SQLITE : 0;
+    if (flags < 0 || own_flags < 0)
+        return facts;
+    if ((flags & O_ACCMODE) != O_RDONLY)
+        facts |= FACT_WRITES;
+    if ((flags & O_NOFOLLOW) != 0)
+        facts |= FACT_NOFOLLOW;
+    if ((own_flags & FD_CLOEXEC) != 0)
+        facts |= FACT_CLOEXEC;
+    return facts;
+}
+
 static void enter_store(int fd, enum role role, const struct stat *st, const struct named *named,
                         const char *path)
 {
@@ -106,7 +127,8 @@ static void enter_store(int fd, enum role role, const struct stat *st, const str
         log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");
         return;
     }
-    opened_enter(fd, (struct handle){role, store, self});
+    opened_enter(
+        fd, (struct handle){.role = role, .store = store, .identity = self, .facts = facts_of(fd)});
     promote_candidates(store, primary);
     log_opened(path, role);
 }
@@ -116,7 +138,9 @@ static void note_candidate(int fd, const struct stat *st)
     int flags = sys_fcntl(fd, F_GETFL, 0);
     if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || st->st_nlink == 0 || !store_reserve())
         return;
-    opened_enter(fd, (struct handle){ROLE_CANDIDATE, NULL, identity_of(st)});
+    opened_enter(fd, (struct handle){.role = ROLE_CANDIDATE,
+                                     .identity = identity_of(st),
+                                     .facts = facts_of(fd)});
 }
 
 /* Looks closely at a descriptor whose name may be that of a store's file. */

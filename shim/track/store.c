@@ -126,6 +126,8 @@ static struct store *make(struct identity id, const struct profile *profile, con
     atomic_store(&s->dev, id.dev);
     atomic_store(&s->ino, id.ino);
     atomic_store(&s->handles, 0);
+    atomic_store(&s->locks, 0);
+    atomic_store(&s->shm, 0);
     atomic_store(&s->connections, 0);
     atomic_store(&s->awaited, 0);
     atomic_store(&s->profile, profile);

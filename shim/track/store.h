@@ -20,10 +20,15 @@ struct store {
     /* Users of this record; 0: free; STORE_CLAIMED: changing hands. Raised from 0 by store_acquire
      * alone. */
     _Atomic uint32_t pins;
-    /* Open handles of this process on any of its files; and, in the same word so that the two
-     * change together, STORE_OPENED: a handle on the primary was open since there was none last.
+    /* Open handles of this process on any of its files, by kind (handle.h); and, in the same word
+     * so that all change together, two flags:
+     *   STORE_OPENED  a handle on the primary that counts was open since there was none last;
+     *   STORE_ENGINE  an engine was seen, which stays.
      * Changed by handle.c, by compare-and-swap. */
-    _Atomic uint32_t handles;
+    _Atomic uint64_t handles;
+    /* What POSIX locks the engine has on its files: changed by locks.c, by compare-and-swap. */
+    _Atomic uint64_t locks;
+    _Atomic uint64_t shm; /* inode of the -shm that they are of; 0: none was locked */
     _Atomic uint64_t dev; /* of the primary */
     _Atomic uint64_t ino;
     const struct profile *_Atomic profile;
@@ -34,7 +39,8 @@ struct store {
     uint32_t path_room;           /* of the record for good, whatever store it is of */
 };
 
-static const uint32_t STORE_OPENED = 1u << 31;
+static const uint64_t STORE_OPENED = 1ull << 63;
+static const uint64_t STORE_ENGINE = 1ull << 62;
 
 /* Memory grows with the number of stores, since all of it may be locked (mlockall): by levels of
  * records, each four times as large as the one before, and by arenas of names, each twice as large.

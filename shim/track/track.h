@@ -57,6 +57,11 @@ static inline void track_opened(int fd, const char *path);
  * most. */
 void track_locking(int fd);
 
+/* The program has locked, changed a lock or unlocked through a descriptor. command: of fcntl; 0 for
+ * flock and lockf. lock: fcntl's argument where it is a record lock, else NULL. held: whether there
+ * is a lock now. */
+void track_locked(int fd, int command, const struct flock *lock, bool held);
+
 /* `to` is now a copy of `from`. What `to` was before has been dealt with. */
 void track_duplicated(int from, int to);
 

@@ -33,7 +33,10 @@ static bool is_of(struct store *s, uint64_t ino)
 
 static void put(int fd, uint64_t ino)
 {
-    CHECK(handle_put(fd, (struct handle){ROLE_PRIMARY, acquire(ino), id(ino)}));
+    CHECK(handle_put(fd, (struct handle){.role = ROLE_PRIMARY,
+                                         .store = acquire(ino),
+                                         .identity = id(ino),
+                                         .facts = FACT_WRITES}));
 }
 
 /* --- one last handle --- */
@@ -142,7 +145,10 @@ static void *open_and_close_candidates(void *number)
     while (going_on()) {
         bool last;
         uint64_t ino = 1 + dice(&state, STORES);
-        CHECK(handle_put(fd, (struct handle){ROLE_CANDIDATE, NULL, id(ino)}));
+        CHECK(handle_put(fd, (struct handle){.role = ROLE_CANDIDATE,
+                                             .store = NULL,
+                                             .identity = id(ino),
+                                             .facts = FACT_WRITES}));
         /* often the very moment at which it is promoted */
         for (unsigned i = dice(&state, 50); i > 0 && handle_get(fd).role == ROLE_CANDIDATE; i--)
             ;

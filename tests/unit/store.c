@@ -27,7 +27,10 @@ static struct store *acquire(uint64_t ino)
 
 static void put(int fd, enum role role, struct store *s)
 {
-    cr_assert(handle_put(fd, (struct handle){role, s, id(1000u + (unsigned)fd)}));
+    cr_assert(handle_put(fd, (struct handle){.role = role,
+                                             .store = s,
+                                             .identity = id(1000u + (unsigned)fd),
+                                             .facts = FACT_WRITES}));
 }
 
 /* True if that was the last. */
@@ -282,7 +285,9 @@ Test(store, each_store_has_a_last_handle_of_its_own)
 Test(store, a_candidate_is_no_handle_yet)
 {
     bool last;
-    cr_expect(handle_put(3, (struct handle){ROLE_CANDIDATE, NULL, id(5)}));
+    cr_expect(handle_put(
+        3, (struct handle){
+               .role = ROLE_CANDIDATE, .store = NULL, .identity = id(5), .facts = FACT_WRITES}));
     cr_expect(handle_possible(3));
     cr_expect_eq(handle_count(), 0u);
     struct handle h = handle_take(3, &last);
@@ -295,7 +300,9 @@ Test(store, a_candidate_is_no_handle_yet)
 Test(store, a_candidate_that_is_promoted_is_a_handle_on_the_primary)
 {
     struct store *s = acquire(5);
-    cr_expect(handle_put(3, (struct handle){ROLE_CANDIDATE, NULL, id(5)}));
+    cr_expect(handle_put(
+        3, (struct handle){
+               .role = ROLE_CANDIDATE, .store = NULL, .identity = id(5), .facts = FACT_WRITES}));
     cr_expect(handle_promote(3, s, id(5)));
     cr_expect_eq(handle_get(3).role, ROLE_PRIMARY);
     cr_expect_eq(handle_get(3).store, s);
@@ -308,7 +315,9 @@ Test(store, a_candidate_that_is_promoted_is_a_handle_on_the_primary)
 Test(store, what_is_no_candidate_for_the_store_is_not_promoted)
 {
     struct store *s = acquire(5);
-    cr_expect(handle_put(3, (struct handle){ROLE_CANDIDATE, NULL, id(6)}));
+    cr_expect(handle_put(
+        3, (struct handle){
+               .role = ROLE_CANDIDATE, .store = NULL, .identity = id(6), .facts = FACT_WRITES}));
     put(4, ROLE_SIDECAR, s);
     cr_expect_not(handle_promote(3, s, id(5)));
     cr_expect_not(handle_promote(3, s, (struct identity){8, 6}));
@@ -341,7 +350,10 @@ Test(store, numbers_outside_of_the_table_are_untracked)
     for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
         bool last = true;
         cr_expect_not(handle_possible(outside[i]));
-        cr_expect_not(handle_put(outside[i], (struct handle){ROLE_PRIMARY, s, id(1)}));
+        cr_expect_not(handle_put(outside[i], (struct handle){.role = ROLE_PRIMARY,
+                                                             .store = s,
+                                                             .identity = id(1),
+                                                             .facts = FACT_WRITES}));
         cr_expect_eq(handle_get(outside[i]).role, ROLE_NONE);
         cr_expect_eq(handle_take(outside[i], &last).role, ROLE_NONE);
         cr_expect_not(last);
@@ -381,7 +393,8 @@ static int child_starts_empty(void)
     struct store *s = store_acquire(id(1), &profiles[0], "/s");
     if (s == NULL || atomic_load(&s->pins) != 1)
         return 2;
-    handle_put(4, (struct handle){ROLE_PRIMARY, s, id(1)});
+    handle_put(4, (struct handle){
+                      .role = ROLE_PRIMARY, .store = s, .identity = id(1), .facts = FACT_WRITES});
     handle_take(4, &last);
     return last ? 0 : 3;
 }
@@ -456,7 +469,9 @@ static void *close_one_each(void *number)
     for (unsigned round = 0; round < ROUNDS; round++) {
         bool last;
         struct store *s = store_acquire(id(1), &profiles[0], "/s");
-        handle_put(fd, (struct handle){ROLE_PRIMARY, s, id(1)});
+        handle_put(fd,
+                   (struct handle){
+                       .role = ROLE_PRIMARY, .store = s, .identity = id(1), .facts = FACT_WRITES});
         atomic_store(&count, 0);
         meet();
         store_release(handle_take(fd, &last).store);
@@ -480,7 +495,10 @@ static void *close_the_same(void *number)
     for (unsigned round = 0; round < ROUNDS; round++) {
         bool last;
         if (*(int *)number == 0)
-            handle_put(10, (struct handle){ROLE_PRIMARY, acquire(1), id(1)});
+            handle_put(10, (struct handle){.role = ROLE_PRIMARY,
+                                           .store = acquire(1),
+                                           .identity = id(1),
+                                           .facts = FACT_WRITES});
         atomic_store(&count, 0);
         meet();
         if (handle_take(10, &last).role != ROLE_NONE)
@@ -504,7 +522,10 @@ static void *open_other_numbers(void *number)
     for (int round = 0; round < HANDLE_CHUNKS; round++) {
         int fd = round * HANDLE_CHUNK + *(int *)number;
         meet(); /* each round makes a chunk of the table, all at the same time */
-        handle_put(fd, (struct handle){ROLE_PRIMARY, s, id((unsigned)fd)});
+        handle_put(fd, (struct handle){.role = ROLE_PRIMARY,
+                                       .store = s,
+                                       .identity = id((unsigned)fd),
+                                       .facts = FACT_WRITES});
         fails_unless(handle_get(fd).identity.ino == (unsigned)fd);
     }
     return NULL;
@@ -549,12 +570,16 @@ static void *open_while_another_closes(void *number)
         bool last = true;
         struct store *s = acquire(1);
         if (*(int *)number == 0)
-            handle_put(fd, (struct handle){ROLE_PRIMARY, s, id(1)});
+            handle_put(
+                fd, (struct handle){
+                        .role = ROLE_PRIMARY, .store = s, .identity = id(1), .facts = FACT_WRITES});
         meet();
         if (*(int *)number == 0)
             handle_take(fd, &last);
         if (*(int *)number == 1)
-            handle_put(fd, (struct handle){ROLE_PRIMARY, s, id(1)});
+            handle_put(
+                fd, (struct handle){
+                        .role = ROLE_PRIMARY, .store = s, .identity = id(1), .facts = FACT_WRITES});
         meet();
         if (*(int *)number == 1)
             handle_take(fd, &last);

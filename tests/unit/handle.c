@@ -1,0 +1,161 @@
+#include "track/handle.h"
+#include "track/books.h"
+
+#include "unit.h"
+
+static void begin(void)
+{
+    cr_assert(books_start());
+}
+
+TestSuite(handle, .init = begin, .timeout = 60);
+
+enum { AS_SQLITE = FACT_WRITES | FACT_NOFOLLOW | FACT_CLOEXEC };
+static const struct identity primary = {7, 1};
+static const struct identity shm = {7, 2};
+
+static const struct profile *profile_of(const char *name)
+{
+    for (int i = 0; i < profile_count; i++)
+        if (strcmp(profiles[i].name, name) == 0)
+            return &profiles[i];
+    cr_assert_fail("no profile %s", name);
+    return NULL;
+}
+
+static struct store *store_in(const char *profile)
+{
+    struct store *s = store_acquire(primary, profile_of(profile), "/s/chroma.sqlite3");
+    cr_assert_not_null(s);
+    return s;
+}
+
+/* A descriptor on the store's file of that role, opened so. */
+static void put(struct store *s, int fd, enum role role, unsigned facts)
+{
+    struct handle h = {
+        .role = role, .store = s, .identity = role == ROLE_PRIMARY ? primary : shm, .facts = facts};
+    store_retain(s);
+    cr_assert(handle_put(fd, h));
+}
+
+static bool is_last(int fd)
+{
+    bool last;
+    handle_take(fd, &last);
+    return last;
+}
+
+Test(handle, who_only_reads_counts_for_no_close)
+{
+    struct store *s = store_in("chroma");
+    put(s, 3, ROLE_PRIMARY, 0);
+    cr_expect_not(is_last(3));
+    put(s, 3, ROLE_PRIMARY, FACT_NOFOLLOW | FACT_CLOEXEC); /* cp -r */
+    cr_expect_not(handle_is_engine(3));
+    put(s, 4, ROLE_PRIMARY, AS_SQLITE);
+    cr_expect(is_last(4), "a reader that stays keeps no close from being the last");
+    cr_expect_not(is_last(3));
+    cr_expect_eq(handle_count_of(s), 0);
+}
+
+Test(handle, who_writes_counts_while_no_engine_was_seen)
+{
+    struct store *s = store_in("chroma");
+    put(s, 3, ROLE_PRIMARY, FACT_WRITES);
+    put(s, 4, ROLE_PRIMARY, FACT_WRITES);
+    cr_expect_not(is_last(3));
+    cr_expect(is_last(4));
+
+    put(s, 3, ROLE_PRIMARY, FACT_WRITES | FACT_CLOEXEC); /* r+b */
+    cr_expect_not(handle_is_foreign(3), "nobody else has it");
+    put(s, 4, ROLE_PRIMARY, AS_SQLITE);
+    cr_expect(handle_is_foreign(3));
+    cr_expect_not(handle_is_foreign(4));
+    cr_expect(is_last(4));
+    cr_expect_not(is_last(3), "the engine was seen");
+    put(s, 3, ROLE_PRIMARY, FACT_WRITES);
+    cr_expect_eq(atomic_load(&s->handles) & STORE_OPENED, 0, "nor is the store open again");
+    cr_expect_not(is_last(3), "it stays seen");
+}
+
+Test(handle, what_is_learned_later_counts_from_then_on)
+{
+    struct store *s = store_in("chroma");
+    put(s, 3, ROLE_PRIMARY, FACT_WRITES | FACT_CLOEXEC); /* SQLite before 3.31 */
+    put(s, 4, ROLE_PRIMARY, 0);
+    handle_note(3, FACT_SQLITE_LOCK | FACT_LOCK);
+    cr_expect(handle_is_engine(3));
+    cr_expect(handle_is_foreign(4));
+    cr_expect_eq(handle_count_engine(s), 1);
+    handle_note(4, FACT_SQLITE_LOCK | FACT_LOCK); /* a connection that only reads */
+    cr_expect(handle_is_engine(4));
+    cr_expect_not(is_last(3));
+    cr_expect(is_last(4));
+    cr_expect_eq(handle_count(), 0);
+}
+
+Test(handle, a_connection_is_known_by_the_function_that_opened_it)
+{
+    struct store *s = store_in("chroma");
+    put(s, 3, ROLE_PRIMARY, FACT_IN_SQLITE | FACT_CLOEXEC);
+    cr_expect(handle_is_engine(3));
+    cr_expect(is_last(3));
+}
+
+Test(handle, a_lock_of_its_own_makes_a_reader_count)
+{
+    struct store *s = store_in("chroma");
+    put(s, 3, ROLE_PRIMARY, 0);
+    handle_note(3, FACT_LOCK);
+    cr_expect_not(handle_is_engine(3), "it is none of SQLite's");
+    cr_expect(is_last(3));
+}
+
+Test(handle, in_a_directory_that_the_user_named_every_handle_counts)
+{
+    struct store *s = store_in("directory");
+    put(s, 3, ROLE_PRIMARY, 0);
+    put(s, 4, ROLE_PRIMARY, FACT_WRITES);
+    cr_expect_not(handle_is_engine(4));
+    handle_note(4, FACT_LOCK);
+    cr_expect(handle_is_engine(4), "of another engine than SQLite any lock tells");
+    cr_expect_not(is_last(4));
+    cr_expect(is_last(3));
+}
+
+Test(handle, index_files_are_no_engines)
+{
+    struct store *s = store_in("chroma");
+    put(s, 3, ROLE_SECONDARY, AS_SQLITE);
+    put(s, 4, ROLE_PRIMARY, AS_SQLITE);
+    cr_expect_not(handle_is_engine(3));
+    cr_expect(is_last(4), "those that stay open keep no close from being the last");
+    cr_expect_not(is_last(3));
+}
+
+Test(handle, a_candidate_is_what_its_facts_say_once_it_is_a_database)
+{
+    struct handle h = {.role = ROLE_CANDIDATE, .identity = primary, .facts = AS_SQLITE};
+    cr_assert(store_reserve());
+    cr_assert(handle_put(3, h));
+    handle_note(3, FACT_LOCK);
+    cr_expect_not(handle_is_engine(3));
+    struct store *s = store_in("sqlite");
+    cr_assert(handle_promote(3, s, primary));
+    cr_expect(handle_is_engine(3));
+    cr_expect_eq(handle_get(3).facts, AS_SQLITE | FACT_LOCK);
+    cr_expect(is_last(3));
+}
+
+Test(handle, the_engines_descriptor_on_a_file_is_found)
+{
+    struct store *s = store_in("chroma");
+    cr_expect_eq(handle_of_engine(s, primary), -1);
+    put(s, 3, ROLE_PRIMARY, FACT_WRITES);
+    put(s, 5, ROLE_SIDECAR, AS_SQLITE);
+    cr_expect_eq(handle_of_engine(s, primary), -1);
+    put(s, 7, ROLE_PRIMARY, AS_SQLITE);
+    cr_expect_eq(handle_of_engine(s, primary), 7);
+    cr_expect_eq(handle_of_engine(s, shm), 5);
+}
