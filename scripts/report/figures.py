@@ -1,6 +1,11 @@
 """The figures, asked of the tables that records.py made. report() is what --json prints; its members are
-described in settle-report(1)."""
+described in settle-report(1).
 
+A close is a wait without a use: `use is null`."""
+
+import array
+import bisect
+import math
 import time
 
 VERSION = 1
@@ -17,18 +22,22 @@ FIRST_BOUND, STEPS = 1e-5, (1, 2, 5)
 LEAST_MAX_WAIT, MOST_MAX_WAIT = 0.1, 86400.0
 
 
-def rows(db, query, **parameters):
-    cursor = db.execute(query, parameters)
+# Columns that have the number of a text.
+TEXTS = {"store", "rule", "profile", "file", "program", "role", "outcome", "command", "kind", "use"}
+
+
+def rows(records, query, **parameters):
+    cursor = records.db.execute(query, parameters)
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row)) for row in cursor]
+    found = [dict(zip(names, row)) for row in cursor]
+    for name in TEXTS.intersection(names):
+        for row in found:
+            if row[name] is not None:
+                row[name] = records.texts[row[name]]
+    return found
 
 
 # --- waits ---
-
-def wait_times():
-    ranks = ", ".join(f"max(case when rank = (n * {p} + 99) / 100 then elapsed end) as p{p}" for p in PERCENTILES)
-    return f"{ranks}, max(elapsed) as max, total(elapsed) as total"
-
 
 # A fixed delay would have been too short where the store was seen to be held for longer. A store that was
 # still held when its wait ended before the delay was over may have become free until then, or not.
@@ -38,27 +47,43 @@ FIXED_DELAY = """
 """
 
 
-def closes_by(db, delay, keys):
+def closes_by(records, delay, keys):
     """A row for each value of the columns `keys`, the largest waiting time first."""
-    by = ", ".join(keys) or "null"
+    by = ", ".join(keys)
     shares = ", ".join(f"sum(share = '{share}') as \"{share}\"" for share in SHARES)
-    return rows(db, f"""
-        with ranked as (select *, row_number() over (partition by {by} order by elapsed) as rank,
-                count(*) over (partition by {by}) as n from wait)
-        select {by}, max(profile) as profile, count(*) as closes, {shares}, {wait_times()}, {FIXED_DELAY},
+    found = rows(records, f"""
+        select {by + ',' if by else ''} max(profile) as profile, count(*) as closes, {shares}, {FIXED_DELAY},
             max(max_wait) as max_wait, sum(ended = 'free') as settled, sum(ended = 'held') as held,
-            count(case outcome when 'settled after waiting' then 1 end) as longest_of,
-            max(case outcome when 'settled after waiting' then elapsed end) as longest_settled,
-            max(case outcome when 'timed out' then elapsed end) as longest_timed_out
-        from ranked group by {by} order by total desc, {by}""", delay=delay)
+            sum(watched and ended = 'free') as longest_of,
+            max(case when watched and ended = 'free' then elapsed end) as longest_settled,
+            max(case ended when 'held' then elapsed end) as longest_timed_out
+        from wait where use is null {'group by ' + by if by else 'having count(*) > 0'}""", delay=delay)
+    times = wait_times(records, keys, "use is null")
+    for row in found:
+        row.update(times[tuple(row[key] for key in keys)])
+    return sorted(found, key=lambda row: -row["total"])
 
 
-def outcomes_by(db, keys):
+def wait_times(records, keys, which):
+    """By the values of the columns `keys`: percentiles, the longest and the sum of what was waited."""
+    found = {}
+    for *key, elapsed in records.db.execute(f"select {''.join(key + ', ' for key in keys)} elapsed from wait where {which}"):
+        found.setdefault(tuple(key), array.array("d")).append(elapsed)
+    return {tuple(records.texts[number] for number in key): times_of(sorted(times)) for key, times in found.items()}
+
+
+def times_of(times):
+    """Of times in their order."""
+    ranks = {f"p{p}": times[(len(times) * p + 99) // 100 - 1] for p in PERCENTILES}
+    return {**ranks, "max": times[-1], "total": math.fsum(times)}
+
+
+def outcomes_by(records, keys):
     by = "".join(key + ", " for key in keys)
     found = {}
-    for *key, outcome, count in db.execute(
-            f"select {by} outcome, count(*) from wait group by {by} outcome order by count(*) desc, outcome"):
-        found.setdefault(tuple(key), {})[outcome] = count
+    for row in rows(records, f"""select {by} outcome, count(*) as count from wait where use is null
+                                 group by {by} outcome order by count desc, min(id)"""):
+        found.setdefault(tuple(row[key] for key in keys), {})[row["outcome"]] = row["count"]
     return found
 
 
@@ -114,85 +139,107 @@ def close_figures(row, outcomes, delay):
     }
 
 
-def stores(db, delay):
+def stores(records, delay):
     keys = ("store", "rule")
-    outcomes = outcomes_by(db, keys)
+    outcomes = outcomes_by(records, keys)
     return [{"store": row["store"], "rule": row["rule"], "profile": row["profile"],
              **close_figures(row, outcomes[row["store"], row["rule"]], delay)}
-            for row in closes_by(db, delay, keys)]
+            for row in closes_by(records, delay, keys)]
 
 
-def all_closes(db, delay):
-    found = closes_by(db, delay, ())
-    return close_figures(found[0], outcomes_by(db, ())[()], delay) if found else None
+def all_closes(records, delay):
+    found = closes_by(records, delay, ())
+    return close_figures(found[0], outcomes_by(records, ())[()], delay) if found else None
 
 
-def histogram(db):
+def histogram(records):
     """Classes from the shortest wait's to the longest's; a class has its lower bound, not its upper."""
-    bounds = [round(step * FIRST_BOUND * 10 ** power, 5) for power in range(11) for step in STEPS]
-    db.execute("create temp table bound(low, high)")
-    db.executemany("insert into bound values (?, ?)", zip([0, *bounds], [*bounds, 1e99]))
-    shares = ", ".join(f"count(case share when '{share}' then 1 end) as \"{share}\"" for share in SHARES)
-    classes = db.execute(f"""
-        select low, high, {shares} from bound left join wait on elapsed >= low and elapsed < high
-        where high > (select min(elapsed) from wait) and low <= (select max(elapsed) from wait)
-        group by low order by low""").fetchall()
-    db.execute("drop table bound")
-    return [{"from": low, "to": high, **dict(zip(SHARES, counts))} for low, high, *counts in classes]
+    bounds = [0, *(round(step * FIRST_BOUND * 10 ** power, 5) for power in range(11) for step in STEPS), 1e99]
+    counts = [dict.fromkeys(SHARES, 0) for _ in bounds[1:]]
+    for elapsed, share in records.db.execute("select elapsed, share from wait where use is null"):
+        counts[bisect.bisect_right(bounds, elapsed) - 1][share] += 1
+    full = [i for i, one in enumerate(counts) if any(one.values())]
+    return [{"from": bounds[i], "to": bounds[i + 1], **counts[i]} for i in range(full[0], full[-1] + 1)] if full else []
+
+
+# --- uses ---
+
+def uses(records):
+    """By store: what the uses were, how they ended and how long they took. `open` were while handles of the
+    process itself were open, `open_handles` the most of them."""
+    keys = ("store",)
+    times = wait_times(records, keys, "use is not null")
+    found = {}
+    for row in rows(records, """
+            select store, count(*) as uses, sum(watched) as waited, sum(ended = 'held') as still_held,
+                sum(handles > 0) as open, max(handles) as open_handles
+            from wait where use is not null group by store order by sum(elapsed) desc, min(id)"""):
+        found[row["store"]] = {**row, "what": {}, "outcomes": {}, "wait": times[row["store"],]}
+    for column, member in (("use", "what"), ("outcome", "outcomes")):
+        for row in rows(records, f"""select store, {column}, count(*) as count from wait where use is not null
+                                     group by store, {column} order by count desc, min(id)"""):
+            found[row["store"]][member][row[column]] = row["count"]
+    return list(found.values())
 
 
 # --- who and what ---
 
-def holders(db):
-    """By command and kind of lock. A wait counts in full for each of these, and once for however many
-    processes or locks of one; what was waited without a holder's name stands under null."""
-    return rows(db, """
-        with cause as (select distinct id, elapsed, command, kind from wait left join held on wait = id where watched)
-        select command, kind, count(*) as waits,
-            (select count(distinct nullif(pid, 0)) from held
-                where held.command is cause.command and held.kind is cause.kind) as processes,
-            sum(elapsed) as waited, max(elapsed) as longest
-        from cause group by command, kind order by waited desc, command""")
+def holders(records):
+    """By command and kinds of lock, of closes and uses. A wait counts in full for each of these, and once for
+    however many processes of one; what was waited without a holder's name stands under null."""
+    processes = {(command, kind): count for command, kind, count in records.db.execute(
+        "select command, kind, count(distinct nullif(pid, 0)) from held group by command, kind")}
+    found = []
+    for command, kind, waits, waited, longest in records.db.execute("""
+            with cause as (select distinct id, elapsed, command, kind from wait left join held on wait = id where watched)
+            select command, kind, count(*), sum(elapsed) as waited, max(elapsed)
+            from cause group by command, kind order by waited desc, min(id)"""):
+        found.append({"command": records.text(command), "kind": records.text(kind), "waits": waits,
+                      "processes": processes.get((command, kind), 0), "waited": waited, "longest": longest})
+    return found
 
 
-def files(db):
-    return rows(db, """
+def files(records):
+    return rows(records, """
         select process, pid, program, store, file, count(*) as opened, sum(closed is null) as never_closed
-        from handle join process p on p.id = process group by process, store, file order by process, store, file""")
+        from handle join process p on p.id = process group by process, store, file order by process, min(handle.id)""")
 
 
-def never_closed(db):
-    return rows(db, """
+def never_closed(records):
+    return rows(records, """
         select pid, program, fd, role, store, file, opened, exit is not null as exit_seen
         from handle join process p on p.id = process where closed is null order by opened, handle.id""")
 
 
-def longest_waits(db, count=20):
-    return rows(db, f"""
-        select began, elapsed, outcome, share, pid, thread, wait.program, store, rule,
-            (select group_concat(coalesce(nullif(command, ''), '?') || ' ' || coalesce(nullif(pid, 0), '?') || ', ' || coalesce(kind, '?'),
-                '; ') from held where wait = wait.id) as holders
-        from (select wait.*, pid, program from wait join process p on p.id = process) wait
-        where watched order by elapsed desc, wait.id limit {count}""")
+def longest_waits(records, count=20):
+    found = rows(records, f"""
+        select w.id, w.began, elapsed, outcome, share, pid, thread, program, store, rule, use
+        from (select * from wait where watched order by elapsed desc, id limit {count}) w
+            join process p on p.id = process order by elapsed desc, w.id""")
+    for row in found:
+        holders = rows(records, "select command, pid, kind from held where wait = :id", id=row.pop("id"))
+        row["holders"] = "; ".join(f"{one['command'] or '?'} {one['pid'] or '?'}, {one['kind'] or '?'}"
+                                   for one in holders) or None
+    return found
 
 
-def report(db, delay):
-    began, ended, processes = db.execute("select min(began), max(ended), count(*) from process").fetchone()
+def report(records, delay):
+    began, ended, processes = records.db.execute("select min(began), max(ended), count(*) from process").fetchone()
     return {
         "settle_report": VERSION,
         "delay": delay,
-        "records": [{"record": name.decode("utf-8", "surrogateescape"), "lines": lines, "damaged": damaged}
-                    for name, lines, damaged in db.execute("select name, lines, damaged from record order by id")],
+        "records": records.names(),
         "began": began,
         "ended": ended,
         "processes": processes,
-        "all": all_closes(db, delay),
-        "stores": stores(db, delay),
-        "histogram": histogram(db),
-        "holders": holders(db),
-        "longest_waits": longest_waits(db),
-        "files": files(db),
-        "never_closed": never_closed(db),
+        "all": all_closes(records, delay),
+        "stores": stores(records, delay),
+        "histogram": histogram(records),
+        "uses": uses(records),
+        "holders": holders(records),
+        "longest_waits": longest_waits(records),
+        "files": files(records),
+        "never_closed": never_closed(records),
     }
 
 
@@ -206,12 +253,13 @@ class Numbers(dict):
         return self[text]
 
 
-def timeline(db):
+def timeline(records):
     """Times in microseconds since the first line. Handles and waits as short lists, since there may be
     100,000; a holder's row has the waits that it caused."""
     texts = Numbers()
+    db, text = records.db, records.text
     start = db.execute("select min(least) from (select min(began) as least from process "
-                       "union all select min(began) from wait)").fetchone()[0]
+                       "union all select min(began) from waited)").fetchone()[0]
 
     def since(time):
         return None if time is None else round((time - start) * 1e6)
@@ -220,18 +268,19 @@ def timeline(db):
         "start": start,
         "offset": time.localtime(start).tm_gmtoff if start is not None else 0,
         "end": since(db.execute("select max(ended) from process").fetchone()[0]),
-        "processes": {process: [pid, texts[program], since(exit)] for process, pid, program, exit in
+        "processes": {process: [pid, texts[text(program)], since(exit)] for process, pid, program, exit in
                       db.execute("select id, pid, program, exit from process")},
-        "handles": [[process, texts[store], texts[file], texts[role], since(opened), since(closed)]
+        "handles": [[process, texts[text(store)], texts[text(file)], texts[text(role)], since(opened), since(closed)]
                     for process, store, file, role, opened, closed in db.execute(
                         "select process, store, file, role, opened, closed from handle order by opened, id")],
-        "waits": [[process, texts[store], texts[share], texts[outcome], texts[rule], since(began),
-                   round(elapsed * 1e6)]
-                  for process, store, share, outcome, rule, began, elapsed in db.execute(
-                      "select process, store, share, outcome, rule, began, elapsed from wait order by began, id")],
-        "holders": [[number, pid, texts[command or ""], texts[kind or ""]]
+        "waits": [[process, texts[text(store)], texts[share], texts[text(outcome)], texts[text(rule)], since(began),
+                   round(elapsed * 1e6), texts[text(use) or ""]]
+                  for process, store, share, outcome, rule, began, elapsed, use in db.execute(
+                      "select process, store, share, outcome, rule, began, elapsed, use from wait order by began, id")],
+        "holders": [[number, pid, texts[text(command) or ""], texts[text(kind) or ""]]
                     for number, pid, command, kind in db.execute("""
                         select number - 1, pid, command, kind from held
-                        join (select id, row_number() over (order by began, id) as number from wait) on id = wait""")],
+                        join (select id, row_number() over (order by began, id) as number from waited)
+                        on id = wait""")],
         "texts": list(texts),
     }

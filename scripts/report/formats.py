@@ -80,3 +80,10 @@ def success(fixed):
     """A share where it is known, two where it lies between them."""
     low, high = (percent(share, 1) for share in fixed["success"])
     return low if low == high else f"{low[:-1]}-{high}"
+
+
+def used_open(uses):
+    """Of a store that was used without being closed."""
+    return (f"{plain(uses['store'])} was never closed before {number(uses['open'])} of its "
+            f"{counted(uses['uses'], 'use')}: up to {counted(uses['open_handles'], 'handle')} of the program itself "
+            f"{'was' if uses['open_handles'] == 1 else 'were'} open")

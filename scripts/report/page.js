@@ -23,9 +23,11 @@
 
     const name = path => path.slice(path.lastIndexOf("/") + 1);
 
-    const waits = data.waits.map(([process, store, share, outcome, rule, began, elapsed], index) => ({
+    // A use of the files says what it was, and a close nothing.
+    const ended = (outcome, use) => text(use) ? `${text(use)}, ${text(outcome)}` : text(outcome);
+    const waits = data.waits.map(([process, store, share, outcome, rule, began, elapsed, use], index) => ({
         index, process, store, began, ended: began + elapsed, elapsed, share: text(share),
-        rank: SHARES.indexOf(text(share)), outcome: text(outcome), rule: text(rule), holders: [],
+        rank: SHARES.indexOf(text(share)), outcome: ended(outcome, use), rule: text(rule), holders: [],
     }));
     for (const [wait, pid, command, kind] of data.holders)
         waits[wait].holders.push({who: text(command) || pid ? `${text(command) || "not known"} ${pid || "?"}` : "somebody",

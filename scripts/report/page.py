@@ -181,15 +181,34 @@ def advices(report):
                    table(headings, lines))
 
 
+def uses(report):
+    if not report["uses"]:
+        return ""
+    headings = [("Store", "wide name"), ("uses", "n"), ("what", "wide"), ("waited", "n"), ("still held", "n"),
+                *((name, "n") for name in ("p50", "p95", "p99", "max", "total")), ("while open", "n")]
+    lines = [[f'<span class="path">{shown(one["store"])}</span>' +
+              (f"<small>{shown(formats.used_open({**one, 'store': 'It'}))}</small>" if one["open"] else ""),
+              number(one["uses"]), ", ".join(f"{shown(what)} {number(count)}" for what, count in one["what"].items()),
+              number(one["waited"]), number(one["still_held"]), *(duration(time) for time in one["wait"].values()),
+              number(one["open"]) if one["open"] else ""] for one in report["uses"]]
+    return section("Uses", quiet("What programs did with the files of their stores, besides opening and closing them, "
+                                 "and how long that waited."), table(headings, lines, counted(len(lines), "store")))
+
+
 def holders(report):
     if not report["holders"]:
         return ""
     lines = [["not named in the record" if one["kind"] is None else f"<b>{shown(one['command'] or 'not known')}</b>",
               shown(one["kind"] or ""), number(one["waits"]), number(one["processes"]) if one["processes"] else "",
               duration(one["waited"]), duration(one["longest"])] for one in report["holders"]]
-    headings = [("Holder", "wide"), ("kind of lock", ""), ("waits", "n"), ("processes", "n"), ("waited", "n"),
+    headings = [("Holder", "wide"), ("kinds of lock", ""), ("waits", "n"), ("processes", "n"), ("waited", "n"),
                 ("longest", "n")]
     return section("Who was waited for", table(headings, lines, f"{counted(len(lines), 'holder')}"))
+
+
+def ended(wait):
+    """A close says how it ended; a use says what it was, too."""
+    return wait["outcome"] if wait["use"] is None else f"{wait['use']}, {wait['outcome']}"
 
 
 def longest_waits(report, start):
@@ -200,7 +219,7 @@ def longest_waits(report, start):
         show = (f'<button type="button" data-began="{round((one["began"] - start) * 1e6)}" '
                 f'data-elapsed="{round(one["elapsed"] * 1e6)}" hidden>show</button>')
         lines.append([duration(one["elapsed"]),
-                      f'<span><i class="key {css_class(one["share"])}"></i>{shown(one["outcome"])}</span>',
+                      f'<span><i class="key {css_class(one["share"])}"></i>{shown(ended(one))}</span>',
                       f"{shown(os.path.basename(one['program']))} {one['pid']}",
                       f'<span class="path">{shown(one["store"])}</span>', shown(one["holders"] or ""), show])
     headings = [("waited", "n wide"), ("outcome", "wide"), ("process", "wide"), ("store", "wide"), ("holders", "wide"),
@@ -239,7 +258,7 @@ def render(report, timeline):
         "about": about(report),
         "damaged": damaged(report),
         "summary": tiles(report) + histogram(report) if closes else quiet("No close waited, or was recorded."),
-        "tables": (ends(report) + advices(report) + holders(report) + longest_waits(report, timeline["start"])
-                   if closes else "") + files(report) + never_closed(report),
+        "tables": "".join(((ends(report) + advices(report) if closes else ""), uses(report), holders(report),
+                           longest_waits(report, timeline["start"]), files(report), never_closed(report))),
     }
     return re.sub(r"@(\w+)@", lambda found: pieces[found[1]], part("page.html"))

@@ -1,27 +1,32 @@
-"""Reads records into SQLite. What a line must have to count is one table, and SQLite reads the JSON.
+"""Reads records into SQLite, line by line. What a line must have to count is one table; what the figures do not
+ask for is not kept.
 
-After sort_out() the database has these tables:
+Lines that have the same event and the same members of the same types have one shape. A shape is looked at once;
+of a line it is left to see that its numbers are in range. A record of a million lines has about ten shapes.
 
-    record   id, name, lines, damaged
+After read() and end() the database has these tables, in which a text is a number: its place in the list `texts`.
+
     process  id, record, pid, program, began, ended, exit: one program in one process
-    event    the lines in their order, with a column for each member, and their process
-    wait     the waits that ended, with how each is to be counted
+    wait     the waits that ended, and the uses of stores, with how each is to be counted; use: what the use was,
+             null for a close
     handle   opened and closed: each handle on a store from its opening to its close
-    held     the holders of the waits
+    held     the holders of the waits: each once, with all of its kinds of lock
 """
 
+import json
 import sqlite3
 import sys
 
 SCHEMA = 1
 
 HANDLES = ("handle opened", "handle closed")
-WAITS = ("wait begun", "wait ended")
+ENDED = ("wait ended", "store used")
+WAITS = ("wait begun", *ENDED)
 EVENTS = ("store opened", *HANDLES, *WAITS, "exit")
 WITH_STORE = ("store opened", *WAITS)
 NUMBER, INTEGER, TEXT, BOOLEAN, LIST = ("integer", "real"), ("integer",), ("text",), ("true", "false"), ("array",)
 
-# A member: its types, as SQLite names them, and the events that cannot do without it.
+# A member: its types, and the events that cannot do without it.
 MEMBERS = (
     ("event", TEXT, EVENTS),
     ("time", NUMBER, EVENTS),
@@ -34,12 +39,13 @@ MEMBERS = (
     ("role", TEXT, HANDLES),
     ("file", TEXT, ("handle opened", *WAITS)),
     ("seen", BOOLEAN, ()),
-    ("handles", INTEGER, ()),
+    ("handles", INTEGER, ("store used",)),
     ("rule", TEXT, ()),
     ("level", TEXT, ()),
     ("max_wait", NUMBER, WAITS),
-    ("outcome", TEXT, ("wait ended",)),
-    ("elapsed", NUMBER, ("wait ended",)),
+    ("what", TEXT, ("store used",)),
+    ("outcome", TEXT, ENDED),
+    ("elapsed", NUMBER, ENDED),
     ("holders", LIST, ()),
 )
 
@@ -56,142 +62,295 @@ OUTCOMES = (
     ("opened again", "other", "unknown", True),
     ("removed", "other", "unknown", True),
     ("cannot be examined", "other", "unknown", False),
+    ("not waited", "other", "unknown", False),
 )
 
 TABLES = """
-    create table record(id integer primary key, name, lines default 0, damaged default 0);
-    create table line(id integer primary key, record, number, text, problem);
-    create table outcome(name primary key, share, ended, watched);
+    create table process(id integer primary key, record, pid, program, began, ended, exit);
+    create table outcome(id integer primary key, share, ended, watched);
+    create table waited(id integer primary key, process, thread, store, rule, profile, file, max_wait, outcome,
+        began, elapsed, use, handles);
+    create table handle(id, process, store, role, file, fd, opened, closed);
+    create table held(wait integer, pid, command, kind);
+    create view wait as select w.*, share, ended, watched from waited w join outcome o on o.id = outcome;
 """
 
 
-def quoted(words):
-    return ", ".join(f"'{word}'" for word in words)
+# --- a line: what is wrong with it ---
+
+NAMES = {int: "integer", float: "real", str: "text", list: "array", dict: "object", type(None): "null"}
 
 
-def problem_of_member(name, types, required):
-    """Cases of an SQL expression. json_type is NULL where the member is absent."""
-    path = f"'$.{name}'"
-    if required:
-        yield (f"when json_extract(text, '$.event') in ({quoted(required)}) and json_type(text, {path}) is null "
-               f"then 'the member {name} is missing'")
-    yield (f"when json_type(text, {path}) not in ({quoted(types)}) then 'the member {name} is of type ' || "
-           f"json_type(text, {path}) || ', expected {' or '.join(types)}'")
-    if INTEGER[0] in types:
-        yield (f"when abs(json_extract(text, {path})) > {LARGEST} "
-               f"then 'the member {name} is out of range'")
+def type_name(value):
+    return NAMES.get(type(value)) or str(value).lower()
 
 
-def problem_of_line():
-    members = [case for member in MEMBERS[1:] for case in problem_of_member(*member)]
-    return f"""case
-        when problem is not null then problem
-        when not json_valid(text) then 'no JSON: cut or damaged after, or within, ' || length(text) || ' characters'
-        when json_type(text) <> 'object' then 'no record of settle: JSON, but no object'
-        when json_type(text, '$.settle') is null then 'no record of settle: the member settle is missing'
-        when json_type(text, '$.settle') <> 'integer' or json_extract(text, '$.settle') <> {SCHEMA}
-            then 'schema ' || json_extract(text, '$.settle') || ' is not known, expected {SCHEMA}'
-        when json_type(text, '$.event') is not 'text' or json_extract(text, '$.event') not in ({quoted(EVENTS)})
-            then 'the event ' || coalesce(json_extract(text, '$.event'), 'is missing and')
-                || ' is not known, expected one of {", ".join(EVENTS)}'
-        {' '.join(members)}
-        when json_extract(text, '$.elapsed') < 0 then 'the member elapsed is negative'
-        end"""
+def no_constant(name):
+    raise ValueError(f"{name} is no JSON")
 
 
-# A pid's next program, and an opening after its exit, are of another process.
-EVENT_TABLE = f"""
-    create table event as
-        with member as (
-            select id, record, {', '.join(f"json_extract(text, '$.{m[0]}') as {m[0]}" for m in MEMBERS)}
-            from line where problem is null and text <> ''),
-        marked as (
-            select *, program is not lag(program) over pid_of_record
-                or event in ('store opened', 'handle opened') and lag(event) over pid_of_record = 'exit' as begins
-            from member window pid_of_record as (partition by record, pid order by id))
-        select *, sum(begins) over (partition by record, pid order by id) as run from marked;
-
-    create table process(id integer primary key, record, pid, run, program, began, ended, exit);
-    insert into process(record, pid, run, program, began, ended, exit)
-        select record, pid, run, program, min(time), max(time), max(case event when 'exit' then time end)
-        from event group by record, pid, run order by min(id);
-    create unique index process_of on process(record, pid, run);
-    alter table event add column process;
-    update event set process = (select id from process p
-        where p.record = event.record and p.pid = event.pid and p.run = event.run);
-"""
-
-# A candidate that turned out to be a database is told again, with its store.
-HANDLE_TABLE = """
-    create table handle as
-        with told as (
-            select id, event, process, store, role, file, fd, time as opened,
-                lead(event) over next as event_after, lead(time) over next as closed
-            from event where event in ('handle opened', 'handle closed')
-            window next as (partition by process, fd order by id))
-        select id, process, store, role, file, fd, opened, closed from told
-        where event = 'handle opened' and store is not null;
-"""
-
-WAIT_TABLES = """
-    create table wait as
-        select e.id, process, thread, store, coalesce(rule, '') as rule, profile, file, max_wait, outcome,
-            coalesce(share, 'other') as share, coalesce(o.ended, 'unknown') as ended,
-            coalesce(watched, false) as watched, time - elapsed as began, elapsed
-        from event e left join outcome o on o.name = outcome where event = 'wait ended';
-
-    create table held as
-        select distinct e.id as wait, json_extract(value, '$.pid') as pid,
-            json_extract(value, '$.command') as command, json_extract(value, '$.kind') as kind
-        from event e, json_each(e.holders) where event = 'wait ended' and json_each.type = 'object';
-"""
+parse = json.JSONDecoder(parse_constant=no_constant).scan_once
 
 
-def text_of(data):
-    """Bytes that are no UTF-8 stand in a record as half a surrogate pair, which no strict decoder takes."""
-    return data.decode("utf-8", "surrogatepass")
+def problem_of_head(line):
+    """What must be so before anything else is worth a look."""
+    if "settle" not in line:
+        return "no record of settle: the member settle is missing"
+    if type(line["settle"]) is not int or line["settle"] != SCHEMA:
+        return f"schema {line['settle']} is not known, expected {SCHEMA}"
+    event = line.get("event")
+    if type(event) is not str or event not in EVENTS:
+        return (f"the event {'is missing and' if event is None else event} is not known, "
+                f"expected one of {', '.join(EVENTS)}")
+    return None
 
 
-def database():
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    db.text_factory = text_of
-    db.executescript(TABLES)
-    db.executemany("insert into outcome values (?, ?, ?, ?)", OUTCOMES)
-    return db
+def problem_of_shape(line):
+    for name, types, required in MEMBERS:
+        if name not in line:
+            if line["event"] in required:
+                return f"the member {name} is missing"
+        elif type_name(line[name]) not in types:
+            return f"the member {name} is of type {type_name(line[name])}, expected {' or '.join(types)}"
+        elif INTEGER[0] in types and not -LARGEST <= line[name] <= LARGEST:
+            return f"the member {name} is out of range"
+    return None
 
 
-def readable(data):
-    """A line as text, and what is wrong with it where SQLite would not see that."""
-    if b"\0" in data:
-        return None, "damaged: it has bytes that are 0"
-    try:
-        return data.decode("utf-8").strip(), None
-    except UnicodeDecodeError as error:
-        return None, f"damaged: no UTF-8 at byte {error.start + 1}"
+def problem_of(line):
+    if type(line) is not dict:
+        return "no record of settle: JSON, but no object"
+    return problem_of_head(line) or problem_of_shape(line)
 
 
-def read(db, name):
-    """Raises OSError."""
-    record = db.execute("insert into record(name) values (?)", (name.encode("utf-8", "surrogateescape"),)).lastrowid
-    with (sys.stdin.buffer if name == "-" else open(name, "rb")) as file:
-        db.execute("begin")
-        db.executemany("insert into line(record, number, text, problem) values (?, ?, ?, ?)",
-                       ((record, number, *readable(data)) for number, data in enumerate(file, 1)))
-        db.execute("commit")
+class Shapes(dict):
+    """The shapes that were found to be right: the names of the numbers of each."""
+
+    MOST = 10_000  # a record of ours has few, and nobody else's may fill the memory
+
+    def learn(self, shape, line):
+        """What is wrong with the line, or None: then its shape is known."""
+        problem = problem_of(line)
+        if problem is None and len(self) < self.MOST:
+            self[shape] = [name for name, types, _ in MEMBERS if INTEGER[0] in types and name in line]
+        return problem
 
 
-def sort_out(db):
-    """Makes the tables; the lines that are none of a record: name, number, problem. Empty lines are what
-    the library puts after a line that the disk had no room for."""
-    db.execute(f"update line set problem = {problem_of_line()} where text is null or text <> ''")
-    db.execute("""update record set lines = (select count(*) from line where record = record.id),
-        damaged = (select count(problem) from line where record = record.id)""")
-    db.executescript(EVENT_TABLE + HANDLE_TABLE + WAIT_TABLES)
-    problems = db.execute("""select name, number, problem from line join record on record = record.id
-        where problem is not null order by line.id""").fetchall()
-    db.execute("drop table line")
-    return [(name_of(name), number, problem) for name, number, problem in problems]
+# --- what is kept ---
+
+class Texts(list):
+    """Each text once; a text's number is its place."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = {}
+
+    def number(self, text):
+        """None for None."""
+        if text is None:
+            return None
+        found = self.numbers.get(text)
+        if found is None:
+            found = self.numbers[text] = len(self)
+            self.append(text)
+        return found
 
 
-def name_of(name):
-    return name.decode("utf-8", "surrogateescape")
+class Table:
+    """Rows on their way into a table, many at a time."""
+
+    def __init__(self, db, name):
+        columns = len(db.execute(f"select * from {name}").description)
+        self.db, self.rows = db, []
+        self.insert = f"insert into {name} values ({', '.join('?' * columns)})"
+
+    def add(self, *row):
+        self.rows.append(row)
+        if len(self.rows) == 10_000:
+            self.write()
+
+    def write(self):
+        self.db.executemany(self.insert, self.rows)
+        self.rows.clear()
+
+
+class Process:
+    """Of one record and one pid, from one exec to the next, or to the exit."""
+
+    __slots__ = ("id", "row", "last", "open")
+
+    def __init__(self, number, record, pid, program, time):
+        self.id = number
+        self.row = [number, record, pid, program, time, time, None]
+        self.last = None  # the event before
+        self.open = {}  # by descriptor: the handle that was opened last
+
+    def seen(self, event, time):
+        row = self.row
+        if time < row[4]:
+            row[4] = time
+        if time > row[5]:
+            row[5] = time
+        if event == "exit":
+            row[6] = time if row[6] is None else max(time, row[6])
+        self.last = event
+
+
+class Records:
+    """db and texts are what the figures are asked of."""
+
+    def __init__(self):
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        self.db.executescript(TABLES)
+        self.texts, self.shapes, self.problems = Texts(), Shapes(), []
+        self.outcomes = set()
+        self.lines = 0  # of all records: what comes later has a larger number
+        self.records, self.processes = [], []
+        self.waits, self.handles, self.held = (Table(self.db, name) for name in ("waited", "handle", "held"))
+
+    # --- reading ---
+
+    def read(self, name):
+        """Raises OSError. Problems are gathered in `problems`: name, number of the line, what is wrong."""
+        record, damaged, number = len(self.records) + 1, len(self.problems), 0
+        current = {}  # by pid
+        with (sys.stdin.buffer if name == "-" else open(name, "rb")) as file:
+            self.db.execute("begin")
+            for number, data in enumerate(file, 1):
+                problem = self.line(record, current, data)
+                if problem is not None:
+                    self.problems.append((name, number, problem))
+            self.db.execute("commit")
+        self.records.append((name, number, len(self.problems) - damaged))
+
+    def line(self, record, current, data):
+        """What is wrong with it, or None. An empty one is what the library puts after a line that the disk had no
+        room for."""
+        try:
+            text = data.decode("utf-8").strip()
+            line, end = parse(text, 0)
+        except UnicodeDecodeError as error:
+            return f"damaged: no UTF-8 at byte {error.start + 1}"
+        except (StopIteration, ValueError, RecursionError):
+            return problem_of_text(text)
+        if end != len(text):
+            return problem_of_text(text)
+        if type(line) is not dict or type(line.get("event")) is not str:
+            return problem_of(line)
+        shape = (line["event"], *line, *map(type, line.values()))
+        numbers = self.shapes.get(shape)
+        if numbers is None:
+            problem = self.shapes.learn(shape, line)
+            return problem or self.keep(record, current, line)
+        for name in numbers:
+            if not -LARGEST <= line[name] <= LARGEST:
+                return f"the member {name} is out of range"
+        if line["settle"] != SCHEMA:
+            return problem_of_head(line)
+        return self.keep(record, current, line)
+
+    def keep(self, record, current, line):
+        event, pid, time = line["event"], line["pid"], line["time"]
+        if event in ENDED and line["elapsed"] < 0:
+            return "the member elapsed is negative"
+        self.lines += 1
+        process = self.process_of(record, current, event, pid, time, line["program"])
+        process.seen(event, time)
+        if event in ENDED:
+            self.keep_wait(process, line, time)
+        elif event == "handle opened":
+            self.opened(process, line, time)
+        elif event == "handle closed":
+            self.closed(process, line["fd"], time)
+        return None
+
+    def process_of(self, record, current, event, pid, time, program):
+        """A pid's next program, and an opening after its exit, are of another process."""
+        program = self.texts.number(program)
+        process = current.get(pid)
+        if (process is None or process.row[3] != program or
+                process.last == "exit" and event in ("store opened", "handle opened")):
+            process = current[pid] = Process(len(self.processes) + 1, record, pid, program, time)
+            self.processes.append(process)
+        return process
+
+    # --- handles ---
+
+    def opened(self, process, line, time):
+        """A candidate that turned out to be a database is told again, with its store."""
+        number = self.texts.number
+        self.closed(process, line["fd"], time)
+        if line.get("store") is not None:
+            process.open[line["fd"]] = (self.lines, process.id, number(line["store"]), number(line["role"]),
+                                        number(line["file"]), line["fd"], time)
+
+    def closed(self, process, fd, time):
+        handle = process.open.pop(fd, None)
+        if handle is not None:
+            self.handles.add(*handle, time)
+
+    # --- waits and uses ---
+
+    def keep_wait(self, process, line, time):
+        number = self.texts.number
+        outcome = number(line["outcome"])
+        if outcome not in self.outcomes:
+            self.new_outcome(outcome)
+        elapsed, holders = line["elapsed"], line.get("holders")
+        use = line["what"] if line["event"] == "store used" else None
+        self.waits.add(self.lines, process.id, line["thread"], number(line["store"]), number(line.get("rule", "")),
+                       number(line["profile"]), number(line["file"]), line["max_wait"], outcome, time - elapsed, elapsed,
+                       number(use), line.get("handles"))
+        if holders:
+            self.keep_holders(holders)
+
+    def new_outcome(self, outcome):
+        self.outcomes.add(outcome)
+        known = {name: rest for name, *rest in OUTCOMES}.get(self.texts[outcome], ("other", "unknown", False))
+        self.db.execute("insert into outcome values (?, ?, ?, ?)", (outcome, *known))
+
+    def keep_holders(self, holders):
+        """One that has several locks at a time is one holder."""
+        kinds = {}
+        for holder in holders:
+            if type(holder) is dict:
+                pid, command, kind = (value if type(value := holder.get(name)) is wanted else None
+                                      for name, wanted in (("pid", int), ("command", str), ("kind", str)))
+                if pid is not None and not -LARGEST <= pid <= LARGEST:
+                    pid = None
+                kinds.setdefault((pid, command), set()).add(kind)
+        for (pid, command), found in kinds.items():
+            kind = " and ".join(sorted(filter(None, found))) or None
+            self.held.add(self.lines, pid, self.texts.number(command), self.texts.number(kind))
+
+    # --- what was read ---
+
+    def text(self, number):
+        """None for None."""
+        return None if number is None else self.texts[number]
+
+    def names(self):
+        return [{"record": name, "lines": lines, "damaged": damaged} for name, lines, damaged in self.records]
+
+    def end(self):
+        """All records are read."""
+        for process in self.processes:
+            for handle in process.open.values():
+                self.handles.add(*handle, None)
+        self.db.execute("begin")
+        for table in (self.waits, self.handles, self.held):
+            table.write()
+        self.db.executemany("insert into process values (?, ?, ?, ?, ?, ?, ?)",
+                            (process.row for process in self.processes))
+        self.db.execute("create index held_by_wait on held(wait)")
+        self.db.execute("commit")
+        self.processes.clear()
+
+
+def problem_of_text(text):
+    """Of what could not be read as JSON; None where there is nothing."""
+    if "\0" in text:
+        return "damaged: it has bytes that are 0"
+    if text == "":
+        return None
+    return f"no JSON: cut or damaged after, or within, {len(text)} characters"

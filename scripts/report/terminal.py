@@ -3,10 +3,10 @@
 import os
 import textwrap
 
-from formats import advice, counted, duration, moment, number, percent, plain, setting, success
+from formats import advice, counted, duration, moment, number, percent, plain, setting, success, used_open
 
 WIDTH = 80
-BAR = 36
+BAR = 44
 
 # A share of the histogram's bars: its colour, its fill, and its fill where there is only ASCII. Blue and
 # yellow are told apart by everybody; the fills differ as well.
@@ -164,12 +164,26 @@ def duration_bound(seconds):
     return "0"
 
 
+def show_uses(report, paper, top):
+    """What programs did with the files besides, and what they had to wait for."""
+    if not report["uses"]:
+        return
+    paper.heading("Uses of stores")
+    long_table(paper, top, [("uses", 8), ("waited", 7), ("still held", 11), ("p50", 8), ("max", 8), ("total", 8), ("", 1),
+                            ("store", -22)],
+               [(number(one["uses"]), number(one["waited"]), number(one["still_held"]), duration(one["wait"]["p50"]),
+                 duration(one["wait"]["max"]), duration(one["wait"]["total"]), "", shortened(one["store"], 22))
+                for one in report["uses"]])
+    for one in [one for one in report["uses"] if one["open"]][:top or None]:
+        paper.paragraph(used_open(one), "      ")
+
+
 def show_holders(report, paper, top):
     if not report["holders"]:
         return
     paper.heading("Who was waited for")
     long_table(paper, top, [("waited", 10), ("longest", 10), ("waits", 8), ("processes", 10), ("", 1),
-                            ("command, kind of lock", -36)],
+                            ("command, kinds of lock", -36)],
                [(duration(one["waited"]), duration(one["longest"]), number(one["waits"]),
                  number(one["processes"]) if one["processes"] else "-", "",
                  "not named in the record" if one["kind"] is None
@@ -208,6 +222,7 @@ def show(report, top, out):
         show_histogram(report, paper)
         show_delay(report, paper)
         show_recommended(report, paper)
-        show_holders(report, paper, top)
+    show_uses(report, paper, top)
+    show_holders(report, paper, top)
     show_files(report, paper, top)
     show_never_closed(report, paper, top)

@@ -65,6 +65,15 @@ static void add_wait(const char *store, const char *outcome, double elapsed)
     add_wait_with(store, outcome, elapsed, ",\"holders\":[]");
 }
 
+static void add_use(const char *what, const char *outcome, double elapsed, int handles)
+{
+    add("%s,\"store\":\"/s/db\",\"profile\":\"chroma\",\"what\":\"%s\",\"file\":\"/"
+        "s\",\"handles\":%d,"
+        "\"level\":\"unlocked\",\"max_wait\":2.000000000,\"outcome\":\"%s\",\"elapsed\":%.9f,"
+        "\"holders\":[{\"pid\":9,\"command\":\"rsync\",\"kind\":\"flock\"}]}\n",
+        line_of("store used", 100), what, handles, outcome, elapsed);
+}
+
 static void add_handle(const char *event, int pid, int fd, const char *role, const char *file)
 {
     bool known = strcmp(role, "candidate") != 0;
@@ -243,6 +252,67 @@ Test(report, holders_are_told_by_the_waiting_that_they_caused)
         "rsync 2 2 3.0, backup 1 2 2.0, nobody 1 0 0.5");
 }
 
+Test(report, a_holder_of_two_locks_at_a_time_is_told_once)
+{
+    static const char two[] =
+        ",\"holders\":[{\"pid\":7,\"command\":\"python3\",\"kind\":\"POSIX write lock\"},"
+        "{\"pid\":7,\"command\":\"python3\",\"kind\":\"POSIX read lock\"},"
+        "{\"pid\":7,\"command\":\"python3\",\"kind\":\"POSIX write lock\"}]";
+    add_wait_with("/s/db", "settled after waiting", 0.5, two);
+    cr_expect_str_eq(
+        ask("json_array_length(j, '$.holders'), j ->> '$.holders[0].kind', "
+            "j ->> '$.holders[0].waits', j ->> '$.longest_waits[0].holders' from report"),
+        "1|POSIX read lock and POSIX write lock|1|"
+        "python3 7, POSIX read lock and POSIX write lock");
+}
+
+/* --- uses --- */
+
+Test(report, uses_are_told_apart_from_closes)
+{
+    add_wait("/s/db", "settled at once", 0.0001);
+    add_use("list", "settled at once", 0.00002, 0);
+    add_use("list", "settled after waiting", 0.15, 0);
+    add_use("rename", "timed out", 2.0, 0);
+    cr_expect_str_eq(ask("j ->> '$.all.closes', j ->> '$.uses[0].uses', j -> '$.uses[0].what', "
+                         "j ->> '$.uses[0].waited', j ->> '$.uses[0].still_held', j ->> "
+                         "'$.uses[0].wait.p50', j ->> '$.uses[0].open' from report"),
+                     "1|3|{\"list\":2,\"rename\":1}|2|1|0.15|0");
+    cr_expect_str_eq(ask("j ->> '$.holders[0].command', j ->> '$.holders[0].waits', j ->> "
+                         "'$.longest_waits[0].use', j ->> '$.longest_waits[1].use' from report"),
+                     "rsync|2|rename|list");
+}
+
+Test(report, a_store_that_was_used_without_being_closed_is_named)
+{
+    add_use("list", "settled after waiting", 0.15, 3);
+    add_use("open", "not waited", 0, 1);
+    add_use("unlink", "settled at once", 0, 0);
+    struct process p = REPORT("--html", in_dir("page.html"), record());
+    cr_expect_eq(status_of(p), 0, "%s", errors_of(&p));
+    expect_says(printed, "No close waited");
+    for (char *end = printed; (end = strchr(end, '\n')) != NULL;)
+        *end = ' '; /* it is wrapped */
+    expect_says(printed, "/s/db was never closed before 2 of its 3 uses: up to 3 handles");
+    p = PLAIN("grep", "-o",
+              "It was never closed before 2 of its 3 uses\\|list, settled after waiting",
+              in_dir("page.html"));
+    cr_expect_eq(status_of(p), 0, "%s", errors_of(&p));
+    cr_expect_str_eq(printed,
+                     "It was never closed before 2 of its 3 uses\nlist, settled after waiting\n");
+}
+
+Test(report, a_use_without_what_it_was_is_damaged)
+{
+    add("%s,\"store\":\"/s/db\",\"profile\":\"chroma\",\"file\":\"/"
+        "s\",\"handles\":0,\"max_wait\":2.0,"
+        "\"outcome\":\"timed out\",\"elapsed\":2.0}\n",
+        line_of("store used", 100));
+    struct process p = REPORT(record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(errors_of(&p), ":1: the member what is missing");
+}
+
 Test(report, the_files_of_a_process_and_what_it_never_closed)
 {
     add_handle("handle opened", 100, 5, "candidate", "/s/db");
@@ -286,6 +356,9 @@ Test(report, a_damaged_line_is_named_and_the_rest_is_read)
         {"{\"settle\":1,\"event\":\"exit\",\"time\":1}", "the member pid is missing"},
         {"{\"settle\":1,\"event\":\"exit\",\"time\":\"1\"}", "time is of type text, expected"},
         {"{\"settle\":1,\"event\":\"exit\",\"time\":1e999}", "time is out of range"},
+        {"{\"settle\":1,\"event\":\"exit\",\"time\":NaN}", "no JSON"},
+        {"{\"settle\":1,\"event\":[\"exit\"]}", "the event"},
+        {"{\"settle\":true,\"event\":\"exit\"}", "schema True is not known"},
         {"\xff", "no UTF-8 at byte 1"},
     };
     enum { LINES = sizeof lines / sizeof lines[0] };
@@ -309,6 +382,18 @@ Test(report, a_damaged_line_is_named_and_the_rest_is_read)
         cr_expect(problem != NULL && problem < strchr(at, '\n'), "no '%s' in: %s", lines[i][1], at);
     }
     free(said);
+}
+
+Test(report, a_line_of_too_many_brackets_is_damaged)
+{
+    static char brackets[100000];
+    memset(brackets, '[', sizeof brackets - 1);
+    add("%s\n", brackets);
+    add_wait("/s/db", "settled at once", 0.1);
+    struct process p = REPORT(record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(errors_of(&p), ":1: no JSON: cut or damaged after, or within, 99999 characters");
+    expect_says(printed, "1 damaged line left out");
 }
 
 Test(report, a_line_with_bytes_that_are_0_is_damaged)
