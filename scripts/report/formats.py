@@ -84,6 +84,7 @@ def success(fixed):
 
 def used_open(uses):
     """Of a store that was used without being closed."""
+    handles = uses["open_handles"]
     return (f"{plain(uses['store'])} was never closed before {number(uses['open'])} of its "
-            f"{counted(uses['uses'], 'use')}: up to {counted(uses['open_handles'], 'handle')} of the program itself "
-            f"{'was' if uses['open_handles'] == 1 else 'were'} open")
+            f"{counted(uses['uses'], 'use')}: " + ("a handle of the program itself was open" if handles == 1 else
+                                                   f"up to {number(handles)} handles of the program itself were open"))
