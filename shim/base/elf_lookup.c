@@ -170,7 +170,7 @@ static const char *want(struct search *search, const char *name, void **function
     return gnu_hash(name, &w->hash);
 }
 
-size_t next_find(const char *names, void **functions, size_t count)
+size_t elf_find_next(const char *names, void **functions, size_t count)
 {
     struct search search;
     begin(&search, false);
@@ -180,7 +180,7 @@ size_t next_find(const char *names, void **functions, size_t count)
     return search.set;
 }
 
-void *next_find_in_image(const void *image, const char *name)
+void *elf_find_in_image(const void *image, const char *name)
 {
     const ElfW(Ehdr) *header = image;
     const ElfW(Phdr) *segments = (const void *)((const char *)image + header->e_phoff);
@@ -194,7 +194,7 @@ void *next_find_in_image(const void *image, const char *name)
     return function;
 }
 
-void *next_find_anywhere(const char *name)
+void *elf_find_anywhere(const char *name)
 {
     void *function = NULL;
     struct search search;
@@ -204,7 +204,7 @@ void *next_find_anywhere(const char *name)
     return function;
 }
 
-void *next_find_in_object(uintptr_t base, const void *dynamic, const char *name)
+void *elf_find_in_object(uintptr_t base, const void *dynamic, const char *name)
 {
     struct elf_tables t = {.base = base};
     struct wanted w = {.name = name};

@@ -4,8 +4,8 @@
  * 2.34 it needs libdl, which costs each start of a process with a newer glibc as much as this
  * library. The tables that are read here are those of the ELF format (elf(5)) and of its GNU hash.
  */
-#ifndef SETTLE_NEXT_H
-#define SETTLE_NEXT_H
+#ifndef SETTLE_ELF_LOOKUP_H
+#define SETTLE_ELF_LOOKUP_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,17 +13,17 @@
 /* Names one after the other, each with its NUL; the last is empty. Sets functions[i] to what the
  * i-th is in the first library behind this one that defines it; leaves it alone where none does, or
  * where it takes dlsym to tell. Returns how many were set. */
-size_t next_find(const char *names, void **functions, size_t count);
+size_t elf_find_next(const char *names, void **functions, size_t count);
 
 /* One name, in any library but this one, the first that defines it; NULL if none does. */
-void *next_find_anywhere(const char *name);
+void *elf_find_anywhere(const char *name);
 
 /* One name, in a library that was linked for address 0 and lies in memory from `image` on. Asks
  * nobody. */
-void *next_find_in_image(const void *image, const char *name);
+void *elf_find_in_image(const void *image, const char *name);
 
 /* One name, function or variable, as the object that was loaded at `base` with that dynamic section
  * defines it itself; NULL if it does not. Asks nobody. */
-void *next_find_in_object(uintptr_t base, const void *dynamic, const char *name);
+void *elf_find_in_object(uintptr_t base, const void *dynamic, const char *name);
 
 #endif

@@ -71,8 +71,7 @@ size_t elf_objects(struct elf_object *objects, size_t room)
 
 void *elf_object_symbol(const struct elf_object *object, const char *name)
 {
-    return object->dynamic == NULL ? NULL
-                                   : next_find_in_object(object->base, object->dynamic, name);
+    return object->dynamic == NULL ? NULL : elf_find_in_object(object->base, object->dynamic, name);
 }
 
 static struct elf_tables tables_of(const struct elf_object *object)

@@ -1,6 +1,6 @@
 /* Reading directories and the kernel's files of lines without allocation, stdio or libc state. */
-#ifndef SETTLE_READER_H
-#define SETTLE_READER_H
+#ifndef SETTLE_LINES_H
+#define SETTLE_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>

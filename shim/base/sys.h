@@ -8,8 +8,6 @@
 #ifndef SETTLE_SYS_H
 #define SETTLE_SYS_H
 
-#include "base/clock.h"
-
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -77,7 +75,7 @@ static inline int sys_fstat(int fd, struct stat *st)
 #error "settle knows the system calls of x86-64 and aarch64 only"
 #endif
 
-/* The kernel's close_range(2) flag and fcntl(2) commands; older headers lack some of them. */
+/* What older headers lack of close_range(2) and madvise(2). */
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE (1U << 1)
 #endif
@@ -116,19 +114,8 @@ static inline int sys_stat(const char *path, struct stat *st)
     return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)st, 0, 0, 0);
 }
 
-/* glibc's major() and minor() are calls of functions that musl lacks where nothing is inlined. The
- * layout is the kernel's (new_encode_dev in include/linux/kdev_t.h). */
-static inline unsigned sys_major(uint64_t device)
-{
-    return (unsigned)(device >> 8) & 0xfff;
-}
-
-static inline unsigned sys_minor(uint64_t device)
-{
-    return (unsigned)((device & 0xff) | ((device >> 12) & 0xfff00));
-}
-
-/* As makedev(3) has it, which is such a call, too. */
+/* As makedev(3) has it, which glibc makes a call of a function that musl lacks where nothing is
+ * inlined. The layout is the kernel's (new_encode_dev in include/linux/kdev_t.h). */
 static inline uint64_t sys_device(unsigned major, unsigned minor)
 {
     return (uint64_t)(minor & 0xff) | (uint64_t)(major & 0xfff) << 8 |
@@ -241,13 +228,6 @@ static inline struct timespec sys_timespec(uint64_t ns)
 {
     return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
                              .tv_nsec = (long)(ns % 1000000000u)};
-}
-
-/* Monotonic time in ns. */
-static inline uint64_t sys_now(void)
-{
-    struct timespec ts = clock_read(CLOCK_MONOTONIC);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /* Sleeps ns, or until fd (-1: none) has something to read or a signal handler ran.

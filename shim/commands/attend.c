@@ -95,7 +95,7 @@ static bool await_answer(int answer, pid_t child, const struct target *targets,
 /* A process that has set an inotify watch takes 5 to 24 ms to end (watch.c). So a child does the
  * waiting and says when it is done, and ends when it ends, with nothing of ours open any more. No
  * signal but the one at the parent's end concerns it. */
-void vigil(struct target *targets, unsigned n)
+void attend(struct target *targets, unsigned n)
 {
     int answer[2] = {-1, -1};
     _Atomic unsigned *current =

@@ -100,7 +100,7 @@ static void say_beside(const struct target *t)
     say_journal(t);
 }
 
-void report_sentences(const struct target *t)
+void print_sentences(const struct target *t)
 {
     if (t->status == STATUS_UNEXAMINED) {
         char buffer[sizeof t->reason];
@@ -163,7 +163,7 @@ static void print_row(const struct target *t, const struct holder *h)
     printf("%-8s %-16s %-6s %-36s %s\n", pid, command, fd, holds, file);
 }
 
-void report_table(const struct target *targets, unsigned n)
+void print_table(const struct target *targets, unsigned n)
 {
     bool begun = false;
     for (unsigned i = 0; i < n; i++) {
@@ -175,7 +175,7 @@ void report_table(const struct target *targets, unsigned n)
             print_row(t, &t->holders.list[j]);
         }
         if (t->status == STATUS_UNEXAMINED || t->frames != 0 || t->hot_journal)
-            report_sentences(t);
+            print_sentences(t);
         if (t->located)
             say_missing(t);
     }
@@ -226,7 +226,7 @@ static void add_target(struct json *j, const struct target *t)
     flush(j->text);
 }
 
-void report_json(const struct target *targets, unsigned n, enum status status, uint64_t elapsed)
+void print_json(const struct target *targets, unsigned n, enum status status, uint64_t elapsed)
 {
     /* three paths whose every byte is escaped, and what else a target has */
     static char buffer[3 * 6 * PATH_MAX + 4096];

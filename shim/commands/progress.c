@@ -1,5 +1,6 @@
 #include "commands/progress.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 
 #include <sys/ioctl.h>
@@ -21,7 +22,7 @@ static const struct holders *holders_of(const struct target *t)
     static struct holders found = {.list = list, .room = sizeof list / sizeof list[0]};
     static const char *of;
     static uint64_t asked;
-    uint64_t now = sys_now();
+    uint64_t now = clock_now();
     if (of == t->given && now - asked < 1000000000u)
         return &found;
     const struct holders_question question = {.path = t->request.path,
@@ -30,7 +31,7 @@ static const struct holders *holders_of(const struct target *t)
                                               .deadline = now + wait_naming_limit};
     of = t->given;
     holders_find(&found, &question, NULL);
-    asked = sys_now();
+    asked = clock_now();
     return &found;
 }
 
@@ -54,7 +55,7 @@ void progress_draw(const struct target *t)
 {
     static const char start[] = "\r\033[K";
     char buffer[PATH_MAX + 1024];
-    uint64_t now = sys_now();
+    uint64_t now = clock_now();
     const struct holders *found = holders_of(t);
     struct text line = text_in(buffer, sizeof buffer);
     text_seconds(&line, now < t->deadline ? t->deadline - now : 0);

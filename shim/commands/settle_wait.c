@@ -1,4 +1,5 @@
 /* settle-wait: waits for stores or files from outside. */
+#include "base/clock.h"
 #include "base/sys.h"
 #include "commands/attend.h"
 #include "commands/print.h"
@@ -275,13 +276,13 @@ static void report(const struct job *job, const struct target *targets, unsigned
                    enum status status, uint64_t elapsed)
 {
     if (job->json) {
-        report_json(targets, n, status, elapsed);
+        print_json(targets, n, status, elapsed);
         return;
     }
     if (job->list)
-        report_table(targets, n);
+        print_table(targets, n);
     for (unsigned i = 0; i < n && !job->list; i++)
-        report_sentences(&targets[i]);
+        print_sentences(&targets[i]);
     say_remote(targets, n);
 }
 
@@ -294,7 +295,7 @@ int main(int argc, char **argv)
         return (int)status;
     complete_settings(&job);
 
-    const uint64_t began = sys_now();
+    const uint64_t began = clock_now();
     const unsigned n = (unsigned)(argc - optind);
     struct target *targets = targets_new(n);
     if (targets == NULL) {
@@ -309,10 +310,10 @@ int main(int argc, char **argv)
     sigaddset(&lease_breaks, SIGIO);
     sigprocmask(SIG_BLOCK, &lease_breaks, NULL);
     if (!look(targets, n, began) && !job.list)
-        vigil(targets, n);
+        attend(targets, n);
     for (unsigned i = 0; i < n; i++)
         finish(&job, &targets[i]);
     status = worst_of(targets, n);
-    report(&job, targets, n, status, sys_now() - began);
+    report(&job, targets, n, status, clock_now() - began);
     return (int)status;
 }

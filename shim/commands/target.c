@@ -1,5 +1,6 @@
 #include "commands/target.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "commands/checkpoint.h"
 #include "commands/wal.h"
@@ -128,7 +129,7 @@ void target_name_holders(struct target *t)
         .locks = true,
         .remote = t->result.remote,
         .until = t->request.until,
-        .deadline = sys_now() + naming_limit,
+        .deadline = clock_now() + naming_limit,
     };
     if (t->holders.list == NULL) {
         t->holders.list = calloc(HOLDERS_ROOM, sizeof *t->holders.list);

@@ -17,7 +17,7 @@ struct target {
     enum status status;
     struct wait_request request;
     const struct rule *rule; /* what the request obeys */
-    uint64_t deadline;       /* sys_now */
+    uint64_t deadline;       /* clock_now */
     struct wait_result result;
     struct holders holders; /* of STATUS_HELD, and where they were asked for */
     long frames;            /* in the -wal only; -1: it cannot be read */
@@ -35,7 +35,7 @@ void target_locate(struct target *t, const char *given);
 void target_obey(struct target *t, const struct settings *settings, const struct rule *rule,
                  uint64_t began);
 
-/* Waits until a time (sys_now); one that is past makes it one look. Sets result and status. */
+/* Waits until a time (clock_now); one that is past makes it one look. Sets result and status. */
 void target_wait(struct target *t, uint64_t deadline);
 
 /* Finds out who holds it, beyond what the wait has found. */

@@ -1,5 +1,6 @@
 #include "helper/append.h"
 
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/sys.h"
 #include "config/profile.h"
@@ -89,7 +90,7 @@ int append_line(struct append *a, const char *path, size_t length)
     struct helper *helper = a->helper;
     a->path = path;
     a->length = length;
-    int error = helper_run(helper, append, sys_now() + patience);
+    int error = helper_run(helper, append, clock_now() + patience);
     if (error == 0)
         error = a->error;
     helper_free(helper);

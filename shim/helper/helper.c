@@ -132,14 +132,14 @@ static long clone3_helper(struct helper *h, unsigned long flags)
     return settle_spawn(SYS_clone3, (unsigned long)&arguments, sizeof arguments, 0, 0, 0);
 }
 
-static long spawn(struct helper *h, enum filter_clone clone)
+static long spawn(struct helper *h, enum seccomp_clone clone)
 {
     const unsigned long common =
         CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID;
     const unsigned long thread = CLONE_THREAD | CLONE_SIGHAND | CLONE_SYSVSEM;
     if (!h->filtered)
         return clone_helper(h, common | thread);
-    long id = clone == FILTER_CLONE_AS_LIBC ? clone3_helper(h, common) : -ENOSYS;
+    long id = clone == SECCOMP_CLONE_AS_LIBC ? clone3_helper(h, common) : -ENOSYS;
     return id == -ENOSYS ? clone_helper(h, common) : id;
 }
 
@@ -180,7 +180,7 @@ static void reap_left_ones(void)
 
 /* The helper inherits the mask: a signal for the process is then never handled on its small stack.
  * Nor can a handler fork any more between the look at the owner and the new thread. */
-static long start(struct helper *h, enum filter_clone clone)
+static long start(struct helper *h, enum seccomp_clone clone)
 {
     const sys_sigset all = ~0ull;
     sys_sigset old;
@@ -265,10 +265,10 @@ bool helper_other_threads(void)
 
 int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
 {
-    const enum filter_clone clone = filter_is_on() ? filter_clone() : FILTER_CLONE_PASSES;
-    if (clone == FILTER_CLONE_IN_DOUBT)
+    const enum seccomp_clone clone = seccomp_is_on() ? seccomp_clone() : SECCOMP_CLONE_PASSES;
+    if (clone == SECCOMP_CLONE_IN_DOUBT)
         return ENOTSUP;
-    h->filtered = filter_is_on();
+    h->filtered = seccomp_is_on();
     h->work = work;
     if (h->filtered)
         reap_left_ones();
@@ -292,11 +292,11 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
 /* It is entered among the ended ones at once: the end of the process waits for no such thread. */
 int helper_begin(struct helper *h, void (*work)(void *))
 {
-    if (filter_is_on())
+    if (seccomp_is_on())
         return ENOTSUP;
     h->filtered = false;
     h->work = work;
-    long id = start(h, FILTER_CLONE_PASSES);
+    long id = start(h, SECCOMP_CLONE_PASSES);
     if (id < 0)
         return (int)-id;
     enter_ended((int)id);

@@ -1,5 +1,6 @@
 #include "helper/record.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "helper/append.h"
 #include "helper/log.h"
@@ -30,12 +31,6 @@ void record_start(const char *record, const char *used_list)
 bool record_wanted(void)
 {
     return file[0] != '\0';
-}
-
-static uint64_t wall_clock(void)
-{
-    struct timespec ts = clock_read(CLOCK_REALTIME);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /* Once, whichever of the two it was. */
@@ -70,7 +65,7 @@ bool record_begin(struct record *r, const char *event)
     r->json = json_begin(&r->text);
     json_int(&r->json, "settle", RECORD_SCHEMA);
     json_str(&r->json, "event", event);
-    json_seconds(&r->json, "time", wall_clock());
+    json_seconds(&r->json, "time", clock_wall());
     json_int(&r->json, "pid", sys_getpid());
     json_int(&r->json, "thread", sys_gettid());
     json_str(&r->json, "program", program);

@@ -69,7 +69,7 @@ static enum state look(void)
                                                                         : STATE_ON;
 }
 
-bool filter_is_on(void)
+bool seccomp_is_on(void)
 {
     if (atomic_load(&state) == STATE_UNKNOWN) {
         atomic_store(&looked_in, sys_getpid());
@@ -78,9 +78,9 @@ bool filter_is_on(void)
     return atomic_load(&state) != STATE_NONE;
 }
 
-bool filter_may_kill(void)
+bool seccomp_may_kill(void)
 {
-    return filter_is_on() && atomic_load(&state) != STATE_OF_CONTAINER;
+    return seccomp_is_on() && atomic_load(&state) != STATE_OF_CONTAINER;
 }
 
 /* Since 2.34 glibc makes threads by clone3, and by clone where that is answered with ENOSYS. */
@@ -90,12 +90,12 @@ static bool libc_uses_clone3(void)
     return strncmp(version, "2.", 2) == 0 && text_number(version + 2) >= 34;
 }
 
-enum filter_clone filter_clone(void)
+enum seccomp_clone seccomp_clone(void)
 {
     bool forked = sys_getpid() != atomic_load(&looked_in);
     if (atomic_load(&state) == STATE_OF_CONTAINER || (forked && gnu_get_libc_version != NULL))
-        return FILTER_CLONE_PASSES;
+        return SECCOMP_CLONE_PASSES;
     if (sys_threads() == 1)
-        return FILTER_CLONE_IN_DOUBT;
-    return libc_uses_clone3() ? FILTER_CLONE_AS_LIBC : FILTER_CLONE_PASSES;
+        return SECCOMP_CLONE_IN_DOUBT;
+    return libc_uses_clone3() ? SECCOMP_CLONE_AS_LIBC : SECCOMP_CLONE_PASSES;
 }

@@ -8,31 +8,31 @@
  *
  * A filter that the program puts on itself is no business of this file: track_stop.
  */
-#ifndef SETTLE_FILTER_H
-#define SETTLE_FILTER_H
+#ifndef SETTLE_SECCOMP_H
+#define SETTLE_SECCOMP_H
 
 #include <stdbool.h>
 
 /* Whether this process was started under a filter. The first call opens a file in the program's
  * table, a descriptor number that another thread may miss for a moment: so it is made when the
  * first store is opened. Later calls cost a load. */
-bool filter_is_on(void);
+bool seccomp_is_on(void);
 
 /* Whether the filter may kill for a system call: one that a container's runtime made answers with
  * errors. */
-bool filter_may_kill(void);
+bool seccomp_may_kill(void);
 
 /* How the helper can be made under the filter. */
-enum filter_clone {
-    FILTER_CLONE_IN_DOUBT, /* it may kill the program */
-    FILTER_CLONE_PASSES,   /* by clone */
-    FILTER_CLONE_AS_LIBC,  /* as libc makes threads: by clone3 where it has that */
+enum seccomp_clone {
+    SECCOMP_CLONE_IN_DOUBT, /* it may kill the program */
+    SECCOMP_CLONE_PASSES,   /* by clone */
+    SECCOMP_CLONE_AS_LIBC,  /* as libc makes threads: by clone3 where it has that */
 };
 
 /* What shows that the filter lets it pass: the process has other threads; it is the child of one
  * that was under the filter (glibc forks by clone); or the first process of its pid namespace has
  * as many filters, so it is a container's runtime that made them, and those answer with errors.
  * What a parent outside of this library did is no sign: it may have used vfork. */
-enum filter_clone filter_clone(void);
+enum seccomp_clone seccomp_clone(void);
 
 #endif

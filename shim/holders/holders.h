@@ -28,7 +28,7 @@ struct holders_question {
     bool locks;        /* read /proc/locks, too: milliseconds more */
     bool remote;       /* the file lies on another host */
     enum until until;  /* whoever keeps the file from this level */
-    uint64_t deadline; /* ns of sys_now: then no further process is looked at */
+    uint64_t deadline; /* ns of clock_now: then no further process is looked at */
 };
 
 /* Finds the holders. seen: the one that the kernel named in answer to a probe, or NULL; it comes

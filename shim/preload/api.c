@@ -1,5 +1,6 @@
 #include "preload/api.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
@@ -122,14 +123,14 @@ static struct settle_result wait_for(const char *path, bool is_store, struct lim
 
 static struct settle_result timed(struct settle_result result, uint64_t began)
 {
-    result.elapsed = (double)(sys_now() - began) / 1e9;
+    result.elapsed = (double)(clock_now() - began) / 1e9;
     return result;
 }
 
 EXPORT struct settle_result settle_wait_file(const char *path, double max_wait,
                                              double check_interval)
 {
-    uint64_t began = sys_now();
+    uint64_t began = clock_now();
     struct limits limits;
     if (!take_seconds(max_wait, &limits.max_wait) ||
         !take_seconds(check_interval, &limits.check_interval))
@@ -139,7 +140,7 @@ EXPORT struct settle_result settle_wait_file(const char *path, double max_wait,
 
 EXPORT struct settle_result settle_wait_store(const char *directory, double max_wait)
 {
-    uint64_t began = sys_now();
+    uint64_t began = clock_now();
     struct limits limits = {.check_interval = NO_LIMIT};
     if (!take_seconds(max_wait, &limits.max_wait))
         return timed((struct settle_result){.error = EINVAL}, began);

@@ -284,7 +284,7 @@ static void ask_loader_for_missing(void **found)
 {
     __typeof__(&dlsym) ask = real.dlsym;
     if (ask == NULL) /* this library may have been loaded behind all others */
-        ask = (__typeof__(&dlsym))next_find_anywhere("dlsym");
+        ask = (__typeof__(&dlsym))elf_find_anywhere("dlsym");
     if (ask == NULL)
         return;
     const char *name = names;
@@ -305,7 +305,7 @@ static void adopt(void *const *found)
 void real_resolve(void)
 {
     void *found[REAL_COUNT] = {NULL};
-    bool complete = next_find(names, found, REAL_COUNT) == REAL_COUNT;
+    bool complete = elf_find_next(names, found, REAL_COUNT) == REAL_COUNT;
     adopt(found);
     if (!complete) {
         ask_loader_for_missing(found);

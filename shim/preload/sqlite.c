@@ -122,7 +122,7 @@ static bool loader_answers(void)
 static void *find_behind(enum sqlite_symbol symbol)
 {
     void *function = NULL;
-    next_find(sqlite_symbol_names[symbol], &function, 1);
+    elf_find_next(sqlite_symbol_names[symbol], &function, 1);
     return function;
 }
 

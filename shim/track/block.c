@@ -1,5 +1,6 @@
 #include "track/block.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
@@ -40,8 +41,8 @@ unsigned block_waits_running(void)
 void block_for(uint64_t ns)
 {
     int home = process_home();
-    uint64_t end = sys_now() + ns;
-    for (uint64_t now = sys_now(); now < end && process_home() == home; now = sys_now())
+    uint64_t end = clock_now() + ns;
+    for (uint64_t now = clock_now(); now < end && process_home() == home; now = clock_now())
         sys_poll(-1, 0, end - now);
 }
 
@@ -86,7 +87,7 @@ static void work(void *argument)
     struct wait_result *result = &request->result;
     wait_store(&request->wait, result);
     take_names(request);
-    budget_settle(request->claim, result->sleeps > 0 ? sys_now() - request->claim.began : 0);
+    budget_settle(request->claim, result->sleeps > 0 ? clock_now() - request->claim.began : 0);
     atomic_fetch_sub(&own->running, 1);
 }
 
@@ -113,7 +114,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     }
     struct block_request *request = helper_request(helper);
     struct wait_request *wait = &request->wait;
-    uint64_t gone = sys_now() - began;
+    uint64_t gone = clock_now() - began;
     request->claim = budget_claim(gone < rule->max_wait ? rule->max_wait - gone : 0);
     str_copy(wait->path, sizeof wait->path, path);
     wait->fresh = path != atomic_load(&store->path);

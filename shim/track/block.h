@@ -21,8 +21,8 @@ void block_start(const struct settings *settings);
 /* Whether a close may still wait; says that it does not once SETTLE_TOTAL_WAIT is spent. */
 bool block_may_wait(const struct store *store, const char *path);
 
-/* Blocks until the store is settled, or until its rule's max_wait after `began` (sys_now) is past,
- * or the budget. path: where its primary is; "" if unknown (then a fixed delay), NULL in a
+/* Blocks until the store is settled, or until its rule's max_wait after `began` (clock_now) is
+ * past, or the budget. path: where its primary is; "" if unknown (then a fixed delay), NULL in a
  * fork child that a signal handler made, whose tables are empty. The caller holds a
  * pin on the store. Keeps errno; signal handlers run; in a fork child that one of them made it
  * returns at once. */

@@ -1,5 +1,6 @@
 #include "track/budget.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "config/settings.h"
 #include "track/books.h"
@@ -21,7 +22,7 @@ uint64_t budget_total(void)
 
 struct claim budget_claim(uint64_t wanted)
 {
-    struct claim claim = {.began = sys_now(), .ns = wanted, .home = process_home()};
+    struct claim claim = {.began = clock_now(), .ns = wanted, .home = process_home()};
     if (total == NO_LIMIT)
         return claim;
     uint64_t before = atomic_load(&own->taken);

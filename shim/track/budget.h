@@ -28,7 +28,7 @@ void budget_start(uint64_t total);
 uint64_t budget_total(void);
 
 struct claim {
-    uint64_t began; /* sys_now */
+    uint64_t began; /* clock_now */
     uint64_t ns;    /* what the wait may take */
     int home;       /* the process whose budget that is */
 };

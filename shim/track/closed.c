@@ -1,5 +1,6 @@
 #include "track/closed.h"
 
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/sys.h"
 #include "config/rules.h"
@@ -45,9 +46,9 @@ void track_locking(int fd)
     const uint64_t patience = 100000;
     if (!handle_possible(fd) || atomic_load(&own->on_their_way) == 0)
         return;
-    uint64_t began = sys_now();
+    uint64_t began = clock_now();
     while (atomic_load(&own->on_their_way) > 0)
-        if (sys_now() - began >= patience)
+        if (clock_now() - began >= patience)
             atomic_store(&own->on_their_way, 0); /* one that was left by longjmp never arrives */
 }
 
@@ -126,7 +127,8 @@ void closed_end(struct store *store, int home)
 
 void closed_wait(struct store *store, const char *path, int home)
 {
-    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), sys_now(), home);
+    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), clock_now(),
+                        home);
     closed_end(store, home);
 }
 

@@ -1,5 +1,6 @@
 #include "track/connection.h"
 
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/sys.h"
 #include "config/rules.h"
@@ -120,12 +121,12 @@ static void wait_for_zombie(struct store *store, int home)
     uint64_t began = claim.began;
     atomic_fetch_add(&store->awaited, 1);
     while (has_handles(store) && atomic_load(&store->connections) == 0 &&
-           sys_now() < began + claim.ns)
-        block_for(wait_backoff(sys_now() - began, rule->check_interval));
+           clock_now() < began + claim.ns)
+        block_for(wait_backoff(clock_now() - began, rule->check_interval));
     if (process_home() != home)
         return;
     atomic_fetch_sub(&store->awaited, 1);
-    budget_settle(claim, sys_now() - began);
+    budget_settle(claim, clock_now() - began);
     tell_end_of_budget();
     if (atomic_load(&store->connections) > 0)
         say(LOG_INFO, store, "opened again by this process, the wait ends");

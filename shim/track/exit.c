@@ -1,5 +1,6 @@
 #include "track/exit.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "config/rules.h"
@@ -40,13 +41,13 @@ static void wait_at_exit(void)
     if ((left == 0 && block_waits_running() == 0) || !track_is_on() ||
         settings->at_exit == AT_EXIT_OFF || !process_thread_at_home())
         return;
-    uint64_t began = sys_now();
+    uint64_t began = clock_now();
     uint64_t progress = began;
     uint64_t most = longest_exit();
     bool threads = left > 0 && helper_other_threads();
 
     for (;;) {
-        uint64_t now = sys_now();
+        uint64_t now = clock_now();
         uint32_t still = left_to_do();
         if (still < left || block_waits_running() > 0)
             progress = now;
@@ -62,7 +63,7 @@ static void wait_at_exit(void)
         text_str(&t, "at exit: ");
         text_int(&t, handle_count());
         text_str(&t, " handles still open, waited ");
-        text_seconds(&t, sys_now() - began);
+        text_seconds(&t, clock_now() - began);
         log_say(LOG_DEBUG, message);
     }
 }

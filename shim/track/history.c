@@ -1,5 +1,6 @@
 #include "track/history.h"
 
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/sys.h"
 #include "config/rules.h"
@@ -127,7 +128,7 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
     struct record r;
     if (!begin_wait(&r, "wait ended", store, request->path, request->deadline - request->began))
         return;
-    add_end(&r, outcome_name(result, error), sys_now() - request->began, result);
+    add_end(&r, outcome_name(result, error), clock_now() - request->began, result);
     bool named = error == 0 && request->holders != NULL;
     for (unsigned i = 0; named && i < request->holders->count; i++)
         holder_json(&r.json, &request->holders->list[i], request->path);
@@ -151,7 +152,7 @@ static void tell_unasked(const struct store *store, const char *path, const char
 
 void history_not_examined(const struct store *store, const char *path, uint64_t began)
 {
-    tell_unasked(store, path, "cannot be examined", sys_now() - began);
+    tell_unasked(store, path, "cannot be examined", clock_now() - began);
 }
 
 void history_budget_spent(const struct store *store, const char *path)

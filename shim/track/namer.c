@@ -1,5 +1,6 @@
 #include "track/namer.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "helper/helper.h"
@@ -65,7 +66,7 @@ static int begin(struct helper *helper, const struct wait_request *request,
         .path = naming->path,
         .sidecars = true,
         .until = request->until,
-        .deadline = sys_now() + longest_look,
+        .deadline = clock_now() + longest_look,
     };
     return helper_begin(helper, look);
 }

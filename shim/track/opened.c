@@ -121,7 +121,7 @@ static void enter_store(int fd, enum role role, const struct stat *st, const str
             return;
         primary = identity_of(&main);
     }
-    filter_is_on(); /* so that the close need not find out */
+    seccomp_is_on(); /* so that the close need not find out */
     struct store *store = store_acquire(primary, named->profile, named->primary);
     if (store == NULL) {
         log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");

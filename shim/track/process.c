@@ -53,7 +53,7 @@ static bool libc_knows_this_thread(void)
  * moves in. */
 static bool may_move_in(void)
 {
-    return filter_may_kill() || libc_knows_this_thread();
+    return seccomp_may_kill() || libc_knows_this_thread();
 }
 
 bool process_at_home(void)

@@ -1,5 +1,6 @@
 #include "track/store.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "track/books.h"
@@ -166,7 +167,7 @@ static bool take_turn(int self)
             return true;
         if (maker == self)
             return false;
-        uint64_t now = sys_now();
+        uint64_t now = clock_now();
         if (maker != seen) {
             seen = maker;
             since = now;

@@ -1,5 +1,6 @@
 #include "wait/probe.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -162,7 +163,7 @@ static enum verdict ask_processes(struct probe *p, bool *complete)
     struct holder list[1];
     struct holders found = {.list = list, .room = 1};
     const struct holders_question question = {
-        .path = p->path, .until = p->until, .remote = p->remote, .deadline = sys_now() + longest};
+        .path = p->path, .until = p->until, .remote = p->remote, .deadline = clock_now() + longest};
     if (p->until == UNTIL_CLOSED)
         probe_end(p); /* it would be found */
     holders_find(&found, &question, NULL);

@@ -1,5 +1,6 @@
 #include "wait/wait.h"
 
+#include "base/clock.h"
 #include "base/lines.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -32,7 +33,7 @@ uint64_t wait_deaf(uint64_t last, uint64_t since_last, uint64_t backoff)
     uint64_t longest = since_last < not_long ? 2 * last : shortest;
     if (longest > backoff)
         longest = backoff;
-    return longest / 2 + sys_now() % (longest / 2 + 1);
+    return longest / 2 + clock_now() % (longest / 2 + 1);
 }
 
 void wait_name_holders(struct wait_request *request, struct wait_holders *room)
@@ -51,7 +52,7 @@ static void name_holders(const struct wait_request *request, struct wait_result 
         .locks = true,
         .remote = result->remote,
         .until = request->until,
-        .deadline = sys_now() + wait_naming_limit,
+        .deadline = clock_now() + wait_naming_limit,
     };
     holders_find(request->holders, &question, &result->holder);
     result->holder = request->holders->list[0];
@@ -114,7 +115,7 @@ static void wait_for(const struct wait_request *request, const char *path, struc
 {
     struct probe probe = probe_of(path, identity);
     struct watch watch = watch_none();
-    uint64_t began = sys_now();
+    uint64_t began = clock_now();
     uint64_t since = began;      /* the back-off's beginning */
     uint64_t last_event = began; /* when the last event woke us, */
     uint64_t deaf = 0;           /* and how long we were deaf for it */
@@ -134,7 +135,7 @@ static void wait_for(const struct wait_request *request, const char *path, struc
             result->outcome = OUTCOME_REOPENED;
             break;
         }
-        uint64_t now = sys_now();
+        uint64_t now = clock_now();
         if (now >= request->deadline) {
             result->outcome = OUTCOME_TIMED_OUT;
             break;
@@ -163,7 +164,7 @@ static void wait_for(const struct wait_request *request, const char *path, struc
         slept = true;
         if (woken) {
             result->events++;
-            now = sys_now();
+            now = clock_now();
             deaf = wait_deaf(deaf, now - last_event,
                              wait_backoff(now - began, request->check_interval));
             last_event = now;
@@ -196,7 +197,7 @@ void wait_file(const struct wait_request *request, struct wait_result *result)
 {
     begin_result(result);
     wait_for(request, request->path, request->identity, "", result);
-    result->elapsed = sys_now() - request->began;
+    result->elapsed = clock_now() - request->began;
 }
 
 /* --- the rest of a store --- */
@@ -319,5 +320,5 @@ void wait_store(const struct wait_request *request, struct wait_result *result)
     if (settled(result->outcome) && request->profile != NULL &&
         request->profile->secondaries != NULL)
         wait_secondaries(request, result);
-    result->elapsed = sys_now() - request->began;
+    result->elapsed = clock_now() - request->began;
 }

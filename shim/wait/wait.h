@@ -26,8 +26,8 @@ struct wait_request {
     char path[PATH_MAX];           /* the file, or the primary of the store */
     struct identity identity;      /* of that file; ino 0: any */
     bool fresh;                    /* the path was that of a regular file a moment ago */
-    uint64_t began;                /* ns of sys_now: what elapsed times count from */
-    uint64_t deadline;             /* ns of sys_now */
+    uint64_t began;                /* ns of clock_now: what elapsed times count from */
+    uint64_t deadline;             /* ns of clock_now */
     uint64_t check_interval;       /* ns */
     enum until until;              /* the level */
     const struct profile *profile; /* the store's; NULL: a file and its sidecars only */

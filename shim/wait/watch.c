@@ -1,5 +1,6 @@
 #include "wait/watch.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -77,14 +78,14 @@ unsigned watch_own_events(const struct watch *w)
 
 bool watch_sleep(const struct watch *w, uint64_t ns)
 {
-    uint64_t end = sys_now() + ns;
+    uint64_t end = clock_now() + ns;
     for (;;) {
-        uint64_t now = sys_now();
+        uint64_t now = clock_now();
         if (sys_poll(w->fd, POLLIN, now < end ? end - now : 0) <= 0)
             return false;
         if (watch_take(w) > 0)
             return true;
-        if (sys_now() >= end)
+        if (clock_now() >= end)
             return false;
     }
 }

@@ -1,5 +1,6 @@
 /* levels PATH COUNT: what a look at a free file costs at each level; what it costs somebody who
  * opens the file while a lease is on it; what it costs to name the holders. Microseconds. */
+#include "base/clock.h"
 #include "base/sys.h"
 #include "holders/holders.h"
 #include "wait/probe.h"
@@ -33,7 +34,7 @@ static double of_largest(size_t n, double part)
 
 static double since(uint64_t began)
 {
-    return (double)(sys_now() - began) / 1e3;
+    return (double)(clock_now() - began) / 1e3;
 }
 
 static struct probe probe_at(const char *path, enum until until)
@@ -49,7 +50,7 @@ static void measure_probe(const char *path, enum until until, bool again)
     if (again)
         probe_ask(&p);
     for (size_t i = 0; i < count; i++) {
-        uint64_t began = sys_now();
+        uint64_t began = clock_now();
         if (probe_ask(&p) != VERDICT_SETTLED)
             exit(1);
         if (!again)
@@ -101,7 +102,7 @@ static void measure_opener(const char *path, enum until until, int flags, const 
     unsigned long asked = atomic_load(&shared->asked);
     unsigned long broken = atomic_load(&shared->broken);
     for (size_t i = 0; i < count; i++) {
-        uint64_t began = sys_now();
+        uint64_t began = clock_now();
         int fd = open(path, flags | O_CLOEXEC);
         times[i] = since(began);
         refused += fd < 0 && errno == EWOULDBLOCK;
@@ -143,7 +144,7 @@ static void measure_wake_up(void)
         _exit(0);
     }
     for (size_t i = 0; i < count; i++) {
-        uint64_t began = sys_now();
+        uint64_t began = clock_now();
         if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
             exit(1);
         times[i] = since(began) / 2;
@@ -173,7 +174,7 @@ static void measure_naming(const char *path, enum until until, bool locks)
     const double processor = processor_time();
     count = 50;
     for (size_t i = 0; i < count; i++) {
-        uint64_t began = sys_now();
+        uint64_t began = clock_now();
         const struct holders_question question = {.path = path,
                                                   .sidecars = true,
                                                   .locks = locks,

@@ -13,6 +13,7 @@
 #ifndef SETTLE_RACE_H
 #define SETTLE_RACE_H
 
+#include "base/clock.h"
 #include "base/sys.h"
 
 #include <pthread.h>
@@ -40,7 +41,7 @@ static uint64_t race_ends;
 
 static inline bool going_on(void)
 {
-    return sys_now() < race_ends;
+    return clock_now() < race_ends;
 }
 
 /* Runs body in RACERS threads, numbered from 0 on, which go on for a fixed time; returns when all
@@ -50,7 +51,7 @@ static inline void race(void *(*body)(void *number))
     static unsigned numbers[RACERS];
     const uint64_t duration = 400000000;
     pthread_t threads[RACERS];
-    race_ends = sys_now() + duration;
+    race_ends = clock_now() + duration;
     for (unsigned i = 0; i < RACERS; i++) {
         numbers[i] = i;
         CHECK(pthread_create(&threads[i], NULL, body, &numbers[i]) == 0);

@@ -1,5 +1,6 @@
 #include "helper/helper.h"
 
+#include "base/clock.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -22,8 +23,8 @@ struct request {
 
 static void sleep_for(unsigned ms)
 {
-    uint64_t end = sys_now() + (uint64_t)ms * MS;
-    for (uint64_t now = sys_now(); now < end; now = sys_now())
+    uint64_t end = clock_now() + (uint64_t)ms * MS;
+    for (uint64_t now = clock_now(); now < end; now = clock_now())
         sys_poll(-1, 0, end - now);
 }
 
@@ -48,7 +49,7 @@ static struct helper *new_helper(struct request request)
 static struct request run(void (*work)(void *), struct request request)
 {
     struct helper *h = new_helper(request);
-    cr_assert_eq(helper_run(h, work, sys_now() + 20 * second), 0);
+    cr_assert_eq(helper_run(h, work, clock_now() + 20 * second), 0);
     struct request answer = *(struct request *)helper_request(h);
     helper_free(h);
     return answer;
@@ -241,7 +242,7 @@ static void run_in_handler(int number)
 {
     (void)number;
     struct helper *h = helper_new(sizeof(struct request));
-    if (helper_run(h, sleep_then_say_so, sys_now() + 20 * second) == 0)
+    if (helper_run(h, sleep_then_say_so, clock_now() + 20 * second) == 0)
         atomic_fetch_add(&handled, ((struct request *)helper_request(h))->result);
     helper_free(h);
 }
@@ -276,9 +277,9 @@ Test(helper, after_the_deadline_the_caller_goes_on_and_the_memory_is_left_to_the
 {
     static _Atomic bool done;
     struct helper *h = new_helper((struct request){.ms = 400, .done = &done});
-    uint64_t deadline = sys_now() + 50 * MS;
+    uint64_t deadline = clock_now() + 50 * MS;
     cr_expect_eq(helper_run(h, sleep_then_say_so, deadline), ETIMEDOUT);
-    cr_expect_geq(sys_now(), deadline);
+    cr_expect_geq(clock_now(), deadline);
     cr_expect_not(atomic_load(&done));
     helper_free(h);
     while (!atomic_load(&done)) /* its answer goes to memory that is still there */
@@ -329,7 +330,7 @@ static void *run_many(void *argument)
         struct helper *h = helper_new(sizeof(struct request));
         if (h == NULL)
             break;
-        if (helper_run(h, sleep_then_say_so, sys_now() + 20 * second) == 0)
+        if (helper_run(h, sleep_then_say_so, clock_now() + 20 * second) == 0)
             atomic_fetch_add(finished, ((struct request *)helper_request(h))->result);
         helper_free(h);
     }
@@ -363,9 +364,9 @@ static int wait_and_fork(void)
     const struct itimerval soon = {.it_value = {.tv_usec = 100000}};
     signal(SIGALRM, fork_in_handler);
     setitimer(ITIMER_REAL, &soon, NULL);
-    uint64_t began = sys_now();
+    uint64_t began = clock_now();
     int error = helper_run(h, sleep_then_say_so, began + 20 * second);
-    uint64_t took = sys_now() - began;
+    uint64_t took = clock_now() - began;
     helper_free(h);
     if (forked == 0)
         _exit(error == ESRCH && took < 500ull * MS ? 0 : 1);

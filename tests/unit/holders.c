@@ -1,5 +1,6 @@
 #include "holders/holders.h"
 
+#include "base/clock.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ static struct holders_question question_of(const char *path, enum until until)
                                      .sidecars = true,
                                      .locks = true,
                                      .until = until,
-                                     .deadline = sys_now() + 20000ull * MS};
+                                     .deadline = clock_now() + 20000ull * MS};
 }
 
 static void find(const char *path, enum until until)
@@ -285,7 +286,7 @@ Test(holders, no_further_process_is_looked_into_after_the_deadline)
     const char *path = a_file("file");
     struct keeper k = keep(KEEPS_OPEN, path, -1);
     struct holders_question question = question_of(path, UNTIL_CLOSED);
-    question.deadline = sys_now();
+    question.deadline = clock_now();
     holders_find(&found, &question, NULL);
     cr_expect_eq(found.count, 0u);
     cr_expect(found.hurried);

@@ -1,5 +1,6 @@
 #include "wait/probe.h"
 
+#include "base/clock.h"
 #include "helper/helper.h"
 #include "unit.h"
 
@@ -112,7 +113,7 @@ Test(probe, a_posix_lock_of_this_process_is_seen_from_a_helper_and_stays)
         struct helper *h = helper_new(sizeof(struct probe));
         struct probe *p = helper_request(h);
         *p = probe_of(path, any);
-        cr_assert_eq(helper_run(h, ask_in_helper, sys_now() + 20000ull * MS), 0);
+        cr_assert_eq(helper_run(h, ask_in_helper, clock_now() + 20000ull * MS), 0);
         cr_expect_eq(p->holder.hold, HOLD_POSIX_WRITE);
         cr_expect_eq(p->holder.pid, getpid());
         helper_free(h);
@@ -189,7 +190,7 @@ static enum verdict verdict_from_helper(const char *path, enum until until)
     struct helper *h = helper_new(sizeof(struct probe));
     struct probe *p = helper_request(h);
     *p = probe_at(path, until);
-    cr_assert_eq(helper_run(h, ask_in_helper, sys_now() + 20000ull * MS), 0);
+    cr_assert_eq(helper_run(h, ask_in_helper, clock_now() + 20000ull * MS), 0);
     enum verdict verdict = p->holder.hold == HOLD_NONE ? VERDICT_SETTLED : VERDICT_HELD;
     helper_free(h);
     return verdict;
@@ -250,8 +251,8 @@ struct opened_at {
 static void ask_until_a_lease_is_broken(void *argument)
 {
     struct opened_at *o = argument;
-    uint64_t end = sys_now() + 20000ull * MS;
-    while (!o->broken && sys_now() < end) {
+    uint64_t end = clock_now() + 20000ull * MS;
+    while (!o->broken && clock_now() < end) {
         sys_sigset pending = 0;
         probe_ask(&o->probe);
         sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
@@ -280,7 +281,7 @@ Test(probe, who_opens_the_file_during_a_lease_sends_no_signal_to_the_program)
         struct helper *h = helper_new(sizeof(struct opened_at));
         struct opened_at *o = helper_request(h);
         o->probe = probe_at(path, until);
-        cr_assert_eq(helper_run(h, ask_until_a_lease_is_broken, sys_now() + 40000ull * MS), 0);
+        cr_assert_eq(helper_run(h, ask_until_a_lease_is_broken, clock_now() + 40000ull * MS), 0);
         cr_expect(o->broken, "no lease was broken in 20 s, so this shows nothing");
         helper_free(h);
         kill(opener, SIGKILL);

@@ -6,6 +6,7 @@
 #ifndef SETTLE_UNIT_H
 #define SETTLE_UNIT_H
 
+#include "base/clock.h"
 #include "base/sys.h"
 
 #include <criterion/criterion.h>
@@ -122,7 +123,7 @@ enum keeps {
 struct keeper {
     pid_t pid;
     int told;                 /* a byte into it makes it let go */
-    _Atomic uint64_t *let_go; /* sys_now just before it did; 0: not yet */
+    _Atomic uint64_t *let_go; /* clock_now just before it did; 0: not yet */
 };
 
 static inline int keeper_open(const char *path, enum keeps what)
@@ -178,7 +179,7 @@ static inline void keeper_main(struct keeper *k, enum keeps what, const char *pa
     if (fd < 0 || keeper_lock(fd, what) < 0 || write(ready, "", 1) != 1)
         _exit(1);
     poll(&entry, 1, ms);
-    atomic_store(k->let_go, sys_now());
+    atomic_store(k->let_go, clock_now());
     _exit(0);
 }
 

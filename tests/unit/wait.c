@@ -1,5 +1,6 @@
 #include "wait/wait.h"
 
+#include "base/clock.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ static void prepare(const char *path, unsigned ms)
                                     .max_files = 3,
                                     .holders = &holders};
     strcpy(request.path, path);
-    request.began = sys_now();
+    request.began = clock_now();
     request.deadline = request.began + (uint64_t)ms * MS;
 }
 
@@ -104,7 +105,7 @@ static void settles_after_release(enum keeps what)
     const char *path = a_file("file");
     struct keeper k = keep(what, path, 100);
     wait_for_file(path, LONG_TIME);
-    uint64_t end = sys_now();
+    uint64_t end = clock_now();
     cr_expect_eq(result.outcome, OUTCOME_SETTLED_AFTER_WAITING);
     cr_expect_neq(atomic_load(k.let_go), 0u, "settled while it was held");
     cr_expect_geq(end, atomic_load(k.let_go));

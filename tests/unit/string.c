@@ -27,7 +27,7 @@ size_t strcspn(const char *s, const char *set);
 #undef strspn
 #undef strcspn
 
-TestSuite(search, .timeout = 10);
+TestSuite(string, .timeout = 10);
 
 static const char *const strings[] = {
     "",       "a",      "b",         "ab",    "ba",           "aa",
@@ -40,7 +40,7 @@ static int sign(int n)
     return (n > 0) - (n < 0);
 }
 
-Test(search, two_strings_compare_as_libc_compares_them)
+Test(string, two_strings_compare_as_libc_compares_them)
 {
     for (size_t i = 0; i < STRINGS; i++)
         for (size_t k = 0; k < STRINGS; k++) {
@@ -52,7 +52,7 @@ Test(search, two_strings_compare_as_libc_compares_them)
         }
 }
 
-Test(search, spans_are_as_long_as_libc_says)
+Test(string, spans_are_as_long_as_libc_says)
 {
     for (size_t i = 0; i < STRINGS; i++)
         for (size_t k = 0; k < STRINGS; k++) {
@@ -63,7 +63,7 @@ Test(search, spans_are_as_long_as_libc_says)
 }
 
 /* An int outside of a char's values is taken for the char that it becomes. */
-Test(search, every_byte_is_found_where_libc_finds_it)
+Test(string, every_byte_is_found_where_libc_finds_it)
 {
     for (size_t i = 0; i < STRINGS; i++)
         for (int c = -128; c < 256; c++) {

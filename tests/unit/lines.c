@@ -4,11 +4,11 @@
 
 #include <errno.h>
 
-TestSuite(reader, .init = dir_begin, .fini = dir_end, .timeout = 10);
+TestSuite(lines, .init = dir_begin, .fini = dir_end, .timeout = 10);
 
 /* --- directories --- */
 
-Test(reader, every_entry_of_a_directory_comes_once_however_many_there_are)
+Test(lines, every_entry_of_a_directory_comes_once_however_many_there_are)
 {
     static unsigned seen[1000];
     char name[64];
@@ -27,7 +27,7 @@ Test(reader, every_entry_of_a_directory_comes_once_however_many_there_are)
         cr_expect_eq(seen[i], 1u, "%u", i);
 }
 
-Test(reader, a_directory_that_is_not_there_tells_why)
+Test(lines, a_directory_that_is_not_there_tells_why)
 {
     struct listing listing;
     cr_expect_eq(listing_open(&listing, in_dir("missing")), -ENOENT);
@@ -57,7 +57,7 @@ static void expect_end(void)
     lines_close(&lines);
 }
 
-Test(reader, lines_come_without_their_ends)
+Test(lines, lines_come_without_their_ends)
 {
     open_lines("one\n\nthree\n");
     expect_line("one");
@@ -66,7 +66,7 @@ Test(reader, lines_come_without_their_ends)
     expect_end();
 }
 
-Test(reader, a_last_line_without_an_end_comes_too)
+Test(lines, a_last_line_without_an_end_comes_too)
 {
     open_lines("one\ntwo");
     expect_line("one");
@@ -82,7 +82,7 @@ static void repeat(char *out, char c, size_t n)
     out[n] = '\0';
 }
 
-Test(reader, lines_across_the_buffers_end_are_whole)
+Test(lines, lines_across_the_buffers_end_are_whole)
 {
     char text[12001] = "";
     char line[1201];
@@ -98,7 +98,7 @@ Test(reader, lines_across_the_buffers_end_are_whole)
     expect_end();
 }
 
-Test(reader, of_a_line_that_is_too_long_the_beginning_comes)
+Test(lines, of_a_line_that_is_too_long_the_beginning_comes)
 {
     char text[10100];
     repeat(text, 'x', 10000);
@@ -112,12 +112,12 @@ Test(reader, of_a_line_that_is_too_long_the_beginning_comes)
     expect_end();
 }
 
-Test(reader, a_file_that_is_not_there_tells_why)
+Test(lines, a_file_that_is_not_there_tells_why)
 {
     cr_expect_eq(lines_open(&lines, in_dir("missing")), -ENOENT);
 }
 
-Test(reader, fields_are_separated_by_blanks_and_tabs)
+Test(lines, fields_are_separated_by_blanks_and_tabs)
 {
     char line[] = "  one two\t\tthree ";
     char *rest = line;

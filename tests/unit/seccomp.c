@@ -1,4 +1,5 @@
 #include "helper/seccomp.h"
+#include "base/clock.h"
 
 #include "helper/helper.h"
 #include "unit.h"
@@ -8,7 +9,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 
-TestSuite(filter, .timeout = 30);
+TestSuite(seccomp, .timeout = 30);
 
 /* A filter that takes `action` for one system call and lets the others pass. */
 static bool filter_out(unsigned number, unsigned action)
@@ -33,17 +34,17 @@ static void some_work(void *request)
 static int run_helper(void)
 {
     struct helper *h = helper_new(sizeof(int));
-    int error = helper_run(h, some_work, sys_now() + 1000ull * MS);
+    int error = helper_run(h, some_work, clock_now() + 1000ull * MS);
     return error == 0 && *(int *)helper_request(h) != 1 ? 100 : error;
 }
 
-Test(filter, without_one_nothing_is_in_the_way)
+Test(seccomp, without_one_nothing_is_in_the_way)
 {
     if (prctl(PR_GET_SECCOMP) != 0) {
         cr_log_warn("SKIPPED: these tests run under a filter themselves");
         return;
     }
-    cr_expect_not(filter_is_on());
+    cr_expect_not(seccomp_is_on());
     cr_expect_eq(run_helper(), 0);
 }
 
@@ -53,10 +54,10 @@ static int under_a_filter_of_its_own(void)
 {
     if (!filter_out(SYS_clone, SECCOMP_RET_KILL_PROCESS))
         return 100;
-    return filter_is_on() && filter_clone() == FILTER_CLONE_IN_DOUBT ? run_helper() : 101;
+    return seccomp_is_on() && seccomp_clone() == SECCOMP_CLONE_IN_DOUBT ? run_helper() : 101;
 }
 
-Test(filter, a_process_of_which_nothing_shows_that_clone_passes_makes_no_helper)
+Test(seccomp, a_process_of_which_nothing_shows_that_clone_passes_makes_no_helper)
 {
     cr_expect_eq(in_child(under_a_filter_of_its_own), ENOTSUP);
 }
@@ -66,16 +67,16 @@ static unsigned action;
 
 static int a_child_of_a_filtered_parent(void)
 {
-    return filter_is_on() && filter_clone() == FILTER_CLONE_PASSES ? run_helper() : 101;
+    return seccomp_is_on() && seccomp_clone() == SECCOMP_CLONE_PASSES ? run_helper() : 101;
 }
 
 static int under_its_parents_filter(void)
 {
-    return filter_out(refused, action) && filter_is_on() ? in_child(a_child_of_a_filtered_parent)
-                                                         : 100;
+    return filter_out(refused, action) && seccomp_is_on() ? in_child(a_child_of_a_filtered_parent)
+                                                          : 100;
 }
 
-Test(filter, a_fork_shows_that_clone_passes)
+Test(seccomp, a_fork_shows_that_clone_passes)
 {
     refused = SYS_inotify_init1;
     action = SECCOMP_RET_KILL_PROCESS;
@@ -91,23 +92,23 @@ static void *sleep_a_while(void *argument)
 static int with_a_thread_made_later(void)
 {
     pthread_t thread;
-    if (!filter_out(SYS_inotify_init1, SECCOMP_RET_KILL_PROCESS) || !filter_is_on())
+    if (!filter_out(SYS_inotify_init1, SECCOMP_RET_KILL_PROCESS) || !seccomp_is_on())
         return 100;
-    if (filter_clone() != FILTER_CLONE_IN_DOUBT)
+    if (seccomp_clone() != SECCOMP_CLONE_IN_DOUBT)
         return 101;
     if (pthread_create(&thread, NULL, sleep_a_while, NULL) != 0)
         return 102;
-    return filter_clone() == FILTER_CLONE_AS_LIBC ? run_helper() : 103;
+    return seccomp_clone() == SECCOMP_CLONE_AS_LIBC ? run_helper() : 103;
 }
 
-Test(filter, threads_show_that_clone_passes)
+Test(seccomp, threads_show_that_clone_passes)
 {
     cr_expect_eq(in_child(with_a_thread_made_later), 0);
 }
 
 /* --- what a filter does to the helper --- */
 
-Test(filter, a_filter_that_kills_the_helper_leaves_the_program_alone)
+Test(seccomp, a_filter_that_kills_the_helper_leaves_the_program_alone)
 {
     static const unsigned actions[] = {SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD,
                                        SECCOMP_RET_TRAP};
@@ -118,7 +119,7 @@ Test(filter, a_filter_that_kills_the_helper_leaves_the_program_alone)
     }
 }
 
-Test(filter, a_filter_that_refuses_says_why)
+Test(seccomp, a_filter_that_refuses_says_why)
 {
     refused = SYS_close_range;
     action = SECCOMP_RET_ERRNO | EPERM;
@@ -149,12 +150,12 @@ static int look_for_children(void)
 
 static int with_children_to_look_for(void)
 {
-    return filter_out(SYS_inotify_init1, SECCOMP_RET_KILL_PROCESS) && filter_is_on()
+    return filter_out(SYS_inotify_init1, SECCOMP_RET_KILL_PROCESS) && seccomp_is_on()
                ? in_child(look_for_children)
                : 100;
 }
 
-Test(filter, a_helper_that_is_a_process_sends_no_signal_and_leaves_no_child)
+Test(seccomp, a_helper_that_is_a_process_sends_no_signal_and_leaves_no_child)
 {
     cr_expect_eq(in_child(with_children_to_look_for), 0);
 }
