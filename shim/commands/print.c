@@ -1,5 +1,7 @@
 #include "commands/print.h"
 
+#include "holders/sqlite_locks.h"
+#include "holders/words.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -154,7 +156,7 @@ static void print_row(const struct target *t, const struct holder *h)
     text_str(&cell, hold_name(h->hold));
     if (h->sqlite != 0) {
         text_str(&cell, ", ");
-        holder_say_sqlite(&cell, h);
+        sqlite_locks_say(&cell, h->sqlite);
     }
     add_where(&cell, h);
     cell = text_in(file, sizeof file);

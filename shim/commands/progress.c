@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "holders/words.h"
 
 #include <sys/ioctl.h>
 #include <sys/uio.h>

@@ -2,6 +2,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "holders/sqlite_locks.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -138,11 +139,13 @@ bool wal_journal_is_hot(const char *database)
 }
 
 /* A lock for reading is refused by RESERVED, PENDING and EXCLUSIVE only, of which each writer has
- * one (holder.c). */
+ * one. */
 bool wal_journal_has_owner(const char *database)
 {
-    struct flock lock = {
-        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512};
+    struct flock lock = {.l_type = F_RDLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = SQLITE_LOCKS_FIRST,
+                         .l_len = SQLITE_LOCKS_LAST + 1 - SQLITE_LOCKS_FIRST};
     int fd = open_beside(database, "");
     if (fd < 0)
         return false;

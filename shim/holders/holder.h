@@ -1,9 +1,6 @@
-/* One who keeps a file from being settled, and the words for it. */
+/* One who keeps a file from being settled. */
 #ifndef SETTLE_HOLDER_H
 #define SETTLE_HOLDER_H
-
-#include "base/json.h"
-#include "base/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,7 +31,7 @@ struct holder {
     int descriptor;     /* its number in that process; -1: none or unknown */
     bool exclusive;     /* a lock that tolerates no other */
     bool writes;        /* the descriptor or mapping can write */
-    unsigned sqlite;    /* SQLite's locks that it is, as bits (holders.c) */
+    unsigned sqlite;    /* SQLite's locks that it is, as bits (sqlite_locks.h) */
     const char *ending; /* of its file, after the path that was asked for: "", "-wal", ... */
     uint64_t start;     /* the first and the last byte of a record lock; */
     uint64_t end;       /* UINT64_MAX: to the end of the file */
@@ -45,28 +42,14 @@ struct holder {
 #define HOLDER_TO_END UINT64_MAX
 
 /* POSIX and OFD locks, which are of bytes. */
-bool hold_is_record_lock(enum hold hold);
+static inline bool hold_is_record_lock(enum hold hold)
+{
+    return hold == HOLD_POSIX_READ || hold == HOLD_POSIX_WRITE || hold == HOLD_OFD;
+}
 
-bool hold_is_lock(enum hold hold);
-
-/* "POSIX write lock of pid 4242 (python3), RESERVED". */
-void holder_describe(struct text *t, const struct holder *h);
-
-/* SQLite's name for the lock: "RESERVED"; nothing if it is none of SQLite's. */
-void holder_say_sqlite(struct text *t, const struct holder *h);
-
-/* A member of the current list: an object with all that is known. path: that of the question. */
-void holder_json(struct json *j, const struct holder *h, const char *path);
-
-/* Where a process is that a container's walls hide: what a person calls it, and what the kernel
- * does. */
-#define HOLDER_OUTSIDE   "in another container or on the host (another pid namespace)"
-#define HOLDER_CONTAINED " in its container"
-
-/* The words people search for: "POSIX write lock", "OFD lock", "flock", "lease". */
-const char *hold_name(enum hold hold);
-
-/* SQLite's locks in the bytes start to end of a file, as bits. wal_index: the file is a -shm. */
-unsigned holder_sqlite_locks(bool wal_index, bool exclusive, uint64_t start, uint64_t end);
+static inline bool hold_is_lock(enum hold hold)
+{
+    return hold_is_record_lock(hold) || hold == HOLD_FLOCK || hold == HOLD_LEASE;
+}
 
 #endif

@@ -42,10 +42,4 @@ void holders_complete_one(struct holder *seen);
 /* True if whoever is not in the list is no holder. */
 bool holders_complete(const struct holders *found);
 
-/* As many as there is room for, how many more there are, and whether there may be others. */
-void holders_describe(struct text *t, const struct holders *found);
-
-/* What kept it from being complete, as a sentence; nothing if it is. */
-void holders_say_missing(struct text *t, const struct holders *found);
-
 #endif

@@ -2,6 +2,7 @@
 #ifndef SETTLE_PROC_H
 #define SETTLE_PROC_H
 
+#include "base/text.h"
 #include "holders/holder.h"
 
 #include <stdbool.h>

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/record.h"
+#include "holders/words.h"
 
 static void add_store(struct record *r, const struct store *store)
 {

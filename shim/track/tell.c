@@ -1,5 +1,6 @@
 #include "track/tell.h"
 
+#include "holders/words.h"
 #include "track/budget.h"
 
 #include <errno.h>

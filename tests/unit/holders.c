@@ -1,6 +1,8 @@
 #include "holders/holders.h"
 
 #include "base/clock.h"
+#include "holders/sqlite_locks.h"
+#include "holders/words.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -149,8 +151,7 @@ static const char *sqlite_name(bool wal_index, bool exclusive, uint64_t start, u
 {
     static char buffer[128];
     struct text t = text_in(buffer, sizeof buffer);
-    struct holder h = {.sqlite = holder_sqlite_locks(wal_index, exclusive, start, end)};
-    holder_say_sqlite(&t, &h);
+    sqlite_locks_say(&t, sqlite_locks_in(wal_index, exclusive, start, end));
     return buffer;
 }
 
@@ -811,7 +812,7 @@ Test(holders, json_has_all_that_is_known)
                        .ending = "-shm",
                        .start = 120,
                        .end = 120,
-                       .sqlite = holder_sqlite_locks(true, true, 120, 120)};
+                       .sqlite = sqlite_locks_in(true, true, 120, 120)};
     strcpy(h.command, "x");
     json_list(&j, "holders");
     holder_json(&j, &h, "/data/db");

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "helper/helper.h"
+#include "holders/words.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
-#include "holders/holder.h"
+#include "holders/words.h"
 
 #include "base/sys.h"
+#include "holders/sqlite_locks.h"
 
 #include <limits.h>
 
@@ -12,72 +13,6 @@ const char *hold_name(enum hold hold)
         "mapped"};
     return names[hold];
 }
-
-bool hold_is_record_lock(enum hold hold)
-{
-    return hold == HOLD_POSIX_READ || hold == HOLD_POSIX_WRITE || hold == HOLD_OFD;
-}
-
-bool hold_is_lock(enum hold hold)
-{
-    return hold_is_record_lock(hold) || hold == HOLD_FLOCK || hold == HOLD_LEASE;
-}
-
-/* --- SQLite's names --- */
-
-/* A row a lock: the bytes that it is. Of the database: https://www.sqlite.org/lockingv3.html and
- * PENDING_BYTE in the source; of the -shm: https://www.sqlite.org/walformat.html; byte 128 is what
- * every connection holds for as long as it lives. */
-static const struct sqlite_lock {
-    const char *name;
-    bool wal_index;
-    bool exclusive;
-    uint64_t first, last;
-} sqlite_locks[] = {
-    {"EXCLUSIVE", false, true, 0x40000002, 0x400001ff},
-    {"PENDING", false, true, 0x40000000, 0x40000000},
-    {"RESERVED", false, true, 0x40000001, 0x40000001},
-    {"SHARED", false, false, 0x40000002, 0x400001ff},
-    {"WAL write", true, true, 120, 120},
-    {"WAL checkpoint", true, true, 121, 121},
-    {"WAL recover", true, true, 122, 122},
-    {"WAL read", true, false, 123, 127},
-    {"WAL connection", true, false, 128, 128},
-};
-enum { SQLITE_LOCKS = sizeof sqlite_locks / sizeof sqlite_locks[0] };
-
-static const uint64_t sqlite_first[] = {0x40000000, 120}; /* by wal_index */
-static const uint64_t sqlite_last[] = {0x400001ff, 128};
-
-/* The kernel makes one lock of neighbouring ones of the same kind, so that one range can be
- * several. In the database, where each implies the weaker, the strongest counts. */
-unsigned holder_sqlite_locks(bool wal_index, bool exclusive, uint64_t start, uint64_t end)
-{
-    unsigned found = 0;
-    if (start < sqlite_first[wal_index] || end > sqlite_last[wal_index])
-        return 0;
-    for (int i = 0; i < SQLITE_LOCKS; i++) {
-        const struct sqlite_lock *lock = &sqlite_locks[i];
-        if (lock->wal_index == wal_index && (exclusive || !lock->exclusive) &&
-            start <= lock->last && end >= lock->first && (wal_index || found == 0))
-            found |= 1u << i;
-    }
-    return found;
-}
-
-void holder_say_sqlite(struct text *t, const struct holder *h)
-{
-    const char *separator = "";
-    for (int i = 0; i < SQLITE_LOCKS; i++) {
-        if ((h->sqlite >> i & 1u) == 0)
-            continue;
-        text_str(t, separator);
-        text_str(t, sqlite_locks[i].name);
-        separator = "+";
-    }
-}
-
-/* --- telling --- */
 
 static void describe_process(struct text *t, const struct holder *h)
 {
@@ -117,7 +52,7 @@ void holder_describe(struct text *t, const struct holder *h)
     }
     if (h->sqlite != 0) {
         text_str(t, ", ");
-        holder_say_sqlite(t, h);
+        sqlite_locks_say(t, h->sqlite);
     }
     if (h->ending[0] != '\0') {
         text_str(t, " on ");
@@ -140,7 +75,7 @@ void holder_json(struct json *j, const struct holder *h, const char *path)
     if (h->sqlite != 0) {
         char lock[64];
         struct text t = text_in(lock, sizeof lock);
-        holder_say_sqlite(&t, h);
+        sqlite_locks_say(&t, h->sqlite);
         json_str(j, "lock", lock);
     }
     if (hold_is_lock(h->hold))
@@ -159,4 +94,42 @@ void holder_json(struct json *j, const struct holder *h, const char *path)
     if (h->where != WHERE_HERE)
         json_str(j, "where", places[h->where]);
     json_end(j, '}');
+}
+
+void holders_describe(struct text *t, const struct holders *found)
+{
+    const size_t room = 512; /* for one, and for what follows in the line */
+    unsigned shown = 0;
+    while (shown < found->count && (shown == 0 || t->size - t->length > room)) {
+        text_str(t, shown == 0 ? "" : shown == 1 ? "; also " : "; ");
+        holder_describe(t, &found->list[shown++]);
+    }
+    unsigned more = found->count - shown + found->unlisted;
+    if (more > 0) {
+        text_str(t, "; ");
+        text_int(t, more);
+        text_str(t, " more");
+    }
+    if (found->hurried)
+        text_str(t, "; no time to look for others");
+}
+
+void holders_say_missing(struct text *t, const struct holders *found)
+{
+    const char *separator = "";
+    if (found->refused > 0) {
+        text_int(t, found->refused);
+        text_str(t, found->refused == 1 ? " process" : " processes");
+        text_str(t, " may not be looked into (another user's, or a more privileged one)");
+        separator = "; ";
+    }
+    if (found->hurried) {
+        text_str(t, separator);
+        text_str(t, "there was no time to look into all processes");
+        separator = "; ";
+    }
+    if (found->out_of_sight) {
+        text_str(t, separator);
+        text_str(t, "processes outside of this container (pid namespace) cannot be seen");
+    }
 }
