@@ -453,6 +453,13 @@ package: ## what is installed and packed; the package in a root of its own, as r
 	$(Q)$(again) all $(B)/programs/holder
 	$(Q)BUILD=$(B) sh tests/package/run
 
+# --- docs ---
+
+.PHONY: docs
+docs: ## every command block of the READMEs as it stands, in a scratch copy of this machine; as root
+	$(setup) docs
+	$(Q)$(python) tests/docs/run
+
 # --- lint ---
 
 .PHONY: lint format
