@@ -48,6 +48,9 @@ def main():
         write(sys.argv[2])
         os._exit(0)
     note()
+    if "DOCS_LEAVE" in os.environ:  # as one that is killed
+        write("vectors/chroma.sqlite3")
+        os._exit(0)
     # It reads, so that it need not wait for who writes: its close does.
     database = sqlite3.connect("app.db" if "sqlite" in sys.argv[0] else "vectors/chroma.sqlite3")
     database.execute("select count(*) from sqlite_master").fetchall()
