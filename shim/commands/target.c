@@ -151,9 +151,9 @@ void target_look_beside(struct target *t)
 
 void target_checkpoint(struct target *t)
 {
-    struct text why = text_in(t->reason, sizeof t->reason);
     if (t->status != STATUS_SETTLED)
         return;
+    struct text why = text_in(t->reason, sizeof t->reason);
     switch (checkpoint_fold(t->request.path, &why)) {
     case FOLDED:
         t->folded = true;

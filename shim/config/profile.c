@@ -152,52 +152,85 @@ static bool set_primary(struct named *n, const char *path, size_t length, const 
     return t.length + 1 < t.size;
 }
 
+/* A path and the parts of it that tell what it is. */
+struct parts {
+    const char *path;
+    const char *name; /* its last component */
+    size_t directory; /* length of the path to the slash before the name */
+    size_t stem;      /* length of the name without the ending of a sidecar */
+};
+
+static bool is_sidecar(const struct parts *p)
+{
+    return p->name[p->stem] != '\0';
+}
+
+/* The file itself, or the one that it is a sidecar of. */
+static bool name_self(struct named *n, const struct parts *p, enum role role)
+{
+    n->role = is_sidecar(p) ? ROLE_SIDECAR : role;
+    return set_primary(n, p->path, p->directory + 1 + p->stem, NULL);
+}
+
+static bool name_by_name(struct named *n, const struct profile *profile, const struct parts *p,
+                         const char *dirs)
+{
+    (void)dirs;
+    return profile->primary != NULL && strlen(profile->primary) == p->stem &&
+           strncmp(p->name, profile->primary, p->stem) == 0 && name_self(n, p, ROLE_PRIMARY);
+}
+
+static bool name_by_directory(struct named *n, const struct profile *profile, const struct parts *p,
+                              const char *dirs)
+{
+    char parent[PATH_MAX];
+    struct text t = text_in(parent, sizeof parent);
+    if (!profile->by_directory)
+        return false;
+    text_bytes(&t, p->directory > 0 ? p->path : "/", p->directory > 0 ? p->directory : 1);
+    return profile_directory_matches(dirs, parent) && name_self(n, p, ROLE_PRIMARY);
+}
+
+static bool name_by_ending(struct named *n, const struct profile *profile, const struct parts *p,
+                           const char *dirs)
+{
+    (void)dirs;
+    size_t parent = p->directory;
+    if (!has_ending(p->name, profile->secondaries))
+        return false;
+    while (parent > 0 && p->path[parent - 1] != '/')
+        parent--;
+    n->role = ROLE_SECONDARY;
+    return parent > 0 && set_primary(n, p->path, parent - 1, profile->primary);
+}
+
+static bool name_by_content(struct named *n, const struct profile *profile, const struct parts *p,
+                            const char *dirs)
+{
+    (void)dirs;
+    return profile->by_content && name_self(n, p, ROLE_CANDIDATE);
+}
+
 struct named profile_name(profile_set set, const char *dirs, const char *path)
 {
+    /* From what says most: a directory that somebody has named says more than an ending. */
+    static bool (*const ways[])(struct named *, const struct profile *, const struct parts *,
+                                const char *) = {name_by_name, name_by_directory, name_by_ending,
+                                                 name_by_content};
     struct named n = {.role = ROLE_NONE, .profile = NULL, .primary = ""};
-    const char *name = base_name(path);
-    if (name == path || *name == '\0')
+    struct parts p = {.path = path, .name = base_name(path)};
+    if (p.name == path || *p.name == '\0')
         return n;
-    size_t directory = (size_t)(name - path) - 1; /* without the slash */
-    size_t stem = stem_length(name);
-    bool sidecar = name[stem] != '\0';
+    p.directory = (size_t)(p.name - path) - 1; /* without the slash */
+    p.stem = stem_length(p.name);
 
-    for (int i = 0; i < profile_count; i++) {
-        if (!in_set(set, i))
-            continue;
-        const struct profile *p = &profiles[i];
-        n.profile = p;
-        if (p->primary != NULL && strlen(p->primary) == stem &&
-            strncmp(name, p->primary, stem) == 0) {
-            n.role = sidecar ? ROLE_SIDECAR : ROLE_PRIMARY;
-            if (set_primary(&n, path, directory + 1 + stem, NULL))
+    for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++)
+        for (int i = 0; i < profile_count; i++)
+            if (in_set(set, i) && ways[way](&n, &profiles[i], &p, dirs)) {
+                n.profile = &profiles[i];
                 return n;
-        }
-        if (has_ending(name, p->secondaries)) {
-            size_t parent = directory;
-            while (parent > 0 && path[parent - 1] != '/')
-                parent--;
-            n.role = ROLE_SECONDARY;
-            if (parent > 0 && set_primary(&n, path, parent - 1, p->primary))
-                return n;
-        }
-        if (p->by_content) {
-            n.role = sidecar ? ROLE_SIDECAR : ROLE_CANDIDATE;
-            if (set_primary(&n, path, directory + 1 + stem, NULL))
-                return n;
-        }
-        if (p->by_directory) {
-            char parent[PATH_MAX];
-            struct text t = text_in(parent, sizeof parent);
-            text_bytes(&t, directory > 0 ? path : "/", directory > 0 ? directory : 1);
-            n.role = sidecar ? ROLE_SIDECAR : ROLE_PRIMARY;
-            if (profile_directory_matches(dirs, parent) &&
-                set_primary(&n, path, directory + 1 + stem, NULL))
-                return n;
-        }
-    }
+            }
     n.role = ROLE_NONE;
-    n.profile = NULL;
     return n;
 }
 

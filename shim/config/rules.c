@@ -111,8 +111,13 @@ static bool read_rule(struct rule *rule, char *glob, char *text)
     *colon = '\0';
     if (!read_glob(glob, trim(text)))
         return false;
-    for (char *option; (option = next_piece(&options, blanks)) != NULL;)
+    bool has_options = false;
+    for (char *option; (option = next_piece(&options, blanks)) != NULL; has_options = true)
         read_option(rule, option);
+    if (!has_options)
+        complain(
+            "expected options behind the colon, such as max_wait=1.0; without any the rule says "
+            "what the settings say");
     return true;
 }
 

@@ -28,6 +28,18 @@ static void complain(const char *message)
     log_say(LOG_WARN, message);
 }
 
+static void say_missing(const char *directory)
+{
+    static const char missing[] =
+        "named by SETTLE_DIRS, does not exist; once it does its files are tracked";
+    static const char no_home[] =
+        "named by SETTLE_DIRS, does not exist; its ~ stands for no home directory, since the shell "
+        "leaves that alone in quotes and behind a colon: expected a path such as $HOME/data";
+    const char *tilde = strchr(directory, '~');
+    bool is_home = tilde != NULL && tilde > directory && tilde[-1] == '/';
+    log_say_path(LOG_WARN, directory, is_home ? no_home : missing);
+}
+
 /* Files are known by absolute names without symbolic links, so the directories of SETTLE_DIRS must
  * be, too. */
 static __attribute__((noinline)) void resolve_dirs(char *dirs, size_t size)
@@ -43,7 +55,7 @@ static __attribute__((noinline)) void resolve_dirs(char *dirs, size_t size)
         if (length == 0)
             continue; /* it is not the current directory */
         if (!glob_resolve(directory, sizeof directory))
-            log_say_path(LOG_INFO, directory, "named by SETTLE_DIRS, does not exist yet");
+            say_missing(directory);
         text_str(&t, t.length > 0 ? ":" : "");
         text_str(&t, directory);
     }

@@ -110,27 +110,40 @@ static unsigned facts_of(int fd)
     return facts;
 }
 
-static void enter_store(int fd, enum role role, const struct stat *st, const struct named *named,
-                        const char *path)
+/* Of a sidecar or secondary the primary must be there. But in a directory of SETTLE_DIRS every file
+ * is tracked: one that is called like a sidecar of nothing is a primary. */
+static bool find_primary(struct named *named, const struct stat *st, const char *path,
+                         struct identity *primary)
 {
-    struct identity self = identity_of(st);
-    struct identity primary = self;
-    if (role != ROLE_PRIMARY) {
-        struct stat main;
-        if (sys_stat(named->primary, &main) < 0 || !S_ISREG(main.st_mode))
-            return;
-        primary = identity_of(&main);
+    struct stat main;
+    *primary = identity_of(st);
+    if (named->role == ROLE_PRIMARY)
+        return true;
+    if (sys_stat(named->primary, &main) == 0 && S_ISREG(main.st_mode)) {
+        *primary = identity_of(&main);
+        return true;
     }
+    named->role = ROLE_PRIMARY;
+    return named->profile->by_directory && str_copy(named->primary, sizeof named->primary, path);
+}
+
+static void enter_store(int fd, const struct stat *st, struct named *named, const char *path)
+{
+    struct identity primary;
+    if (!find_primary(named, st, path, &primary))
+        return;
     seccomp_is_on(); /* so that the close need not find out */
     struct store *store = store_acquire(primary, named->profile, named->primary);
     if (store == NULL) {
         log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");
         return;
     }
-    opened_enter(
-        fd, (struct handle){.role = role, .store = store, .identity = self, .facts = facts_of(fd)});
+    opened_enter(fd, (struct handle){.role = named->role,
+                                     .store = store,
+                                     .identity = identity_of(st),
+                                     .facts = facts_of(fd)});
     promote_candidates(store, primary);
-    log_opened(path, role);
+    log_opened(path, named->role);
 }
 
 static void note_candidate(int fd, const struct stat *st)
@@ -181,7 +194,7 @@ static void examine(int fd, const struct stat *st, const char *given)
             return;
         named.role = ROLE_PRIMARY;
     }
-    enter_store(fd, named.role, st, &named, path);
+    enter_store(fd, st, &named, path);
 }
 
 void opened_forget(int fd)

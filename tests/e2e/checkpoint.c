@@ -160,6 +160,21 @@ Test(checkpoint, folds_nothing_while_somebody_has_the_store_open)
     released_at(&holder);
 }
 
+Test(checkpoint, that_is_refused_says_why)
+{
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: what another user may see needs root");
+        return;
+    }
+    leave_behind("wal", ten_rows);
+    chmod(world.dir, 0755);
+    struct process p = PLAIN("sh", "-c",
+                             "cp build/settle-wait \"$1\" && exec setpriv --reuid=65534 "
+                             "--regid=65534 --clear-groups \"$1/settle-wait\" --checkpoint \"$1\"",
+                             "sh", world.dir);
+    expect_said(p, 3, "who has it open is not told: not the file's owner");
+}
+
 Test(checkpoint, of_what_is_no_database_says_so)
 {
     FILE *file = fopen(world.primary, "w");

@@ -325,6 +325,32 @@ Test(handles, a_directory_may_come_later)
     expect_tracked(&p, in_dir("../delta/index"));
 }
 
+/* What other kinds of store call their index files, and SQLite its sidecars. */
+Test(handles, in_a_directory_that_was_named_every_file_is_tracked_whatever_its_name)
+{
+    static const char *const names[] = {"index.bin", "model.pickle", "notes-wal", "x-journal"};
+    cr_assert_eq(mkdir(in_dir("../delta"), 0755), 0);
+    struct process p = stepper_tracking("delta");
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[PATH_MAX + 32];
+        snprintf(path, sizeof path, "%s/%s", in_dir("../delta"), names[i]);
+        say(&p, "open a -", path);
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), i + 1, "%s", names[i]);
+    }
+    end(&p);
+}
+
+Test(handles, a_directory_that_does_not_exist_is_a_warning_that_names_it)
+{
+    struct process p = stepper_tracking("absent:~/data");
+    step(&p, "lowest");
+    cr_expect_eq(log_count("warning: "), 2);
+    cr_expect(log_has("/absent: named by SETTLE_DIRS, does not exist"));
+    cr_expect(log_has("/~/data: named by SETTLE_DIRS, does not exist; its ~ stands for no home"));
+    end(&p);
+}
+
 Test(handles, a_directory_that_is_no_glob_may_look_like_one)
 {
     cr_assert_eq(mkdir(in_dir("../[a]*\\"), 0755), 0);

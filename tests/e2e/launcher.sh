@@ -218,27 +218,35 @@ exit_codes_are_those_of_env() {
     holds "the command's death by a signal is kept" [ "$status" = 143 ]
 
     settle no-such-command
-    fails_naming 'a command that is not found is 127' 127 no-such-command
+    fails 'a command that is not found is 127' 127 "settle: 'no-such-command': no such command"
+    settle --after no-such-command
+    fails 'a command that is not found is 127 under --after, too' 127 "settle: 'no-such-command': no such command"
     settle "$scratch/absent/command" x
-    fails_naming 'a path that does not exist is 127' 127 "$scratch/absent/command"
+    fails 'a path that does not exist is 127' 127 "settle: '$scratch/absent/command': no such command"
     settle ''
     fails 'an empty command is 127' 127 "settle: '': no such command"
     settle -- --no-such
     fails 'a command like an option is 127' 127 "settle: '--no-such': no such command"
     echo data >"$scratch/plain"
     settle "$scratch/plain"
-    fails_naming 'a file that is not executable is 126' 126 "$scratch/plain"
+    fails 'a file that is not executable is 126' 126 "settle: '$scratch/plain': is not executable"
     settle "$scratch"
-    fails_naming 'a directory is 126' 126 "$scratch"
+    fails 'a directory is 126' 126 "settle: '$scratch': a directory, expected a command"
     real_path=$PATH
     PATH=$scratch:$PATH
     settle plain
     PATH=$real_path
-    fails_naming 'a file in PATH that is not executable is 126' 126 plain
+    fails 'a file in PATH that is not executable is 126' 126 "settle: '$scratch/plain': is not executable"
+    printf '#!/bin/sh\necho ran\n' >"$scratch/here"
+    chmod +x "$scratch/here"
+    PATH=:$PATH
+    settle here
+    PATH=$real_path
+    gives 'an empty part of PATH is the current directory' ran
     settle cd /
-    fails_naming 'a builtin of the shell is no command' 127 cd
+    fails 'a builtin of the shell is no command' 127 "settle: 'cd': no such command"
     settle print_help
-    fails_naming 'a function of the launcher is no command' 127 print_help
+    fails 'a function of the launcher is no command' 127 "settle: 'print_help': no such command"
 }
 
 preload_is_kept() {

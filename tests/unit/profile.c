@@ -152,6 +152,21 @@ Test(profile, files_directly_in_a_tracked_directory_are_primaries)
     cr_expect_eq(profile_name(set, dirs, "/srv/a/x.db").role, ROLE_NONE);
 }
 
+Test(profile, a_directory_that_was_named_says_more_than_a_files_ending)
+{
+    const char *dirs = "/srv";
+    profile_set set = profile_select("chroma:sqlite", dirs);
+    static const char *const paths[] = {"/srv/index.bin", "/srv/model.pickle", "/srv/x.db"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct named n = profile_name(set, dirs, paths[i]);
+        cr_expect_eq(n.role, ROLE_PRIMARY, "%s", paths[i]);
+        cr_expect_eq(n.profile, profile_called("directory"), "%s", paths[i]);
+        cr_expect_str_eq(n.primary, paths[i]);
+    }
+    cr_expect_eq(profile_name(set, dirs, "/srv/chroma.sqlite3").profile, profile_called("chroma"));
+    cr_expect_eq(profile_name(set, dirs, "/other/c/index.bin").role, ROLE_SECONDARY);
+}
+
 Test(profile, a_glob_matches_as_a_shell_would)
 {
     cr_expect(profile_directory_matches("/tmp/delta-*", "/tmp/delta-1"));

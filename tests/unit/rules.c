@@ -140,6 +140,8 @@ Test(rules, what_is_wrong_is_one_complaint_that_names_it_and_the_other_rules_hol
         {"x: max_wait=1", "'x': ", "expected an absolute directory or glob", true},
         {"./x/*: max_wait=1", "'./x/*': ", "expected an absolute directory or glob", true},
         {": max_wait=1", "'': ", "expected an absolute directory or glob", true},
+        {"/x:", "rule '/x:': ", "expected options behind the colon", false},
+        {"/x: ", "rule '/x:': ", "expected options behind the colon", false},
         {"/x: max_wait", "'max_wait': ", "expected an option and its value", false},
         {"/x: max_wait=", "max_wait='': ", "expected seconds such as 2.0 or 500ms", false},
         {"/x: max_wait=soon", "max_wait='soon': ", "seconds such as 2.0 or 500ms", false},
