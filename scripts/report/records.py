@@ -203,6 +203,7 @@ class Records:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.db.executescript(TABLES)
         self.texts, self.shapes, self.problems = Texts(), Shapes(), []
+        self.strangers = []  # what is no record: name, what it is
         self.outcomes = set()
         self.lines = 0  # of all records: what comes later has a larger number
         self.records, self.processes = [], []
@@ -211,17 +212,27 @@ class Records:
     # --- reading ---
 
     def read(self, name):
-        """Raises OSError. Problems are gathered in `problems`: name, number of the line, what is wrong."""
+        """Raises OSError. Problems are gathered in `problems`: name, number of the line, what is wrong; or, where
+        no line begins as one of a record does, the file as a whole in `strangers`."""
         record, damaged, number = len(self.records) + 1, len(self.problems), 0
+        first, is_record = b"", True
         current = {}  # by pid
         with (sys.stdin.buffer if name == "-" else open(name, "rb")) as file:
             self.db.execute("begin")
             for number, data in enumerate(file, 1):
                 problem = self.line(record, current, data)
+                if number == 1:
+                    first, is_record = data, False
+                is_record = is_record or (data.startswith(b"{") and b'"settle"' in data)
                 if problem is not None:
                     self.problems.append((name, number, problem))
             self.db.execute("commit")
         self.records.append((name, number, len(self.problems) - damaged))
+        if not is_record:
+            del self.problems[damaged:]
+            self.strangers.append((name, "this is settle's log; the record is what --record writes"
+                                   if first.startswith(b"settle[")
+                                   else "no record of settle: expected what --record writes"))
 
     def line(self, record, current, data):
         """What is wrong with it, or None. An empty one is what the library puts after a line that the disk had no

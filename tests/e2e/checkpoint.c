@@ -167,6 +167,7 @@ Test(checkpoint, that_is_refused_says_why)
         return;
     }
     leave_behind("wal", ten_rows);
+    chmod(in_dir(".."), 0755);
     chmod(world.dir, 0755);
     struct process p = PLAIN("sh", "-c",
                              "cp build/settle-wait \"$1\" && exec setpriv --reuid=65534 "

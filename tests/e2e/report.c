@@ -396,6 +396,47 @@ Test(report, a_line_of_too_many_brackets_is_damaged)
     expect_says(printed, "1 damaged line left out");
 }
 
+Test(report, of_many_damaged_lines_the_first_are_named_and_the_others_counted)
+{
+    add_wait("/s/db", "settled at once", 0.1);
+    for (int i = 0; i < 500; i++)
+        add("damaged\n");
+    struct process p = REPORT("--json", record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(printed, "\"closes\": 1");
+    expect_says(printed, "\"damaged\": 500");
+    const char *said = errors_of(&p);
+    expect_says(said, "and 480 more damaged lines");
+    int lines = 0;
+    for (; (said = strchr(said, '\n')) != NULL; said++)
+        lines++;
+    cr_expect_eq(lines, 21);
+}
+
+static void expect_stranger(const char *sentence)
+{
+    char expected[PATH_MAX + 128];
+    struct process p = REPORT("--json", record());
+    cr_expect_eq(status_of(p), 2);
+    cr_expect_str_empty(printed);
+    snprintf(expected, sizeof expected, "settle-report: %s: %s\n", record(), sentence);
+    cr_expect_str_eq(errors_of(&p), expected);
+}
+
+Test(report, a_file_that_is_no_record_is_one_sentence)
+{
+    for (int i = 0; i < 500; i++)
+        add("A line of something else, {\"a\":1}.\n");
+    expect_stranger("no record of settle: expected what --record writes");
+}
+
+Test(report, of_a_log_it_says_that_it_is_one)
+{
+    add("settle[4711]: warning: /s/db: still locked after 2.000 s\n");
+    add("what the program printed\n");
+    expect_stranger("this is settle's log; the record is what --record writes");
+}
+
 Test(report, a_line_with_bytes_that_are_0_is_damaged)
 {
     char zeros[64] = "";

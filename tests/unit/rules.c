@@ -53,7 +53,7 @@ Test(rules, without_any_the_settings_hold)
 Test(rules, each_option_sets_its_own_field_and_the_rest_is_as_in_the_settings)
 {
     read_rules("/a: max_wait=1.5; /b: check_interval=3ms; /c: trigger=every; /d: name=x;"
-               "/e: until=closed; /f:");
+               "/e: until=closed; /f: name=f");
     cr_expect_eq(complaints, 0u, "%s", complaint);
     cr_expect_eq(rule_in("/a")->max_wait, 1500u * MS);
     cr_expect_eq(rule_in("/a")->check_interval, 50u * MS);
