@@ -32,12 +32,20 @@ void descriptor_path_in_helper(int fd, char *out, size_t size)
 }
 
 /* The first 16 bytes of a database: https://www.sqlite.org/fileformat2.html. pread, so that the
- * program's file position stays. A database is a whole number of pages of 512 bytes or more. */
-bool descriptor_is_database(int fd, const struct stat *st)
+ * program's file position stays. */
+bool descriptor_begins_as_database(int fd, bool *empty)
 {
     static const char magic[16] = "SQLite format 3";
     char start[sizeof magic];
+    long length = sys_pread(fd, start, sizeof start, 0);
+    *empty = length == 0;
+    return length == (long)sizeof start && memcmp(start, magic, sizeof magic) == 0;
+}
+
+/* A database is a whole number of pages of 512 bytes or more. */
+bool descriptor_is_database(int fd, const struct stat *st)
+{
+    bool empty;
     return st->st_size >= 512 && st->st_size % 512 == 0 &&
-           sys_pread(fd, start, sizeof start, 0) == (long)sizeof start &&
-           memcmp(start, magic, sizeof magic) == 0;
+           descriptor_begins_as_database(fd, &empty);
 }

@@ -15,7 +15,11 @@ void descriptor_path(int fd, char *out, size_t size);
 /* The same in a helper, whose table is not that of the process. */
 void descriptor_path_in_helper(int fd, char *out, size_t size);
 
-/* Whether it begins as a database does. The file position stays where it is. */
+/* Whether it begins as an SQLite database does; *empty: there is nothing in it. The file position
+ * stays where it is. */
+bool descriptor_begins_as_database(int fd, bool *empty);
+
+/* The same, and its size is that of a database. */
 bool descriptor_is_database(int fd, const struct stat *st);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/elf_lookup.h"
 #include "base/elf_tables.h"
+#include "base/path.h"
 
 #include <string.h>
 
@@ -166,8 +167,7 @@ static const char *own_name(const struct elf_object *object)
     struct elf_tables t = tables_of(object);
     if (t.own_name != 0 && t.strings != NULL)
         return t.strings + t.own_name;
-    const char *slash = strrchr(object->name, '/');
-    return slash == NULL ? object->name : slash + 1;
+    return path_name(object->name);
 }
 
 bool elf_object_needs(const struct elf_object *object, const struct elf_object *other)

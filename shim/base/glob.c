@@ -1,11 +1,11 @@
 #include "base/glob.h"
 
+#include "base/path.h"
 #include "base/text.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The end of a set that begins behind a [; NULL if no ] closes it before the next slash, and then
  * the [ is itself. A ] in the first place is one of the set. */
@@ -139,7 +139,7 @@ static void make_absolute(char *glob, size_t size)
     char directory[PATH_MAX];
     char whole[2 * PATH_MAX];
     struct text t = text_in(whole, sizeof whole);
-    if (glob[0] == '/' || getcwd(directory, sizeof directory) == NULL)
+    if (glob[0] == '/' || !path_working(directory, sizeof directory))
         return;
     text_below(&t, directory, glob);
     if (t.length < size)

@@ -1,20 +1,6 @@
 #include "base/json.h"
 
-/* The length of the well-formed UTF-8 sequence that s begins with (RFC 3629); 0 if there is none.
- */
-static unsigned utf8_length(const unsigned char *s)
-{
-    unsigned length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (s[0] > 0xf4)
-        return 0;
-    for (unsigned i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
-    bool beyond = s[0] == 0xf4 && s[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : length;
-}
+#include "base/utf8.h"
 
 static void escape(struct text *t, const char *prefix, unsigned byte)
 {
@@ -27,17 +13,18 @@ static void escape(struct text *t, const char *prefix, unsigned byte)
 static void quoted(struct text *t, const char *value)
 {
     text_str(t, "\"");
-    for (const unsigned char *s = (const unsigned char *)value; *s != '\0';) {
-        unsigned length = utf8_length(s);
+    for (const char *s = value; *s != '\0';) {
+        uint32_t c;
+        unsigned length = utf8_decode(s, &c);
         if (*s == '"' || *s == '\\') {
             text_str(t, "\\");
-            text_bytes(t, (const char *)s, 1);
-        } else if (*s < 0x20 || *s == 0x7f) {
-            escape(t, "\\u00", *s);
+            text_bytes(t, s, 1);
         } else if (length == 0) {
-            escape(t, "\\udc", *s);
+            escape(t, "\\udc", (unsigned char)*s);
+        } else if (c < 0x20 || c == 0x7f) {
+            escape(t, "\\u00", c);
         } else {
-            text_bytes(t, (const char *)s, length);
+            text_bytes(t, s, length);
         }
         s += length == 0 ? 1 : length;
     }

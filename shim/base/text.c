@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -67,25 +69,10 @@ void text_seconds(struct text *t, uint64_t ns)
  * character (those of U+0080 to U+009F begin sequences, too) and for what is no UTF-8. */
 static size_t shown_length(const char *s)
 {
-    /* Of a character of so many bytes; a smaller one in as many is no UTF-8. */
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *byte = (const unsigned char *)s;
-    uint32_t c = byte[0];
-    size_t length = 1;
-    if (c >= 0x80) {
-        if (c < 0xc0 || c >= 0xf8)
-            return 0;
-        length = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        c &= 0x7fu >> length;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((byte[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (byte[i] & 0x3f);
-    }
+    uint32_t c;
+    size_t length = utf8_decode(s, &c);
     bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
-    bool surrogate = c >= 0xd800 && c < 0xe000;
-    return control || surrogate || c < least[length] || c > 0x10ffff ? 0 : length;
+    return control ? 0 : length;
 }
 
 void text_path(struct text *t, const char *path)

@@ -1,5 +1,6 @@
 #include "commands/checkpoint.h"
 
+#include "base/descriptor.h"
 #include "base/sys.h"
 #include "commands/wal.h"
 
@@ -65,13 +66,13 @@ static bool is_whole(const char *database)
  * file beside it that has the name of its journal. */
 static bool is_database(const char *path)
 {
-    static const char magic[16] = "SQLite format 3";
-    char start[sizeof magic];
+    bool empty;
     int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-    long length = fd < 0 ? -1 : sys_pread(fd, start, sizeof start, 0);
-    if (fd >= 0)
-        sys_close(fd);
-    return length == 0 || (length == (long)sizeof start && memcmp(start, magic, sizeof magic) == 0);
+    if (fd < 0)
+        return false;
+    bool begins = descriptor_begins_as_database(fd, &empty);
+    sys_close(fd);
+    return begins || empty;
 }
 
 /* The read makes SQLite recover what a crash has left; TRUNCATE then leaves an empty -wal, or says

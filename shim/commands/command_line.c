@@ -1,5 +1,6 @@
 #include "commands/command_line.h"
 
+#include "base/path.h"
 #include "base/text.h"
 #include "commands/option_table.h"
 
@@ -101,16 +102,16 @@ static bool is_taken(const char *variable, const char *value)
  * said, which is told. */
 static char *make_absolute(const char *path)
 {
-    char *whole = NULL;
+    char whole[PATH_MAX];
     if (path[0] == '/')
         return strdup(path);
-    char *directory = getcwd(NULL, 0);
-    if (directory == NULL || directory[0] != '/')
+    if (str_copy(whole, sizeof whole, path) && path_make_absolute(whole, sizeof whole))
+        return strdup(whole);
+    if (path_working(whole, sizeof whole))
+        fail("'%s' is longer than a path can be, counted from %s", path, whole);
+    else
         fail("'%s' is relative, and the current directory is gone", path);
-    else if (asprintf(&whole, "%s/%s", directory[1] == '\0' ? "" : directory, path) < 0)
-        whole = NULL;
-    free(directory);
-    return whole;
+    return NULL;
 }
 
 /* A ./data that will exist later the library could not match. So links are followed, as far as

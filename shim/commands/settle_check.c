@@ -10,6 +10,7 @@
  * end the ELF header, the dynamic section and the permissions are read (elf(5), ld.so(8),
  * execve(2)). One line for each finding. Exit codes: 0 it can, 1 it cannot, 125 it cannot be told,
  * 127 there is no such command. */
+#include "base/path.h"
 #include "base/text.h"
 #include "commands/command_line.h"
 #include "commands/option_table.h"
@@ -204,9 +205,8 @@ static void check_rights(const char *path)
 static void check_deepbind(const char *path)
 {
     const char *deepbind = getenv("SETTLE_DEEPBIND");
-    const char *name = strrchr(path, '/');
-    name = name == NULL ? path : name + 1;
-    if (strncmp(name, "php", 3) == 0 && (deepbind == NULL || !str_equal(deepbind, "strip")))
+    if (strncmp(path_name(path), "php", 3) == 0 &&
+        (deepbind == NULL || !str_equal(deepbind, "strip")))
         find(CANNOT, path,
              "cannot: PHP loads its extensions with RTLD_DEEPBIND; with --deepbind strip it can");
 }

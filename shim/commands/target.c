@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "commands/checkpoint.h"
 #include "commands/wal.h"
+#include "wait/locate.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,24 +30,6 @@ static void fail(struct target *t, const char *reason)
     str_copy(t->reason, sizeof t->reason, reason);
 }
 
-static bool find_primary(struct target *t, const char *directory)
-{
-    for (int i = 0; i < profile_count; i++) {
-        char primary[PATH_MAX];
-        struct text path = text_in(primary, sizeof primary);
-        if (profiles[i].primary == NULL)
-            continue;
-        text_str(&path, directory);
-        text_str(&path, "/");
-        text_str(&path, profiles[i].primary);
-        if (path.length + 1 < path.size && realpath(primary, t->request.path) != NULL) {
-            t->request.profile = &profiles[i];
-            return true;
-        }
-    }
-    return false;
-}
-
 static void say_no_primary(struct target *t)
 {
     struct text why = text_in(t->reason, sizeof t->reason);
@@ -66,18 +49,21 @@ static void say_no_primary(struct target *t)
 
 void target_locate(struct target *t, const char *given)
 {
-    struct stat st;
-    int result = stat(given, &st);
-    bool directory = result == 0 && S_ISDIR(st.st_mode);
+    char *path = t->request.path;
     t->given = given;
-    if (directory)
-        t->located = find_primary(t, given);
-    else
-        t->located = result == 0 && realpath(given, t->request.path) != NULL;
-    if (!t->located && directory)
+    int error = locate_store(given, path, &t->request.profile);
+    if (error == ENOTDIR) {
+        t->request.profile = NULL;
+        error = locate_file(given, path);
+    }
+    t->located = error == 0;
+    char resolved[PATH_MAX];
+    if (t->located && path[0] != '/' && realpath(path, resolved) != NULL)
+        str_copy(path, sizeof t->request.path, resolved); /* there is no /proc */
+    if (error == ENODATA)
         say_no_primary(t);
-    else if (!t->located)
-        fail(t, strerror(errno));
+    else if (error != 0)
+        fail(t, strerror(error));
 }
 
 static void say_unexamined(struct target *t)

@@ -1,7 +1,7 @@
 #include "commands/wal.h"
 
+#include "base/path.h"
 #include "base/sys.h"
-#include "base/text.h"
 #include "holders/sqlite_locks.h"
 
 #include <errno.h>
@@ -30,9 +30,8 @@ static uint32_t native(const unsigned char *bytes)
 static int open_beside(const char *database, const char *ending)
 {
     char path[PATH_MAX];
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, database);
-    text_str(&t, ending);
+    if (!path_beside(path, sizeof path, database, ending))
+        return -ENAMETOOLONG;
     return sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 }
 

@@ -1,6 +1,7 @@
 #include "config/profile.h"
 
 #include "base/glob.h"
+#include "base/path.h"
 
 #include <string.h>
 
@@ -74,12 +75,6 @@ void profile_list_names(struct text *t)
     }
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
 /* The length of name without the ending of a sidecar; its whole length if it has none, or nothing
  * before it. */
 static size_t stem_length(const char *name)
@@ -105,7 +100,7 @@ bool profile_may_match(profile_set set, const char *path)
 {
     if (!profile_ending_possible(path)) /* a unit test holds it against the tables */
         return false;
-    const char *name = base_name(path);
+    const char *name = path_name(path);
     size_t stem = stem_length(name);
     for (int i = 0; i < profile_count; i++) {
         if (!in_set(set, i))
@@ -139,17 +134,17 @@ bool profile_directory_matches(const char *dirs, const char *directory)
     return false;
 }
 
-/* Fills in the primary's path from the first `length` bytes of a path and, after a slash, a name.
- */
+/* Fills in the primary's path from the first `length` bytes of a path and, where that is a
+ * directory, its name in there. */
 static bool set_primary(struct named *n, const char *path, size_t length, const char *name)
 {
-    struct text t = text_in(n->primary, sizeof n->primary);
+    char start[PATH_MAX];
+    struct text t = text_in(start, sizeof start);
     text_bytes(&t, path, length);
-    if (name != NULL) {
-        text_str(&t, "/");
-        text_str(&t, name);
-    }
-    return t.length + 1 < t.size;
+    if (length >= sizeof start)
+        return false;
+    return name == NULL ? str_copy(n->primary, sizeof n->primary, start)
+                        : path_join(n->primary, sizeof n->primary, start, name);
 }
 
 /* A path and the parts of it that tell what it is. */
@@ -184,11 +179,8 @@ static bool name_by_directory(struct named *n, const struct profile *profile, co
                               const char *dirs)
 {
     char parent[PATH_MAX];
-    struct text t = text_in(parent, sizeof parent);
-    if (!profile->by_directory)
-        return false;
-    text_bytes(&t, p->directory > 0 ? p->path : "/", p->directory > 0 ? p->directory : 1);
-    return profile_directory_matches(dirs, parent) && name_self(n, p, ROLE_PRIMARY);
+    return profile->by_directory && path_directory(parent, sizeof parent, p->path) &&
+           profile_directory_matches(dirs, parent) && name_self(n, p, ROLE_PRIMARY);
 }
 
 static bool name_by_ending(struct named *n, const struct profile *profile, const struct parts *p,
@@ -218,7 +210,7 @@ struct named profile_name(profile_set set, const char *dirs, const char *path)
                                 const char *) = {name_by_name, name_by_directory, name_by_ending,
                                                  name_by_content};
     struct named n = {.role = ROLE_NONE, .profile = NULL, .primary = ""};
-    struct parts p = {.path = path, .name = base_name(path)};
+    struct parts p = {.path = path, .name = path_name(path)};
     if (p.name == path || *p.name == '\0')
         return n;
     p.directory = (size_t)(p.name - path) - 1; /* without the slash */

@@ -1,5 +1,6 @@
 #include "helper/seccomp.h"
 
+#include "base/status.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -14,59 +15,27 @@ enum state { STATE_UNKNOWN, STATE_NONE, STATE_OF_CONTAINER, STATE_ON };
 static _Atomic int state;     /* enum state */
 static _Atomic int looked_in; /* the pid */
 
-/* The number after `name` in a file of lines "Name:\tvalue" (proc(5), /proc/pid/status); -1 if
- * there is none. */
-static long field(const char *lines, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *line = lines; line != NULL && *line != '\0';) {
-        if (strncmp(line, name, length) == 0)
-            return text_number(line + length + strspn(line + length, "\t "));
-        line = strchr(line, '\n');
-        line = line == NULL ? NULL : line + 1;
-    }
-    return -1;
-}
-
-/* False where /proc does not show it. */
-static bool read_status(const char *path, char *out, size_t size)
-{
-    int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    size_t length = 0;
-    long got;
-    while (length < size - 1 && (got = sys_read(fd, out + length, size - 1 - length)) > 0)
-        length += (size_t)got;
-    sys_close(fd);
-    out[length] = '\0';
-    return length > 0;
-}
-
 /* Where there is no /proc, filters is -1, and only the first process itself knows. */
 static bool first_process_has_as_many(long filters)
 {
-    char status[4096];
+    static const char *const name = "Seccomp_filters:";
+    long of_first;
     if (filters < 0)
         return sys_getpid() == 1;
-    return filters > 0 && read_status("/proc/1/status", status, sizeof status) &&
-           field(status, "Seccomp_filters:") == filters;
+    return filters > 0 && status_read("/proc/1/status", &name, &of_first, 1) && of_first == filters;
 }
 
 static enum state look(void)
 {
-    char status[4096];
-    long mode = -1;
-    if (read_status("/proc/self/status", status, sizeof status))
-        mode = field(status, "Seccomp:");
-    else
-        status[0] = '\0';
+    static const char *const names[] = {"Seccomp:", "Seccomp_filters:"};
+    long values[2];
+    status_read("/proc/self/status", names, values, 2);
+    long mode = values[0];
     if (mode < 0) /* the last way to ask, since a filter may kill for it, too */
         mode = sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0);
     if (mode <= 0)
         return STATE_NONE;
-    return first_process_has_as_many(field(status, "Seccomp_filters:")) ? STATE_OF_CONTAINER
-                                                                        : STATE_ON;
+    return first_process_has_as_many(values[1]) ? STATE_OF_CONTAINER : STATE_ON;
 }
 
 bool seccomp_is_on(void)

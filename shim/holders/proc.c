@@ -1,6 +1,7 @@
 #include "holders/proc.h"
 
 #include "base/lines.h"
+#include "base/status.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -181,27 +182,15 @@ void proc_read_command(int pid, char *out, size_t size)
     lines_close(&lines);
 }
 
-/* "NSpid: 4242 7" (status): the pid in each namespace, from that of /proc inwards. */
+/* "NSpid: 4242 7": the pid in each namespace, from that of /proc inwards. */
 int proc_inner_pid(int pid)
 {
-    struct lines lines;
+    static const char *const name = "NSpid:";
     char path[64];
-    char *line;
-    int inner = pid;
+    long inner;
     struct text t = text_in(path, sizeof path);
     proc_path(&t, pid, "/status");
-    if (lines_open(&lines, path) < 0)
-        return 0;
-    while ((line = lines_next(&lines)) != NULL) {
-        const char *field = next_field(&line);
-        if (field == NULL || !str_equal(field, "NSpid:"))
-            continue;
-        while ((field = next_field(&line)) != NULL)
-            inner = (int)text_number(field);
-        break;
-    }
-    lines_close(&lines);
-    return inner == pid ? 0 : inner;
+    return status_read(path, &name, &inner, 1) && inner > 0 && inner != pid ? (int)inner : 0;
 }
 
 static void read_link(const char *path, char *out, size_t size)

@@ -1,6 +1,7 @@
 #include "holders/search.h"
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "holders/sqlite_locks.h"
@@ -34,10 +35,8 @@ void search_add_file(struct search *s, const char *ending)
 {
     char path[PATH_MAX];
     struct sys_statx st = {.mask = 0};
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, s->question->path);
-    text_str(&t, ending);
-    if (t.length + 1 == t.size || sys_statx_cached(AT_FDCWD, path, 0, &st) < 0)
+    if (!path_beside(path, sizeof path, s->question->path, ending) ||
+        sys_statx_cached(AT_FDCWD, path, 0, &st) < 0)
         return;
     struct file *file = &s->files[s->file_count];
     *file = (struct file){

@@ -1,5 +1,6 @@
 #include "holders/words.h"
 
+#include "base/path.h"
 #include "base/sys.h"
 #include "holders/sqlite_locks.h"
 
@@ -64,9 +65,7 @@ void holder_json(struct json *j, const struct holder *h, const char *path)
 {
     static const char *const places[] = {"here", "another pid namespace", "another host"};
     char buffer[PATH_MAX + 16];
-    struct text file = text_in(buffer, sizeof buffer);
-    text_str(&file, path);
-    text_str(&file, h->ending);
+    path_beside(buffer, sizeof buffer, path, h->ending);
     json_object(j, NULL);
     json_int(j, "pid", h->pid);
     json_str(j, "command", h->command);

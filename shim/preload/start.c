@@ -1,5 +1,6 @@
 /* The library's beginning and end. */
 #include "base/glob.h"
+#include "base/path.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/log.h"
@@ -65,26 +66,13 @@ static __attribute__((noinline)) void resolve_dirs(char *dirs, size_t size)
         log_say(LOG_WARN, "SETTLE_DIRS is too long with its links resolved, so they are not");
 }
 
-/* The program may change its directory. */
-static void make_absolute(char *path, size_t size)
-{
-    char whole[PATH_MAX];
-    if (path[0] == '\0' || path[0] == '/' || getcwd(whole, sizeof whole) == NULL)
-        return;
-    size_t directory = strlen(whole);
-    struct text t = {.data = whole, .length = directory, .size = sizeof whole};
-    text_str(&t, "/");
-    text_str(&t, path);
-    if (t.length == directory + 1 + strlen(path))
-        str_copy(path, size, whole);
-}
-
 /* What the settings say is not looked at where nobody has set it (settings_set_defaults). */
 static const char *file_of(char *const *environment, const char *variable, char *path)
 {
     if (settings_variable(environment, variable) == NULL)
         return "";
-    make_absolute(path, PATH_MAX);
+    if (path[0] != '\0')
+        path_make_absolute(path, PATH_MAX); /* the program may change its directory */
     return path;
 }
 

@@ -1,6 +1,7 @@
 #include "wait/locate.h"
 
 #include "base/descriptor.h"
+#include "base/path.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -26,11 +27,7 @@ int locate_file(const char *path, char *out)
 static int locate_primary(const char *directory, const char *name, char *out)
 {
     char path[PATH_MAX];
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, directory);
-    text_str(&t, "/");
-    text_str(&t, name);
-    return t.length + 1 < t.size ? locate_file(path, out) : ENAMETOOLONG;
+    return path_join(path, sizeof path, directory, name) ? locate_file(path, out) : ENAMETOOLONG;
 }
 
 int locate_store(const char *directory, char *out, const struct profile **profile)

@@ -1,12 +1,11 @@
 #include "wait/wait.h"
 
 #include "base/clock.h"
-#include "base/lines.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "wait/wait_one.h"
 #include "wait/watch.h"
 
-#include <dirent.h>
 #include <string.h>
 
 /* A wait shorter than this sets no watch: the back-off is as exact there, and the end of a watch
@@ -107,11 +106,8 @@ static void tell_of_holder(const struct wait_request *request, struct seen *seen
     }
 }
 
-/* Waits for a file of the store; adds to the counts in *result and sets its outcome. ending: of its
- * name after the request's path; NULL for a file whose outcome does not count, so that its holder
- * is not worth a name. */
-static void wait_for(const struct wait_request *request, const char *path, struct identity identity,
-                     const char *ending, struct wait_result *result)
+void wait_for(const struct wait_request *request, const char *path, struct identity identity,
+              const char *ending, struct wait_result *result)
 {
     struct probe probe = probe_of(path, identity);
     struct watch watch = watch_none();
@@ -184,9 +180,7 @@ static void wait_for(const struct wait_request *request, const char *path, struc
         str_copy(result->file, sizeof result->file, path);
 }
 
-static const struct identity any = {0, 0};
-
-static void begin_result(struct wait_result *result)
+void wait_begin_result(struct wait_result *result)
 {
     memset(result, 0, offsetof(struct wait_result, file));
     result->outcome = OUTCOME_SETTLED_AT_ONCE;
@@ -195,130 +189,7 @@ static void begin_result(struct wait_result *result)
 
 void wait_file(const struct wait_request *request, struct wait_result *result)
 {
-    begin_result(result);
+    wait_begin_result(result);
     wait_for(request, request->path, request->identity, "", result);
-    result->elapsed = clock_now() - request->began;
-}
-
-/* --- the rest of a store --- */
-
-static bool settled(enum outcome outcome)
-{
-    return outcome == OUTCOME_SETTLED_AT_ONCE || outcome == OUTCOME_SETTLED_AFTER_WAITING;
-}
-
-static void wait_sidecars(const struct wait_request *request, struct wait_result *result)
-{
-    bool waited = result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
-    for (int i = 0; sidecar_endings[i] != NULL && settled(result->outcome); i++) {
-        char path[PATH_MAX];
-        struct text t = text_in(path, sizeof path);
-        text_str(&t, request->path);
-        text_str(&t, sidecar_endings[i]);
-        struct stat st;
-        if (sys_stat(path, &st) < 0)
-            continue;
-        wait_for(request, path, any, sidecar_endings[i], result);
-        if (result->outcome == OUTCOME_GONE) /* SQLite removes them, also under our eyes */
-            result->outcome = OUTCOME_SETTLED_AT_ONCE;
-        waited |= result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
-    }
-    if (waited && result->outcome == OUTCOME_SETTLED_AT_ONCE)
-        result->outcome = OUTCOME_SETTLED_AFTER_WAITING;
-}
-
-static void wait_secondary(const struct wait_request *request, const char *path,
-                           struct wait_result *result)
-{
-    struct wait_result own;
-    begin_result(&own);
-    wait_for(request, path, any, NULL, &own);
-    result->probes += own.probes;
-    result->sleeps += own.sleeps;
-    result->events += own.events;
-    result->secondaries++;
-    if (own.outcome == OUTCOME_TIMED_OUT) {
-        result->secondaries_held++;
-        str_copy(result->secondary, sizeof result->secondary, path);
-    }
-}
-
-static bool join(char *out, size_t size, const char *directory, const char *name)
-{
-    struct text t = text_in(out, size);
-    text_str(&t, directory);
-    text_str(&t, "/");
-    text_str(&t, name);
-    return t.length + 1 < t.size;
-}
-
-/* Looks at one collection's files; returns false if it has none of the profile's. */
-static bool wait_collection(const struct wait_request *request, const char *directory,
-                            struct wait_result *result)
-{
-    struct listing listing;
-    unsigned files = 0;
-    if (listing_open(&listing, directory) < 0)
-        return false;
-    const struct entry *entry;
-    while ((entry = listing_next(&listing)) != NULL) {
-        char path[PATH_MAX];
-        bool wanted = false;
-        for (int i = 0; request->profile->secondaries[i] != NULL; i++)
-            wanted |= str_ends_with(entry->name, request->profile->secondaries[i]);
-        if (!wanted || !join(path, sizeof path, directory, entry->name))
-            continue;
-        if (request->max_files != 0 && files == request->max_files)
-            break;
-        files++;
-        wait_secondary(request, path, result);
-    }
-    listing_close(&listing);
-    return files > 0;
-}
-
-/* Where a directory's links are counted as its subdirectories', two are its own name and its
- * period; file systems that do not count them say 1. */
-static bool has_no_collections(const char *directory, const struct wait_result *result)
-{
-    struct stat st;
-    return !result->remote && sys_stat(directory, &st) == 0 && st.st_nlink == 2;
-}
-
-static void wait_secondaries(const struct wait_request *request, struct wait_result *result)
-{
-    char directory[PATH_MAX];
-    struct listing listing;
-    unsigned collections = 0;
-    const char *slash = strrchr(request->path, '/');
-    struct text t = text_in(directory, sizeof directory);
-    if (slash == NULL)
-        text_str(&t, ".");
-    else
-        text_bytes(&t, request->path, (size_t)(slash - request->path));
-    const char *place = directory[0] == '\0' ? "/" : directory;
-    if (has_no_collections(place, result) || listing_open(&listing, place) < 0)
-        return;
-    const struct entry *entry;
-    while ((entry = listing_next(&listing)) != NULL) {
-        char path[PATH_MAX];
-        bool maybe = entry->type == DT_DIR || entry->type == DT_UNKNOWN;
-        if (!maybe || entry->name[0] == '.' || !join(path, sizeof path, directory, entry->name))
-            continue;
-        if (request->max_collections != 0 && collections == request->max_collections)
-            break;
-        collections += wait_collection(request, path, result);
-    }
-    listing_close(&listing);
-}
-
-void wait_store(const struct wait_request *request, struct wait_result *result)
-{
-    wait_file(request, result);
-    if (settled(result->outcome))
-        wait_sidecars(request, result);
-    if (settled(result->outcome) && request->profile != NULL &&
-        request->profile->secondaries != NULL)
-        wait_secondaries(request, result);
     result->elapsed = clock_now() - request->began;
 }

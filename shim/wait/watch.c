@@ -1,8 +1,8 @@
 #include "wait/watch.h"
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/sys.h"
-#include "base/text.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -25,15 +25,9 @@ static int add(int fd, const char *path, uint32_t mask)
 void watch_start(struct watch *w, const char *path)
 {
     const uint32_t closes = IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_MODIFY;
-    const char *slash = strrchr(path, '/');
     char directory[PATH_MAX];
-    struct text t = text_in(directory, sizeof directory);
-    if (slash == NULL)
-        text_str(&t, ".");
-    else
-        text_bytes(&t, path, slash == path ? 1 : (size_t)(slash - path));
-
-    w->name = slash == NULL ? path : slash + 1;
+    path_directory(directory, sizeof directory, path);
+    w->name = path_name(path);
     w->fd = (int)sys_call(SYS_inotify_init1, IN_NONBLOCK | IN_CLOEXEC, 0, 0, 0, 0, 0);
     if (w->fd < 0) {
         w->fd = -1;

@@ -52,10 +52,9 @@ static char *say_where(char *buffer, size_t size)
 #define getcwd      say_where
 #define constructor unused
 #define destructor  unused
-#include "preload/start.c"
-#define make_absolute make_glob_absolute
 #include "base/glob.c"
-#undef make_absolute
+#include "base/path.c"
+#include "preload/start.c"
 
 /* --- the modules that the library's beginning calls, which it does not here --- */
 

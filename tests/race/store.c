@@ -156,7 +156,7 @@ static void *open_and_close_candidates(void *number)
         CHECK(h.identity.ino == ino && h.identity.dev == ino * 3);
         if (h.role != ROLE_CANDIDATE) {
             CHECK(h.role == ROLE_PRIMARY && is_of(h.store, ino));
-            CHECK((atomic_load(&h.store->handles) & ~STORE_OPENED) <= RACERS); /* not below 0 */
+            CHECK(handle_count_of(h.store) <= RACERS); /* not below 0 */
             store_release(h.store);
         }
     }

@@ -1,0 +1,118 @@
+#include "base/clock.h"
+#include "base/lines.h"
+#include "base/path.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "wait/wait.h"
+#include "wait/wait_one.h"
+
+#include <dirent.h>
+#include <string.h>
+
+static const struct identity any = {0, 0};
+
+static bool settled(enum outcome outcome)
+{
+    return outcome == OUTCOME_SETTLED_AT_ONCE || outcome == OUTCOME_SETTLED_AFTER_WAITING;
+}
+
+static void wait_sidecars(const struct wait_request *request, struct wait_result *result)
+{
+    bool waited = result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
+    for (int i = 0; sidecar_endings[i] != NULL && settled(result->outcome); i++) {
+        char path[PATH_MAX];
+        struct stat st;
+        if (!path_beside(path, sizeof path, request->path, sidecar_endings[i]) ||
+            sys_stat(path, &st) < 0)
+            continue;
+        wait_for(request, path, any, sidecar_endings[i], result);
+        if (result->outcome == OUTCOME_GONE) /* SQLite removes them, also under our eyes */
+            result->outcome = OUTCOME_SETTLED_AT_ONCE;
+        waited |= result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
+    }
+    if (waited && result->outcome == OUTCOME_SETTLED_AT_ONCE)
+        result->outcome = OUTCOME_SETTLED_AFTER_WAITING;
+}
+
+static void wait_secondary(const struct wait_request *request, const char *path,
+                           struct wait_result *result)
+{
+    struct wait_result own;
+    wait_begin_result(&own);
+    wait_for(request, path, any, NULL, &own);
+    result->probes += own.probes;
+    result->sleeps += own.sleeps;
+    result->events += own.events;
+    result->secondaries++;
+    if (own.outcome == OUTCOME_TIMED_OUT) {
+        result->secondaries_held++;
+        str_copy(result->secondary, sizeof result->secondary, path);
+    }
+}
+
+/* Looks at one collection's files; returns false if it has none of the profile's. */
+static bool wait_collection(const struct wait_request *request, const char *directory,
+                            struct wait_result *result)
+{
+    struct listing listing;
+    unsigned files = 0;
+    if (listing_open(&listing, directory) < 0)
+        return false;
+    const struct entry *entry;
+    while ((entry = listing_next(&listing)) != NULL) {
+        char path[PATH_MAX];
+        bool wanted = false;
+        for (int i = 0; request->profile->secondaries[i] != NULL; i++)
+            wanted |= str_ends_with(entry->name, request->profile->secondaries[i]);
+        if (!wanted || !path_join(path, sizeof path, directory, entry->name))
+            continue;
+        if (request->max_files != 0 && files == request->max_files)
+            break;
+        files++;
+        wait_secondary(request, path, result);
+    }
+    listing_close(&listing);
+    return files > 0;
+}
+
+/* Where a directory's links are counted as its subdirectories', two are its own name and its
+ * period; file systems that do not count them say 1. */
+static bool has_no_collections(const char *directory, const struct wait_result *result)
+{
+    struct stat st;
+    return !result->remote && sys_stat(directory, &st) == 0 && st.st_nlink == 2;
+}
+
+static void wait_secondaries(const struct wait_request *request, struct wait_result *result)
+{
+    char directory[PATH_MAX];
+    struct listing listing;
+    unsigned collections = 0;
+    if (!path_directory(directory, sizeof directory, request->path))
+        return;
+    if (has_no_collections(directory, result) || listing_open(&listing, directory) < 0)
+        return;
+    const struct entry *entry;
+    while ((entry = listing_next(&listing)) != NULL) {
+        char path[PATH_MAX];
+        bool maybe = entry->type == DT_DIR || entry->type == DT_UNKNOWN;
+        if (!maybe || entry->name[0] == '.' ||
+            !path_join(path, sizeof path, directory, entry->name))
+            continue;
+        if (request->max_collections != 0 && collections == request->max_collections)
+            break;
+        collections += wait_collection(request, path, result);
+    }
+    listing_close(&listing);
+}
+
+void wait_store(const struct wait_request *request, struct wait_result *result)
+{
+    wait_file(request, result);
+    if (settled(result->outcome))
+        wait_sidecars(request, result);
+    if (settled(result->outcome) && request->profile != NULL &&
+        request->profile->secondaries != NULL)
+        wait_secondaries(request, result);
+    result->elapsed = clock_now() - request->began;
+}

@@ -1,0 +1,92 @@
+#include "base/path.h"
+
+#include "unit.h"
+
+TestSuite(path, .timeout = 10);
+
+Test(path, a_name_is_joined_to_its_directory)
+{
+    char out[16];
+    cr_expect(path_join(out, sizeof out, "/data", "x.db"));
+    cr_expect_str_eq(out, "/data/x.db");
+    cr_expect(path_join(out, sizeof out, "/", "x.db"));
+    cr_expect_str_eq(out, "/x.db");
+    cr_expect(path_join(out, sizeof out, ".", "x.db"));
+    cr_expect_str_eq(out, "./x.db");
+}
+
+Test(path, what_lies_beside_a_file_has_its_name_as_a_beginning)
+{
+    char out[16];
+    cr_expect(path_beside(out, sizeof out, "/d/x.db", "-wal"));
+    cr_expect_str_eq(out, "/d/x.db-wal");
+}
+
+Test(path, what_does_not_fit_is_refused_and_never_cut)
+{
+    char out[11] = "before";
+    cr_expect(path_join(out, sizeof out, "/data", "x.db"), "it fits with its NUL");
+    cr_expect_not(path_join(out, sizeof out, "/data", "xy.db"));
+    cr_expect_str_eq(out, "");
+    cr_expect_not(path_beside(out, sizeof out, "/data/x.d", "-wal"));
+    cr_expect_str_eq(out, "");
+    cr_expect_not(path_directory(out, sizeof out, "/directories/x"));
+    cr_expect_str_eq(out, "");
+}
+
+Test(path, a_path_is_cut_at_its_last_slash)
+{
+    static const char *const rows[][3] = {
+        {"/data/store/x.db", "/data/store", "x.db"},
+        {"/x.db", "/", "x.db"},
+        {"x.db", ".", "x.db"},
+        {"./x.db", ".", "x.db"},
+        {"a/x.db", "a", "x.db"},
+        {"/data/", "/data", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char out[32];
+        cr_expect(path_directory(out, sizeof out, rows[i][0]));
+        cr_expect_str_eq(out, rows[i][1], "%s", rows[i][0]);
+        cr_expect_str_eq(path_name(rows[i][0]), rows[i][2], "%s", rows[i][0]);
+    }
+}
+
+Test(path, a_relative_path_is_counted_from_the_working_directory)
+{
+    char path[PATH_MAX] = "x.db";
+    cr_assert_eq(chdir("/usr"), 0);
+    cr_expect(path_make_absolute(path, sizeof path));
+    cr_expect_str_eq(path, "/usr/x.db");
+    cr_expect(path_make_absolute(path, sizeof path));
+    cr_expect_str_eq(path, "/usr/x.db", "an absolute one stays");
+    cr_assert_eq(chdir("/"), 0);
+    strcpy(path, "x.db");
+    cr_expect(path_make_absolute(path, sizeof path));
+    cr_expect_str_eq(path, "/x.db");
+}
+
+Test(path, one_that_cannot_be_made_absolute_stays_as_it_is)
+{
+    char path[8] = "1234567";
+    cr_assert_eq(chdir("/usr"), 0);
+    cr_expect_not(path_make_absolute(path, sizeof path));
+    cr_expect_str_eq(path, "1234567");
+}
+
+static int ask_in_a_removed_directory(void)
+{
+    char dir[] = "/tmp/settle-gone-XXXXXX";
+    char path[PATH_MAX] = "x.db";
+    char working[PATH_MAX];
+    if (mkdtemp(dir) == NULL || chdir(dir) != 0 || rmdir(dir) != 0)
+        return 1;
+    if (path_working(working, sizeof working) || path_make_absolute(path, sizeof path))
+        return 2;
+    return strcmp(path, "x.db") == 0 ? 0 : 3;
+}
+
+Test(path, a_removed_directory_has_no_path)
+{
+    cr_expect_eq(in_child(ask_in_a_removed_directory), 0);
+}
