@@ -15,6 +15,8 @@ enum { FAILED = 125 };
 static FILE *words;
 /* Whether nothing is to be run, and the rest of the line is of no interest. */
 static bool shows;
+/* Whether the command's children get the environment back that there was before. */
+static bool releases_children;
 
 /* --- refusals --- */
 
@@ -230,6 +232,7 @@ static bool take_switch(const struct given *g)
     if (g->row->variable == NULL)
         return fprintf(words, "my_%s=yes\n", g->row->option) > 0;
     const char *const *last = g->row->choices;
+    releases_children |= str_equal(g->row->variable, "SETTLE_CHILDREN");
     while (last != NULL && last[1] != NULL)
         last++;
     return set(g->row->variable, last == NULL ? "1" : *last);
@@ -278,6 +281,24 @@ static int take_option(char *const *arguments)
     return take_value(&g) ? 2 : 0;
 }
 
+/* What the variables hold now, for the library to restore. LD_PRELOAD is the launcher's to add. */
+static void print_before(void)
+{
+    const char *const ours = "SETTLE_";
+    const char *const before = "SETTLE_BEFORE";
+    for (char **at = environ; *at != NULL; at++) {
+        const char *equals = strchr(*at, '=');
+        if (equals == NULL || strncmp(*at, ours, strlen(ours)) != 0 ||
+            strncmp(*at, before, strlen(before)) == 0)
+            continue;
+        char *name = NULL;
+        if (asprintf(&name, "%s_%.*s", before, (int)(equals - *at), *at) > 0)
+            set(name, equals + 1);
+        free(name);
+    }
+    fputs("my_before=yes\n", words);
+}
+
 static bool read_all(char *const *arguments)
 {
     int taken = 0;
@@ -291,6 +312,9 @@ static bool read_all(char *const *arguments)
             return false;
         taken += count;
     }
+    const char *children = getenv("SETTLE_CHILDREN");
+    if (releases_children || (children != NULL && str_equal(children, "off")))
+        print_before();
     return fprintf(words, "shift %d\n", taken) > 0;
 }
 

@@ -12,6 +12,7 @@ const char *const trigger_names[] = {"last", "every", "use", NULL};
 const char *const at_use_names[] = {"settled", "pending", "off", NULL};
 const char *const keep_locks_names[] = {"on", "off", NULL};
 const char *const at_exit_names[] = {"pending", "off", NULL};
+const char *const children_names[] = {"on", "off", NULL};
 const char *const deepbind_names[] = {"keep", "strip", NULL};
 const char *const log_names[] = {"off", "warn", "info", "debug", NULL};
 
@@ -310,6 +311,7 @@ char *const *settings_environment(char *const *environment, char **room, size_t 
 
 void settings_read(struct settings *s, char *const *environment, settings_complain *complain)
 {
+    static const char before[] = "SETTLE_BEFORE";
     for (; environment != NULL && *environment != NULL; environment++) {
         if (!is_ours(*environment))
             continue;
@@ -319,6 +321,8 @@ void settings_read(struct settings *s, char *const *environment, settings_compla
             continue;
         struct text t = text_in(name, sizeof name);
         text_bytes(&t, *environment, (size_t)(equals - *environment));
+        if (strncmp(name, before, sizeof before - 1) == 0)
+            continue; /* for those who restore it (preload/children.h) */
         if (find(rows, ROWS, name) != NULL) {
             settings_take(s, name, equals + 1, complain);
             continue;

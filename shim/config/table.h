@@ -44,6 +44,9 @@
     CHOICE("SETTLE_AT_EXIT", "at-exit", "WHAT", at_exit, AT_EXIT_PENDING, at_exit_names,           \
            "pending: the end of the program waits for closes that are under way. off: it does "    \
            "not.")                                                                                 \
+    CHOICE("SETTLE_CHILDREN", "no-children", NULL, children, CHILDREN_ON, children_names,          \
+           "Only the command itself runs under settle; whatever it starts, or becomes by exec, "   \
+           "gets the environment that it would have had without.")                                 \
     CHOICE("SETTLE_DEEPBIND", "deepbind", "HOW", deepbind, DEEPBIND_KEEP, deepbind_names,          \
            "strip: clear RTLD_DEEPBIND in dlopen, which hides the program's modules from settle "  \
            "(PHP before 8.4 loads its extensions so). keep: leave it alone.")                      \

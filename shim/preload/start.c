@@ -6,6 +6,7 @@
 #include "helper/log.h"
 #include "helper/record.h"
 #include "preload/api.h"
+#include "preload/children.h"
 #include "preload/real.h"
 #include "preload/sqlite.h"
 #include "track/books.h"
@@ -126,6 +127,8 @@ static __attribute__((constructor)) void begin(void)
                complain);
     if (is_on)
         begin_hooks(environment);
+    if (is_on && settings.children == CHILDREN_OFF)
+        children_release(environ);
 }
 
 static __attribute__((destructor)) void end(void)

@@ -85,6 +85,16 @@ options_set_their_variables() {
     sets --record /tmp/settle.%p.jsonl SETTLE_RECORD /tmp/settle.%p.jsonl
     settle --disable printenv SETTLE_DISABLE
     gives '--disable sets SETTLE_DISABLE' 1
+    settle --no-children printenv SETTLE_CHILDREN
+    gives '--no-children sets SETTLE_CHILDREN' off
+    SETTLE_LOG=info LD_PRELOAD=$other
+    export SETTLE_LOG LD_PRELOAD
+    settle --no-children --log warn sh -c 'env | grep ^SETTLE_BEFORE | sort'
+    unset SETTLE_LOG LD_PRELOAD
+    gives '--no-children leaves what there was for the library to restore' "SETTLE_BEFORE=yes
+SETTLE_BEFORE_LD_PRELOAD=$other
+SETTLE_BEFORE_SETTLE_LIBRARY=$library
+SETTLE_BEFORE_SETTLE_LOG=info"
 
     settle --max-wait 1 --log=info --max-wait 2 printenv SETTLE_MAX_WAIT SETTLE_LOG
     gives 'options combine, and the last of two holds' '2
@@ -153,7 +163,7 @@ command_lines_are_checked() {
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
-    for option in --disable --after --checkpoint --check --help --version; do
+    for option in --disable --no-children --after --checkpoint --check --help --version; do
         settle $option=1 echo ran
         fails "$option takes no value" 125 "settle: $option '1': expected no value"
     done
@@ -478,7 +488,7 @@ the_pages_have_every_setting_and_no_other() {
     {
         cut -d '|' -f 3 rows
         # Those between our own programs, and of C.
-        printf '%s\n' SETTLE_LIBRARY SETTLE_AFTER SETTLE_USED SETTLE_PRELOAD SETTLE_VERSION
+        printf '%s\n' SETTLE_LIBRARY SETTLE_AFTER SETTLE_USED SETTLE_PRELOAD SETTLE_VERSION SETTLE_BEFORE
     } >known
     out=$(grep -ohE 'SETTLE_[A-Z_]*[A-Z]' "$root/README.md" "$root"/scripts/man/* | sort -u | grep -vxF -f known)
     holds 'the pages name no setting that there is not' [ -z "$out" ]
