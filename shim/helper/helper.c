@@ -1,6 +1,8 @@
 #include "helper/helper.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
+#include "helper/interruption.h"
 #include "helper/seccomp.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@ struct helper {
     size_t mapped;
     _Atomic uint32_t alive; /* the kernel clears it and wakes us when the thread has ended */
     bool abandoned;
+    atomic_bool stop;  /* nobody waits for it any more */
     bool filtered;     /* a process of its own */
     atomic_bool ended; /* rather than killed */
     int error;
@@ -39,6 +42,11 @@ long settle_spawn(long number, unsigned long a, unsigned long b, unsigned long c
  */
 static struct helper *_Atomic spare;
 
+/* Those that their callers have left while they ran. One that finds no place keeps its memory for
+ * good. */
+enum { LEFT = 16 };
+static struct helper *_Atomic left[LEFT];
+
 static void give_back(struct helper *h)
 {
     h = atomic_exchange(&spare, h);
@@ -46,8 +54,30 @@ static void give_back(struct helper *h)
         sys_munmap(h, h->mapped);
 }
 
+static void leave(struct helper *h)
+{
+    for (int i = 0; i < LEFT; i++) {
+        struct helper *none = NULL;
+        if (atomic_compare_exchange_strong(&left[i], &none, h))
+            return;
+    }
+}
+
+/* In a fork child, what its parent left is nobody's: the page that says how much it is is empty. */
+static void take_back_left_ones(void)
+{
+    for (int i = 0; i < LEFT; i++) {
+        struct helper *h = atomic_exchange(&left[i], NULL);
+        if (h != NULL && helper_is_running(h))
+            leave(h);
+        else if (h != NULL && h->mapped > 0)
+            sys_munmap(h, h->mapped);
+    }
+}
+
 struct helper *helper_new(size_t size)
 {
+    take_back_left_ones();
     size_t mapped = (PAGE + size + STACK_SIZE + PAGE - 1) & ~(size_t)(PAGE - 1);
     struct helper *h = atomic_exchange(&spare, NULL);
     if (h != NULL && h->mapped >= mapped) {
@@ -180,7 +210,7 @@ static void reap_left_ones(void)
 
 /* The helper inherits the mask: a signal for the process is then never handled on its small stack.
  * Nor can a handler fork any more between the look at the owner and the new thread. */
-static long start(struct helper *h, enum seccomp_clone clone)
+static long start(struct helper *h, enum seccomp_clone clone, struct interruption *interruption)
 {
     const sys_sigset all = ~0ull;
     sys_sigset old;
@@ -188,29 +218,45 @@ static long start(struct helper *h, enum seccomp_clone clone)
     long id = -ESRCH;
     if (h->mapped > 0) {
         h->error = 0;
+        atomic_store(&h->stop, false);
         atomic_store(&h->ended, false);
         atomic_store(&h->alive, 1);
         id = spawn(h, clone);
         if (h->filtered && id > 0)
             enter_process((int)id);
     }
-    sys_sigmask(SIG_SETMASK, &old, NULL);
+    if (interruption != NULL && id > 0)
+        *interruption = interruption_begin(old, h->filtered ? 1 : 2);
+    else
+        sys_sigmask(SIG_SETMASK, &old, NULL);
     return id;
 }
 
-/* Waits until the kernel has cleared `alive` at the helper's end. False if the deadline is past. */
-static bool join(struct helper *h, uint64_t deadline)
+/* Waits until the kernel has cleared `alive` at the helper's end. 0, or ETIMEDOUT or EINTR. */
+static int join(struct helper *h, uint64_t deadline, struct interruption *interruption)
 {
-    const struct timespec until = sys_timespec(deadline);
+    uint64_t end = deadline;
     for (uint32_t alive; (alive = atomic_load(&h->alive)) != 0;) {
+        uint64_t step = interruption_step(interruption);
+        if (step != UINT64_MAX) {
+            uint64_t now = clock_now();
+            end = now < deadline && step < deadline - now ? now + step : deadline;
+        } else {
+            end = deadline;
+        }
+        const struct timespec until = sys_timespec(end);
         /* FUTEX_WAIT_BITSET takes an absolute monotonic time; not private, as the kernel's wake-up
          * at a thread's end is not */
         long result = sys_call(SYS_futex, (long)&h->alive, FUTEX_WAIT_BITSET, alive, (long)&until,
                                0, (long)FUTEX_BITSET_MATCH_ANY);
-        if (result == -ETIMEDOUT && atomic_load(&h->alive) != 0)
-            return false;
+        if (atomic_load(&h->alive) == 0)
+            break;
+        if (interruption_came(interruption, result))
+            return EINTR;
+        if (result == -ETIMEDOUT && end == deadline)
+            return ETIMEDOUT;
     }
-    return true;
+    return 0;
 }
 
 /* Threads that have done their work and are still among those of the process: the kernel says that
@@ -250,21 +296,27 @@ static unsigned count_ended(void)
 }
 
 /* Looked at until it stays the same, since one may go between the two counts. */
-bool helper_other_threads(void)
+bool helper_threads_besides(unsigned known)
 {
     unsigned gone = count_ended();
     for (int i = 0; i < 10; i++) {
         unsigned threads = sys_threads();
         unsigned now = count_ended();
         if (now == gone)
-            return threads > 1 + gone;
+            return threads > known + gone;
         gone = now;
     }
     return true;
 }
 
-int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
+bool helper_other_threads(void)
 {
+    return helper_threads_besides(1);
+}
+
+static int run(struct helper *h, void (*work)(void *), uint64_t deadline, bool interruptibly)
+{
+    struct interruption interruption = {.watched = 0};
     const enum seccomp_clone clone = seccomp_is_on() ? seccomp_clone() : SECCOMP_CLONE_PASSES;
     if (clone == SECCOMP_CLONE_IN_DOUBT)
         return ENOTSUP;
@@ -272,21 +324,42 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
     h->work = work;
     if (h->filtered)
         reap_left_ones();
-    long id = start(h, clone);
+    long id = start(h, clone, interruptibly ? &interruption : NULL);
     if (id < 0)
         return (int)-id;
-    bool joined = join(h, deadline);
+    int error = join(h, deadline, &interruption);
+    /* Before a handler runs that may leave by longjmp or exit. */
+    if (error != 0 && h->mapped > 0) {
+        h->abandoned = true;
+        atomic_store(&h->stop, true);
+        if (!h->filtered)
+            enter_ended((int)id);
+    }
+    interruption_end(&interruption);
     if (h->mapped == 0)
         return ESRCH;
-    if (!joined) {
-        h->abandoned = true;
-        return ETIMEDOUT;
-    }
+    if (error != 0)
+        return error;
     if (h->filtered)
         reap((int)id, 0);
     else
         enter_ended((int)id);
     return atomic_load(&h->ended) ? h->error : ECANCELED;
+}
+
+int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
+{
+    return run(h, work, deadline, false);
+}
+
+int helper_run_interruptibly(struct helper *h, void (*work)(void *), uint64_t deadline)
+{
+    return run(h, work, deadline, true);
+}
+
+bool helper_is_told_to_stop(const struct helper *h)
+{
+    return atomic_load(&h->stop);
 }
 
 /* It is entered among the ended ones at once: the end of the process waits for no such thread. */
@@ -296,7 +369,7 @@ int helper_begin(struct helper *h, void (*work)(void *))
         return ENOTSUP;
     h->filtered = false;
     h->work = work;
-    long id = start(h, SECCOMP_CLONE_PASSES);
+    long id = start(h, SECCOMP_CLONE_PASSES, NULL);
     if (id < 0)
         return (int)-id;
     enter_ended((int)id);
@@ -310,6 +383,10 @@ bool helper_is_running(const struct helper *h)
 
 void helper_free(struct helper *h)
 {
-    if (!h->abandoned && h->mapped > 0)
+    if (h->mapped == 0)
+        return;
+    if (!h->abandoned)
         give_back(h);
+    else
+        leave(h);
 }

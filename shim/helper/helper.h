@@ -36,6 +36,15 @@ void *helper_request(struct helper *h);
  * handler. */
 int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline);
 
+/* The same, and SIGINT or SIGTERM ends it (interruption.h):
+ *   EINTR            one of them came; its handler has run if it is this thread's to run.
+ * The helper is told to stop and left to itself. */
+int helper_run_interruptibly(struct helper *h, void (*work)(void *request), uint64_t deadline);
+
+/* Whether work need not go on, since nobody waits for its result any more: to be asked in the
+ * helper. */
+bool helper_is_told_to_stop(const struct helper *h);
+
 /* Begins work(request) in such a thread and does not wait for it. Returns 0, or an error as
  * helper_run has them; ENOTSUP under a filter. */
 int helper_begin(struct helper *h, void (*work)(void *request));
@@ -47,8 +56,11 @@ bool helper_is_running(const struct helper *h);
  * none. False without /proc. */
 bool helper_other_threads(void);
 
-/* Gives the memory back, unless a helper that overran its deadline still uses it: that memory is
- * left to it. */
+/* Whether it has more than `known` threads, without such helpers. */
+bool helper_threads_besides(unsigned known);
+
+/* Gives the memory back; that of a helper which still uses it, since it overran its deadline or was
+ * told to stop, once a later one finds that it has ended. */
 void helper_free(struct helper *h);
 
 #endif

@@ -50,6 +50,21 @@ void proc_path(struct text *t, int pid, const char *rest);
 
 bool proc_exists(int pid);
 
+/* What /proc/PID/stat tells of a process. */
+struct proc_stat {
+    int parent;
+    unsigned threads;
+    uint64_t start; /* clock ticks since the machine's start; never 0 */
+};
+
+/* False where it cannot be read. */
+bool proc_read_stat(struct proc_stat *stat, int pid);
+
+/* Whether a process is one of those that this one descends from and does nothing but wait for a
+ * child to end: it has one thread, which sleeps in wait(2). False where the kernel does not tell
+ * where a process sleeps. */
+bool proc_awaits_us(int pid);
+
 /* "" if it is unknown. */
 void proc_read_command(int pid, char *out, size_t size);
 

@@ -61,7 +61,8 @@ static void work(void *argument)
     if (r->error != 0)
         return;
     r->rule = rules_get(rules_find(wait->path));
-    wait->deadline = wait->began + or_configured(r->limits.max_wait, r->rule->max_wait);
+    wait->max_wait = or_configured(r->limits.max_wait, r->rule->max_wait);
+    wait->deadline = wait->began + wait->max_wait;
     wait->check_interval = or_configured(r->limits.check_interval, r->rule->check_interval);
     wait->until = (enum until)r->rule->until;
     wait_store(wait, &r->result);

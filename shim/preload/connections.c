@@ -25,6 +25,7 @@ static int connected(int result, void *const *db, const void *open_function)
         .close = (int (*)(void *))BESIDE(close),
         .close_v2 = (int (*)(void *))BESIDE(close_v2),
         .next_stmt = (void *(*)(void *, void *))BESIDE(next_stmt),
+        .stmt_busy = (int (*)(void *))BESIDE(stmt_busy),
     };
     connection_opened(*db, name_of == NULL ? NULL : name_of(*db, "main"), &calls);
     errno = saved;
@@ -51,23 +52,16 @@ SQLITE_OPEN(sqlite3_open16, (const void *path, void **db), (path, db))
 SQLITE_OPEN(sqlite3_open_v2, (const char *path, void **db, int flags, const char *vfs),
             (path, db, flags, vfs))
 
-/* Asked of live connections only: a bad pointer is for the real close to refuse. */
-static bool has_statements(void *db, const struct leaving *leaving)
-{
-    return leaving->store != NULL && leaving->calls.next_stmt != NULL &&
-           leaving->calls.next_stmt(db, NULL) != NULL;
-}
-
 /* The wait comes after the real function has returned: SQLite closes files with a process-wide
  * mutex held. */
 static int close_connection(int (*function)(void *), void *db, const struct leaving *leaving)
 {
-    bool zombie = has_statements(db, leaving);
+    enum statements left = connection_statements(db, leaving);
     track_defer(FRAME);
     int result = function(db);
     int saved = errno;
     track_resume(FRAME);
-    connection_closed(db, leaving, result == SQLITE_OK, zombie);
+    connection_closed(db, leaving, result == SQLITE_OK, left);
     errno = saved;
     return result;
 }

@@ -57,7 +57,8 @@
 
 #define SETTLE_SQLITE_ASKED(ASKED)                                                                 \
     ASKED(sqlite3_db_filename)                                                                     \
-    ASKED(sqlite3_next_stmt)
+    ASKED(sqlite3_next_stmt)                                                                       \
+    ASKED(sqlite3_stmt_busy)
 
 #define SETTLE_API_SYMBOLS(API)                                                                    \
     API(settle_wait_file)                                                                          \

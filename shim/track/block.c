@@ -6,12 +6,16 @@
 #include "helper/helper.h"
 #include "helper/log.h"
 #include "helper/record.h"
+#include "holders/proc.h"
 #include "track/books.h"
 #include "track/budget.h"
 #include "track/history.h"
 #include "track/namer.h"
+#include "track/outlasted.h"
 #include "track/process.h"
 #include "track/tell.h"
+#include "track/vain.h"
+#include "wait/idle.h"
 
 #include <errno.h>
 
@@ -24,6 +28,13 @@ struct block_request {
     struct wait_holders holders;
     struct namer namer;
     struct claim claim;
+    struct helper *helper;
+    const struct store *store;
+    bool reopening_ends_it;
+    bool whole;           /* it has all of its max_wait */
+    atomic_bool counted;  /* among those that run: whoever takes that back settles its claim */
+    struct proc_stat who; /* of the process that was asked about last */
+    int who_pid;
     struct log_line line; /* here, since the program's stack may be a small one */
 };
 
@@ -46,17 +57,82 @@ void block_for(uint64_t ns)
         sys_poll(-1, 0, end - now);
 }
 
+bool block_watching(struct interruption *interruption, uint64_t ns)
+{
+    long result = sys_poll(-1, 0, ns < INTERRUPTION_STEP ? ns : INTERRUPTION_STEP);
+    return interruption_came(interruption, result);
+}
+
+uint64_t block_fixed_delay(const struct rule *rule)
+{
+    return settings->fallback_delay < rule->max_wait ? settings->fallback_delay : rule->max_wait;
+}
+
 static void fixed_delay(const struct rule *rule)
 {
-    struct claim claim = budget_claim(
-        settings->fallback_delay < rule->max_wait ? settings->fallback_delay : rule->max_wait);
+    struct claim claim = budget_claim(block_fixed_delay(rule), clock_now());
     block_for(claim.ns);
     budget_settle(claim, claim.ns);
 }
 
-static bool is_open_again(const void *store)
+/* --- in the helper --- */
+
+static bool is_over(const void *argument)
 {
-    return (atomic_load(&((const struct store *)store)->handles) & STORE_OPENED) != 0;
+    const struct block_request *request = argument;
+    return helper_is_told_to_stop(request->helper) ||
+           (request->reopening_ends_it &&
+            (atomic_load(&request->store->handles) & STORE_OPENED) != 0);
+}
+
+/* Who that is; false where it cannot be told from another process of the same pid. */
+static bool find_out(struct block_request *request, int pid)
+{
+    if (request->who_pid != pid) {
+        request->who_pid = pid;
+        if (proc_self() != sys_getpid() || !proc_read_stat(&request->who, pid))
+            request->who.start = 0;
+    }
+    return request->who.start != 0;
+}
+
+/* Of a process that has the database open and does nothing with it: it has outlasted a wait before,
+ * or waits itself until this one has ended. */
+static bool is_in_vain(void *argument, const struct probe *probe)
+{
+    struct block_request *request = argument;
+    int pid = probe->holder.pid;
+    if (!idle_lock(&probe->holder) || !find_out(request, pid))
+        return false;
+    if (!outlasted_knows(request->wait.identity, pid, request->who.start) && !proc_awaits_us(pid))
+        return false;
+    return idle_database(probe);
+}
+
+/* What later waits are to know of this one. */
+static void learn(struct block_request *request)
+{
+    const struct wait_result *result = &request->result;
+    const struct holder *holder = &result->holder;
+    struct identity database = request->wait.identity;
+    switch (result->outcome) {
+    case OUTCOME_SETTLED_AT_ONCE:
+    case OUTCOME_SETTLED_AFTER_WAITING:
+        outlasted_forget(database);
+        break;
+    case OUTCOME_TIMED_OUT:
+        if (!request->whole || result->given_up)
+            break;
+        vain_ended(request->wait.began + result->elapsed, result->elapsed, request->wait.max_wait);
+        if (result->unchanged && holder->ending[0] == '\0' && idle_lock(holder) &&
+            find_out(request, holder->pid))
+            outlasted_add(database, holder->pid, request->who.start);
+        break;
+    case OUTCOME_UNEXAMINED:
+    case OUTCOME_GONE:
+    case OUTCOME_REOPENED:
+        break;
+    }
 }
 
 static void name_meanwhile(void *argument, const struct holder *seen)
@@ -79,6 +155,14 @@ static void take_names(struct block_request *request)
     }
 }
 
+static void count_down(struct block_request *request, uint64_t used)
+{
+    if (!atomic_exchange(&request->counted, false))
+        return;
+    budget_settle(request->claim, used);
+    atomic_fetch_sub(&own->running, 1);
+}
+
 /* The helper counts its wait down itself: the thread that asked for it may have left by longjmp, by
  * cancellation, or by an exit in a signal handler. */
 static void work(void *argument)
@@ -86,9 +170,28 @@ static void work(void *argument)
     struct block_request *request = argument;
     struct wait_result *result = &request->result;
     wait_store(&request->wait, result);
-    take_names(request);
-    budget_settle(request->claim, result->sleeps > 0 ? clock_now() - request->claim.began : 0);
-    atomic_fetch_sub(&own->running, 1);
+    uint64_t ended = request->wait.began + result->elapsed;
+    if (!helper_is_told_to_stop(request->helper)) {
+        take_names(request);
+        learn(request);
+    }
+    count_down(request, result->sleeps > 0 ? ended - request->claim.began : 0);
+}
+
+/* --- in the program's thread --- */
+
+static void tell_in_vain(const struct block_request *request)
+{
+    const struct wait_result *result = &request->result;
+    if (result->outcome != OUTCOME_TIMED_OUT)
+        return;
+    if (!request->whole && vain_tells())
+        tell_waits_in_vain(settings->fallback_delay);
+    if (!result->given_up)
+        return;
+    bool outlasted = outlasted_knows(request->wait.identity, request->who_pid, request->who.start);
+    if (!outlasted || outlasted_tells(request->wait.identity, request->who_pid, request->who.start))
+        tell_given_up(&request->wait, result, outlasted);
 }
 
 /* Waits as the rule says, for as long as it says or as the budget is. */
@@ -114,13 +217,21 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     }
     struct block_request *request = helper_request(helper);
     struct wait_request *wait = &request->wait;
-    uint64_t gone = clock_now() - began;
-    request->claim = budget_claim(gone < rule->max_wait ? rule->max_wait - gone : 0);
+    uint64_t now = clock_now();
+    uint64_t gone = now - began;
+    uint64_t limit = rule->max_wait;
+    request->whole = vain_has_whole(now);
+    if (!request->whole && gone + block_fixed_delay(rule) < limit)
+        limit = gone + block_fixed_delay(rule);
+    request->claim = budget_claim(gone < limit ? limit - gone : 0, now);
+    request->helper = helper;
+    request->store = store;
     str_copy(wait->path, sizeof wait->path, path);
     wait->fresh = path != atomic_load(&store->path);
     wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
     wait->began = began;
-    wait->deadline = began + gone + request->claim.ns;
+    wait->deadline = now + request->claim.ns;
+    wait->max_wait = rule->max_wait;
     wait->check_interval = rule->check_interval;
     wait->until = (enum until)rule->until;
     if (log_wants(LOG_WARN) || record_wanted())
@@ -132,26 +243,42 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->profile = atomic_load(&store->profile);
     wait->max_collections = settings->max_collections;
     wait->max_files = settings->max_files;
-    wait->reopened = rule->trigger == TRIGGER_EVERY ? NULL : is_open_again;
-    wait->context = store;
+    request->reopening_ends_it = rule->trigger != TRIGGER_EVERY;
+    wait->reopened = is_over;
+    wait->context = request;
+    wait->in_vain = is_in_vain;
+    wait->asker = request;
+    wait->enough = now + block_fixed_delay(rule);
 
     history_wait_begun(store, wait);
     atomic_fetch_add(&own->running, 1);
-    int error = helper_run(helper, work, wait->deadline + BLOCK_PATIENCE);
-    if (error == 0) {
+    atomic_store(&request->counted, true);
+    int error = helper_run_interruptibly(helper, work, wait->deadline + BLOCK_PATIENCE);
+    uint64_t elapsed = error == 0 ? request->result.elapsed : clock_now() - began;
+    switch (error) {
+    case 0:
         tell_result(&request->line, wait, &request->result, rule);
+        tell_in_vain(request);
         if (request->result.outcome == OUTCOME_UNEXAMINED)
             fixed_delay(rule);
-    } else if (error == ETIMEDOUT) {
+        break;
+    case ESRCH:
+        break;
+    case EINTR: /* the helper may be at work: what it wrote so far is not to be read */
+        count_down(request, elapsed - gone);
+        tell_interrupted(path, rule, elapsed);
+        break;
+    case ETIMEDOUT:
+        vain_ended(began + elapsed, elapsed, rule->max_wait);
         tell_failure(path, rule, error);
-    } else if (error != ESRCH) { /* it did not run, or not to its end */
-        budget_settle(request->claim, 0);
-        atomic_fetch_sub(&own->running, 1);
+        break;
+    default: /* it did not run, or not to its end */
+        count_down(request, 0);
         tell_failure(path, rule, error);
         fixed_delay(rule);
     }
     if (error != ESRCH)
-        history_wait_ended(store, wait, &request->result, error);
+        history_wait_ended(store, wait, error == 0 ? &request->result : NULL, error, elapsed);
     helper_free(helper);
 }
 

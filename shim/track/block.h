@@ -3,6 +3,7 @@
 #define SETTLE_BLOCK_H
 
 #include "config/settings.h"
+#include "helper/interruption.h"
 #include "track/store.h"
 
 /* ns: what a helper that is stuck in the kernel (a dead network file system) may overrun its
@@ -28,8 +29,16 @@ bool block_may_wait(const struct store *store, const char *path);
  * returns at once. */
 void block_until_settled(struct store *store, const char *path, uint64_t began, int home);
 
+/* How long a close waits where waiting longer would be in vain, or nothing can be asked, in ns:
+ * SETTLE_FALLBACK_DELAY, but no longer than the rule's max_wait. */
+uint64_t block_fixed_delay(const struct rule *rule);
+
 /* Sleeps ns, whatever signal handlers run, unless in a fork child that one of them made. */
 void block_for(uint64_t ns);
+
+/* The same, but for INTERRUPTION_STEP at most, and a signal handler ends it. True if the wait of
+ * which that is a part is to end. */
+bool block_watching(struct interruption *interruption, uint64_t ns);
 
 /* Waits of this process that are running. */
 unsigned block_waits_running(void);

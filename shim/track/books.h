@@ -15,8 +15,10 @@
 #include "track/closed.h"
 #include "track/handle.h"
 #include "track/opened.h"
+#include "track/outlasted.h"
 #include "track/process.h"
 #include "track/store.h"
+#include "track/vain.h"
 
 /* Small ones first: a process touches one page for them. */
 struct books {
@@ -25,6 +27,8 @@ struct books {
     struct closed_books closes;
     struct block_books waits;
     struct budget_books budget;
+    struct vain_books vain;
+    struct outlasted_books outlasted;
     struct handle_books handles;
     struct opened_books opens;
 };

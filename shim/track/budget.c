@@ -1,7 +1,5 @@
 #include "track/budget.h"
 
-#include "base/clock.h"
-#include "base/sys.h"
 #include "config/settings.h"
 #include "track/books.h"
 #include "track/process.h"
@@ -20,9 +18,9 @@ uint64_t budget_total(void)
     return total;
 }
 
-struct claim budget_claim(uint64_t wanted)
+struct claim budget_claim(uint64_t wanted, uint64_t now)
 {
-    struct claim claim = {.began = clock_now(), .ns = wanted, .home = process_home()};
+    struct claim claim = {.began = now, .ns = wanted, .home = process_home()};
     if (total == NO_LIMIT)
         return claim;
     uint64_t before = atomic_load(&own->taken);

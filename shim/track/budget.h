@@ -28,13 +28,13 @@ void budget_start(uint64_t total);
 uint64_t budget_total(void);
 
 struct claim {
-    uint64_t began; /* clock_now */
+    uint64_t began; /* clock_now, as it was given: what the wait takes is counted from there */
     uint64_t ns;    /* what the wait may take */
     int home;       /* the process whose budget that is */
 };
 
-/* Claims up to `wanted` ns for a wait that begins now. */
-struct claim budget_claim(uint64_t wanted);
+/* Claims up to `wanted` ns for a wait that begins at `now` (clock_now). */
+struct claim budget_claim(uint64_t wanted, uint64_t now);
 
 /* The wait has ended, and took so much of its claim. Does nothing in a fork child that a signal
  * handler made during the wait. */

@@ -5,12 +5,14 @@
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
+#include "helper/interruption.h"
 #include "helper/log.h"
 #include "track/block.h"
 #include "track/budget.h"
 #include "track/handle.h"
 #include "track/process.h"
 #include "track/tell.h"
+#include "track/vain.h"
 #include "wait/wait.h"
 
 #include <string.h>
@@ -94,6 +96,20 @@ struct leaving connection_closing(void *db)
 
 /* --- zombies --- */
 
+/* Asked of live connections only: a bad pointer is for the real close to refuse. */
+enum statements connection_statements(void *db, const struct leaving *l)
+{
+    enum statements found = STATEMENTS_NONE;
+    if (l->store == NULL || l->calls.next_stmt == NULL)
+        return found;
+    for (void *s = NULL; (s = l->calls.next_stmt(db, s)) != NULL;) {
+        found = STATEMENTS_AT_REST;
+        if (l->calls.stmt_busy == NULL || l->calls.stmt_busy(s) != 0)
+            return STATEMENTS_BUSY;
+    }
+    return found;
+}
+
 static bool has_handles(const struct store *store)
 {
     return (atomic_load(&store->handles) & STORE_OPENED) != 0;
@@ -106,7 +122,7 @@ static void say(enum log_level level, const struct store *store, const char *mes
 
 /* The handles go away when another thread finalises the last statement; that thread's close leaves
  * the wait to this one. */
-static void wait_for_zombie(struct store *store, int home)
+static void wait_for_zombie(struct store *store, enum statements left, int home)
 {
     if (!helper_other_threads()) {
         say(LOG_WARN, store,
@@ -117,18 +133,31 @@ static void wait_for_zombie(struct store *store, int home)
     if (!block_may_wait(store, atomic_load(&store->path)))
         return;
     const struct rule *rule = rules_get(atomic_load(&store->rule));
-    struct claim claim = budget_claim(rule->max_wait);
-    uint64_t began = claim.began;
+    uint64_t began = clock_now();
+    bool whole = left == STATEMENTS_BUSY && vain_has_whole(began);
+    struct claim claim = budget_claim(whole ? rule->max_wait : block_fixed_delay(rule), began);
+    uint64_t now = began;
+    bool interrupted = false;
     atomic_fetch_add(&store->awaited, 1);
-    while (has_handles(store) && atomic_load(&store->connections) == 0 &&
-           clock_now() < began + claim.ns)
-        block_for(wait_backoff(clock_now() - began, rule->check_interval));
+    struct interruption interruption = interruption_here(1);
+    while (!interrupted && has_handles(store) && atomic_load(&store->connections) == 0 &&
+           now < began + claim.ns) {
+        interrupted =
+            block_watching(&interruption, wait_backoff(now - began, rule->check_interval));
+        now = clock_now();
+    }
+    if (process_home() == home)
+        atomic_fetch_sub(&store->awaited, 1);
+    interruption_end(&interruption);
     if (process_home() != home)
         return;
-    atomic_fetch_sub(&store->awaited, 1);
-    budget_settle(claim, clock_now() - began);
+    budget_settle(claim, now - began);
     tell_end_of_budget();
-    if (atomic_load(&store->connections) > 0)
+    if (whole && has_handles(store))
+        vain_ended(now, now - began, rule->max_wait);
+    if (interrupted)
+        tell_interrupted(atomic_load(&store->path), rule, now - began);
+    else if (atomic_load(&store->connections) > 0)
         say(LOG_INFO, store, "opened again by this process, the wait ends");
     else if (has_handles(store))
         say(LOG_WARN, store,
@@ -138,7 +167,7 @@ static void wait_for_zombie(struct store *store, int home)
         block_until_settled(store, atomic_load(&store->path), began, home);
 }
 
-void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie)
+void connection_closed(void *db, const struct leaving *l, bool closed, enum statements left)
 {
     if (!l->known || l->home != process_home())
         return;
@@ -148,8 +177,9 @@ void connection_closed(void *db, const struct leaving *l, bool closed, bool zomb
     }
     if (l->store == NULL)
         return;
-    if (zombie && atomic_load(&l->store->connections) == 0 && has_handles(l->store))
-        wait_for_zombie(l->store, l->home);
+    if (left != STATEMENTS_NONE && atomic_load(&l->store->connections) == 0 &&
+        has_handles(l->store))
+        wait_for_zombie(l->store, left, l->home);
     if (l->home == process_home())
         store_release(l->store);
 }

@@ -19,6 +19,14 @@ struct sqlite_calls {
     int (*close)(void *db);
     int (*close_v2)(void *db);
     void *(*next_stmt)(void *db, void *statement);
+    int (*stmt_busy)(void *statement);
+};
+
+/* The statements of a connection that is about to be closed. */
+enum statements {
+    STATEMENTS_NONE,
+    STATEMENTS_AT_REST, /* some are not finalised, and none has been begun and not ended */
+    STATEMENTS_BUSY,    /* somebody is in the middle of one */
 };
 
 /* sqlite3_open has made a connection. file: its main database (sqlite3_db_filename); NULL if that
@@ -36,8 +44,12 @@ struct leaving {
 /* Before the real close: the connection is no longer a live one. */
 struct leaving connection_closing(void *db);
 
-/* After it. closed: false if it was refused. zombie: it had statements that were not finalised.
- * Waits for the zombie if it was the last connection of the store. */
-void connection_closed(void *db, const struct leaving *l, bool closed, bool zombie);
+enum statements connection_statements(void *db, const struct leaving *l);
+
+/* After it. closed: false if it was refused. left: the statements that it had. Waits for the zombie
+ * if it was the last connection of the store: for max_wait where one was busy, since its reader
+ * comes to its end; else for the fixed delay, since whoever keeps a statement that is done with is
+ * as a rule the caller of the close, which can only let go of it afterwards. */
+void connection_closed(void *db, const struct leaving *l, bool closed, enum statements left);
 
 #endif

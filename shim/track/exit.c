@@ -46,6 +46,7 @@ static void wait_at_exit(void)
     uint64_t most = longest_exit();
     bool threads = left > 0 && helper_other_threads();
 
+    struct interruption interruption = interruption_here(1);
     for (;;) {
         uint64_t now = clock_now();
         uint32_t still = left_to_do();
@@ -55,8 +56,10 @@ static void wait_at_exit(void)
         bool going_on = threads && left > 0 && now - progress < settings->fallback_delay;
         if ((!going_on && block_waits_running() == 0) || now - began >= most)
             break;
-        block_for(step);
+        if (block_watching(&interruption, step))
+            break;
     }
+    interruption_end(&interruption);
     if (log_wants(LOG_DEBUG)) {
         char message[96];
         struct text t = text_in(message, sizeof message);

@@ -7,6 +7,8 @@
 #include "helper/record.h"
 #include "holders/words.h"
 
+#include <errno.h>
+
 static void add_store(struct record *r, const struct store *store)
 {
     if (store == NULL)
@@ -69,8 +71,12 @@ void history_closed(int fd, const struct handle *h, const char *file)
 
 /* --- waits --- */
 
+static const struct wait_result nothing = {.probes = 0};
+
 static const char *outcome_name(const struct wait_result *result, int error)
 {
+    if (error == EINTR)
+        return "interrupted";
     if (error != 0)
         return "cannot be examined";
     switch (result->outcome) {
@@ -124,13 +130,15 @@ void history_wait_begun(const struct store *store, const struct wait_request *re
 }
 
 void history_wait_ended(const struct store *store, const struct wait_request *request,
-                        const struct wait_result *result, int error)
+                        const struct wait_result *result, int error, uint64_t elapsed)
 {
     struct record r;
-    if (!begin_wait(&r, "wait ended", store, request->path, request->deadline - request->began))
+    const bool given_up = result != NULL && result->given_up;
+    uint64_t end = given_up ? request->enough : request->deadline;
+    if (!begin_wait(&r, "wait ended", store, request->path, end - request->began))
         return;
-    add_end(&r, outcome_name(result, error), clock_now() - request->began, result);
-    bool named = error == 0 && request->holders != NULL;
+    add_end(&r, outcome_name(result, error), elapsed, result != NULL ? result : &nothing);
+    bool named = result != NULL && request->holders != NULL;
     for (unsigned i = 0; named && i < request->holders->count; i++)
         holder_json(&r.json, &request->holders->list[i], request->path);
     json_end(&r.json, ']');
@@ -141,7 +149,6 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
 static void tell_unasked(const struct store *store, const char *path, const char *outcome,
                          uint64_t elapsed)
 {
-    static const struct wait_result nothing = {.probes = 0};
     struct record r;
     if (!begin_wait(&r, "wait ended", store, path, rules_get(atomic_load(&store->rule))->max_wait))
         return;

@@ -13,9 +13,10 @@ void history_closed(int fd, const struct handle *h, const char *file);
 
 void history_wait_begun(const struct store *store, const struct wait_request *request);
 
-/* error: why the helper could not do the wait; 0: it did. */
+/* error: why the helper did not do the wait to its end, and then there is no result (NULL); 0: it
+ * did. elapsed: ns. */
 void history_wait_ended(const struct store *store, const struct wait_request *request,
-                        const struct wait_result *result, int error);
+                        const struct wait_result *result, int error, uint64_t elapsed);
 
 /* A close for which nothing could be asked, or that did not wait since the budget is spent. */
 void history_not_examined(const struct store *store, const char *path, uint64_t began);

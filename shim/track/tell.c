@@ -16,6 +16,19 @@ static void say_counts(struct text *t, const struct wait_result *r)
     text_int(t, r->events);
 }
 
+/* Where a wait had less than its max_wait: the effective limit. */
+static void say_limit(struct text *t, const struct wait_request *wait, const struct wait_result *r)
+{
+    uint64_t limit = (r->given_up ? wait->enough : wait->deadline) - wait->began;
+    if (limit >= wait->max_wait)
+        return;
+    text_str(t, " (limit ");
+    text_seconds(t, limit);
+    text_str(t, " instead of ");
+    text_seconds(t, wait->max_wait);
+    text_str(t, ")");
+}
+
 static void say_outcome(struct text *t, const struct wait_request *wait,
                         const struct wait_result *r)
 {
@@ -35,6 +48,7 @@ static void say_outcome(struct text *t, const struct wait_request *wait,
         text_path(t, r->file);
         text_str(t, ": still locked after ");
         text_seconds(t, r->elapsed);
+        say_limit(t, wait, r);
         text_str(t, ", held by ");
         holders_describe(t, wait->holders);
         break;
@@ -79,7 +93,8 @@ static enum log_level level_of(const struct wait_result *result, const struct pr
         return LOG_INFO;
     case OUTCOME_GONE:
         return profile->by_content || result->sleeps > 0 ? LOG_INFO : LOG_WARN;
-    case OUTCOME_TIMED_OUT:
+    case OUTCOME_TIMED_OUT: /* one who is known by now is told of once (tell_given_up) */
+        return result->given_up ? LOG_INFO : LOG_WARN;
     case OUTCOME_UNEXAMINED:
         break;
     }
@@ -151,6 +166,49 @@ void tell_failure(const char *path, const struct rule *rule, int error)
         text_str(&line.text, "), a fixed delay instead");
     }
     say_rule(&line.text, rule);
+    log_end(&line);
+}
+
+void tell_interrupted(const char *path, const struct rule *rule, uint64_t elapsed)
+{
+    if (!log_wants(LOG_WARN))
+        return;
+    struct log_line line;
+    log_begin(&line, LOG_WARN);
+    text_path(&line.text, path);
+    text_str(&line.text, ": not known to be unlocked: SIGINT or SIGTERM ended the wait after ");
+    text_seconds(&line.text, elapsed);
+    say_rule(&line.text, rule);
+    log_end(&line);
+}
+
+void tell_given_up(const struct wait_request *wait, const struct wait_result *result,
+                   bool outlasted)
+{
+    if (!log_wants(LOG_WARN))
+        return;
+    struct log_line line;
+    log_begin(&line, LOG_WARN);
+    text_path(&line.text, wait->path);
+    text_str(&line.text, ": while the same holder only keeps it open, closes wait ");
+    text_seconds(&line.text, wait->enough - wait->began);
+    text_str(&line.text, " instead of ");
+    text_seconds(&line.text, wait->max_wait);
+    text_str(&line.text, outlasted ? ", since it outlasted a whole wait: "
+                                   : ", since it waits itself for this process to end: ");
+    holder_describe(&line.text, &result->holder);
+    log_end(&line);
+}
+
+void tell_waits_in_vain(uint64_t delay)
+{
+    if (!log_wants(LOG_WARN))
+        return;
+    struct log_line line;
+    log_begin(&line, LOG_WARN);
+    text_str(&line.text, "waits in vain have taken twice max_wait: those that follow end after ");
+    text_seconds(&line.text, delay);
+    text_str(&line.text, ", until 30 s have passed without one");
     log_end(&line);
 }
 

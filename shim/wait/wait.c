@@ -57,6 +57,15 @@ static void name_holders(const struct wait_request *request, struct wait_result 
     result->holder = request->holders->list[0];
 }
 
+/* One who is known already is not worth a look into all processes. */
+static void name_this_one(const struct wait_request *request, struct wait_result *result)
+{
+    struct holders *found = request->holders;
+    holders_complete_one(&result->holder);
+    found->list[0] = result->holder;
+    found->count = 1;
+}
+
 /* Asks once; false if there is nothing more to wait for. */
 static bool ask(struct probe *probe, bool slept, struct wait_result *result)
 {
@@ -106,6 +115,29 @@ static void tell_of_holder(const struct wait_request *request, struct seen *seen
     }
 }
 
+static bool same_lock(const struct holder *a, const struct holder *b)
+{
+    return a->hold == b->hold && a->pid == b->pid && a->start == b->start && a->end == b->end;
+}
+
+/* Whether to go on waiting for the primary is known to be in vain. */
+static bool gives_up(const struct wait_request *request, const struct probe *probe, uint64_t now,
+                     const char *ending)
+{
+    return request->in_vain != NULL && now >= request->enough && ending != NULL &&
+           ending[0] == '\0' && request->in_vain(request->asker, probe);
+}
+
+/* How long it may sleep so that what has to be looked at in time is. */
+static uint64_t at_most(uint64_t sleep, const struct wait_request *request, uint64_t now)
+{
+    if (sleep > request->deadline - now)
+        sleep = request->deadline - now;
+    if (request->in_vain != NULL && now < request->enough && sleep > request->enough - now)
+        sleep = request->enough - now;
+    return sleep;
+}
+
 void wait_for(const struct wait_request *request, const char *path, struct identity identity,
               const char *ending, struct wait_result *result)
 {
@@ -120,6 +152,7 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
     bool watched = false;
     const bool named = ending != NULL && request->lasting != NULL;
     struct seen seen = {.holder = {.hold = HOLD_NONE}};
+    struct holder first = {.hold = HOLD_NONE};
     probe.until = request->until;
     probe.last = true;
     probe.fresh = request->fresh && path == request->path;
@@ -131,8 +164,14 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
             result->outcome = OUTCOME_REOPENED;
             break;
         }
+        if (first.hold == HOLD_NONE) {
+            first = probe.holder;
+            result->unchanged = true;
+        }
+        result->unchanged &= same_lock(&first, &probe.holder);
         uint64_t now = clock_now();
-        if (now >= request->deadline) {
+        result->given_up = now < request->deadline && gives_up(request, &probe, now, ending);
+        if (now >= request->deadline || result->given_up) {
             result->outcome = OUTCOME_TIMED_OUT;
             break;
         }
@@ -146,8 +185,7 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
             continue; /* what happened before the watch was set causes no event */
         }
         uint64_t sleep = woken ? deaf : wait_backoff(now - since, request->check_interval);
-        if (sleep > request->deadline - now)
-            sleep = request->deadline - now;
+        sleep = at_most(sleep, request, now);
         if (woken) {
             sys_poll(-1, 0, sleep);
             woken = false;
@@ -173,8 +211,10 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
     if (result->outcome == OUTCOME_TIMED_OUT) {
         result->holder = probe.holder;
         result->holder.ending = ending != NULL ? ending : "";
-        if (ending != NULL && request->holders != NULL)
+        if (ending != NULL && request->holders != NULL && !result->given_up)
             name_holders(request, result);
+        else if (ending != NULL && request->holders != NULL)
+            name_this_one(request, result);
     }
     if (result->outcome == OUTCOME_TIMED_OUT || result->outcome == OUTCOME_UNEXAMINED)
         str_copy(result->file, sizeof result->file, path);

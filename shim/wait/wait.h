@@ -28,6 +28,7 @@ struct wait_request {
     bool fresh;                    /* the path was that of a regular file a moment ago */
     uint64_t began;                /* ns of clock_now: what elapsed times count from */
     uint64_t deadline;             /* ns of clock_now */
+    uint64_t max_wait;             /* ns: what was asked for; `deadline` may give less */
     uint64_t check_interval;       /* ns */
     enum until until;              /* the level */
     const struct profile *profile; /* the store's; NULL: a file and its sidecars only */
@@ -42,6 +43,11 @@ struct wait_request {
     /* asked between two probes; true ends the wait with OUTCOME_REOPENED. NULL: never */
     bool (*reopened)(const void *context);
     const void *context;
+    /* asked after each question that finds the primary held, once `enough` (clock_now) is past:
+     * whether more of it would be in vain; true ends the wait as its deadline does. NULL: never */
+    bool (*in_vain)(void *asker, const struct probe *probe);
+    void *asker;
+    uint64_t enough;
 };
 
 /* Room for the holders of one wait: as many as a line of the log or record tells. */
@@ -57,8 +63,10 @@ struct wait_result {
     enum outcome outcome;
     int error;          /* of OUTCOME_UNEXAMINED: errno's value, */
     const char *reason; /* and why, where that does not say it; else NULL */
+    bool given_up;      /* of OUTCOME_TIMED_OUT: before the deadline, as in vain */
+    bool unchanged;     /* likewise: one and the same lock was named each time */
     bool remote;        /* the file lies on another host, whose opens are not seen from here */
-    uint64_t elapsed;   /* ns */
+    uint64_t elapsed;   /* ns: the one reading of the clock at its end */
     unsigned probes;
     unsigned sleeps;
     unsigned events;      /* wake-ups by an event */

@@ -2,6 +2,7 @@
  * it is lost. */
 #include "track/budget.h"
 
+#include "base/sys.h"
 #include "race.h"
 #include "track/books.h"
 
@@ -16,7 +17,7 @@ static void *claim_and_settle(void *number)
     uint64_t state = *(unsigned *)number;
     while (going_on() && atomic_load(&used) < TOTAL) {
         uint64_t wanted = dice(&state, CLAIMED_MOST);
-        struct claim claim = budget_claim(wanted);
+        struct claim claim = budget_claim(wanted, clock_now());
         CHECK(claim.ns <= wanted);
         CHECK(atomic_fetch_add(&taken, claim.ns) + claim.ns <= TOTAL);
         uint64_t needed = dice(&state, (unsigned)claim.ns + 1);

@@ -44,6 +44,17 @@ int helper_run(struct helper *h, void (*work)(void *), uint64_t deadline)
     return 0;
 }
 
+int helper_run_interruptibly(struct helper *h, void (*work)(void *), uint64_t deadline)
+{
+    return helper_run(h, work, deadline);
+}
+
+bool helper_is_told_to_stop(const struct helper *h)
+{
+    (void)h;
+    return false;
+}
+
 int helper_begin(struct helper *h, void (*work)(void *))
 {
     (void)h;
@@ -65,4 +76,9 @@ void helper_free(struct helper *h)
 bool helper_other_threads(void)
 {
     return true;
+}
+
+bool helper_threads_besides(unsigned known)
+{
+    return known < RACERS;
 }
