@@ -17,12 +17,16 @@ override CPPFLAGS += -D_GNU_SOURCE -MMD -MP -Ishim -I$(B)/made
 # switch them on: what is said so comes after every -D and -U.
 override CFLAGS += -std=gnu11 $(WARNINGS) -Wp,-U_FORTIFY_SOURCE
 
-# Objects for link-time optimisation have no symbols for an ar that lacks the compiler's plugin.
+# Objects for link-time optimisation have no symbols for an ar that lacks the compiler's own plugin.
 ifneq ($(findstring -flto,$(CFLAGS)),)
 ifeq ($(origin AR),default)
 compiler := $(notdir $(lastword $(CC)))
-AR := $(or $(shell command -v $(if $(findstring clang,$(compiler)),$$($(CC) -print-prog-name=llvm-ar),$(if \
-	$(findstring gcc,$(compiler)),$(subst gcc,gcc-ar,$(compiler)),gcc-ar))),ar)
+ifneq ($(findstring clang,$(compiler)),)
+AR := $(or $(shell command -v $$($(CC) -print-prog-name=llvm-ar)),ar \
+	$(addprefix --plugin ,$(wildcard $(shell $(CC) -print-resource-dir)/../../LLVMgold.so)))
+else
+AR := $(or $(shell command -v $(if $(findstring gcc,$(compiler)),$(subst gcc,gcc-ar,$(compiler)),gcc-ar)),ar)
+endif
 endif
 endif
 
