@@ -18,7 +18,7 @@ struct wanted {
     bool found;
 };
 
-enum { WANTED_MOST = 64 };
+enum { WANTED_MOST = 96 };
 
 struct search {
     struct wanted wanted[WANTED_MOST];

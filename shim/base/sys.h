@@ -109,9 +109,14 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
     return (int)sys_call(SYS_close_range, first, last, flags, 0, 0, 0);
 }
 
+static inline int sys_fstatat(int dir, const char *path, struct stat *st, int flags)
+{
+    return (int)sys_call(SYS_newfstatat, dir, (long)path, (long)st, flags, 0, 0);
+}
+
 static inline int sys_stat(const char *path, struct stat *st)
 {
-    return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)st, 0, 0, 0);
+    return sys_fstatat(AT_FDCWD, path, st, 0);
 }
 
 /* As makedev(3) has it, which glibc makes a call of a function that musl lacks where nothing is

@@ -3,11 +3,19 @@
 #include "preload/hooks.h"
 #include "preload/real.h"
 #include "track/track.h"
+#include "track/use.h"
 
 #include <stdarg.h>
 #include <string.h>
 
 /* --- open --- */
+
+/* What destroys waits before it does. */
+static inline void opening(int dir, const char *path, int flags)
+{
+    if (__builtin_expect((flags & O_TRUNC) != 0, 0))
+        use_truncating(dir, path);
+}
 
 static inline int opened(int fd, const char *path)
 {
@@ -22,6 +30,7 @@ static inline int opened(int fd, const char *path)
     EXPORT int settle_##name(const char *path, int flags, mode_t mode) __asm__(#name);             \
     int settle_##name(const char *path, int flags, mode_t mode)                                    \
     {                                                                                              \
+        opening(AT_FDCWD, path, flags);                                                            \
         return opened(real.name(path, flags, mode), path);                                         \
     }
 OPEN(open)
@@ -31,6 +40,7 @@ OPEN(open64)
     EXPORT int settle_##name(int dir, const char *path, int flags, mode_t mode) __asm__(#name);    \
     int settle_##name(int dir, const char *path, int flags, mode_t mode)                           \
     {                                                                                              \
+        opening(dir, path, flags);                                                                 \
         return opened(real.name(dir, path, flags, mode), path);                                    \
     }
 OPENAT(openat)
@@ -39,6 +49,7 @@ OPENAT(openat64)
 #define CREAT(name)                                                                                \
     EXPORT int name(const char *path, mode_t mode)                                                 \
     {                                                                                              \
+        use_truncating(AT_FDCWD, path);                                                            \
         return opened(real.name(path, mode), path);                                                \
     }
 CREAT(creat)
@@ -47,6 +58,7 @@ CREAT(creat64)
 #define OPEN_2(name)                                                                               \
     EXPORT int name(const char *path, int flags)                                                   \
     {                                                                                              \
+        opening(AT_FDCWD, path, flags);                                                            \
         return opened(real.name(path, flags), path);                                               \
     }
 OPEN_2(__open_2)
@@ -55,6 +67,7 @@ OPEN_2(__open64_2)
 #define OPENAT_2(name)                                                                             \
     EXPORT int name(int dir, const char *path, int flags)                                          \
     {                                                                                              \
+        opening(dir, path, flags);                                                                 \
         return opened(real.name(dir, path, flags), path);                                          \
     }
 OPENAT_2(__openat_2)

@@ -80,6 +80,29 @@ static int raw_fcntl(int fd, int command, ...)
     return (int)returned(sys_fcntl(fd, command, argument));
 }
 
+static int raw_unlinkat(int dir, const char *path, int flags)
+{
+    return (int)returned(sys_call(SYS_unlinkat, dir, (long)path, flags, 0, 0, 0));
+}
+
+static int raw_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    return (int)returned(sys_call(SYS_renameat2, from_dir, (long)from, to_dir, (long)to, flags, 0));
+}
+
+static int raw_execveat(int dir, const char *path, char *const *arguments, char *const *environment,
+                        int flags)
+{
+    return (int)returned(
+        sys_call(SYS_execveat, dir, (long)path, (long)arguments, (long)environment, flags, 0));
+}
+
+static int raw_execve(const char *path, char *const *arguments, char *const *environment)
+{
+    return (int)returned(
+        sys_call(SYS_execve, (long)path, (long)arguments, (long)environment, 0, 0, 0));
+}
+
 static int raw_flock(int fd, int operation)
 {
     return (int)returned(sys_flock(fd, operation));
@@ -177,13 +200,78 @@ static int plain_lockf(int fd, int command, off_t length)
     return real.lockf(fd, command, length);
 }
 
+static int plain_unlink(const char *path)
+{
+    return real.unlinkat(AT_FDCWD, path, 0);
+}
+
+static int plain_rmdir(const char *path)
+{
+    return real.unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+static int plain_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    return raw_renameat2(from_dir, from, to_dir, to, 0);
+}
+
+static int plain_rename(const char *from, const char *to)
+{
+    return real.renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+static int plain_execv(const char *path, char *const *arguments)
+{
+    return real.execve(path, arguments, environ);
+}
+
+static int plain_fexecve(int fd, char *const *arguments, char *const *environment)
+{
+    return real.execveat(fd, "", arguments, environment, AT_EMPTY_PATH);
+}
+
 /* --- stand-ins: functions that only libc has, called before our constructor --- */
 
-static int early_lockf(int fd, int command, off_t length)
-{
-    real_resolve();
-    return real.lockf(fd, command, length);
-}
+/* What a libc lacks after all cannot be done without it. */
+#define EARLY(name, type, failure, parameters, arguments)                                          \
+    static type early_##name parameters                                                            \
+    {                                                                                              \
+        real_resolve();                                                                            \
+        if (real.name != early_##name)                                                             \
+            return real.name arguments;                                                            \
+        errno = ENOSYS;                                                                            \
+        return failure;                                                                            \
+    }
+#define KEEP(entry)    int (*keep)(const struct entry *)
+#define COMPARE(entry) int (*compare)(const struct entry **, const struct entry **)
+EARLY(opendir, DIR *, NULL, (const char *path), (path))
+EARLY(fdopendir, DIR *, NULL, (int fd), (fd))
+EARLY(scandir, int, -1, (const char *path, struct dirent ***list, KEEP(dirent), COMPARE(dirent)),
+      (path, list, keep, compare))
+EARLY(scandir64, int, -1,
+      (const char *path, struct dirent64 ***list, KEEP(dirent64), COMPARE(dirent64)),
+      (path, list, keep, compare))
+EARLY(scandirat, int, -1,
+      (int dir, const char *path, struct dirent ***list, KEEP(dirent), COMPARE(dirent)),
+      (dir, path, list, keep, compare))
+EARLY(scandirat64, int, -1,
+      (int dir, const char *path, struct dirent64 ***list, KEEP(dirent64), COMPARE(dirent64)),
+      (dir, path, list, keep, compare))
+EARLY(remove, int, -1, (const char *path), (path))
+#define SPAWN_PARAMETERS                                                                           \
+    (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                     \
+     const posix_spawnattr_t *attributes, char *const *arguments, char *const *environment)
+EARLY(posix_spawn, int, ENOSYS, SPAWN_PARAMETERS,
+      (pid, path, actions, attributes, arguments, environment))
+EARLY(posix_spawnp, int, ENOSYS, SPAWN_PARAMETERS,
+      (pid, path, actions, attributes, arguments, environment))
+EARLY(system, int, -1, (const char *command), (command))
+EARLY(popen, FILE *, NULL, (const char *command, const char *mode), (command, mode))
+EARLY(fork, pid_t, -1, (void), ())
+EARLY(execvp, int, -1, (const char *file, char *const *arguments), (file, arguments))
+EARLY(execvpe, int, -1, (const char *file, char *const *arguments, char *const *environment),
+      (file, arguments, environment))
+EARLY(lockf, int, -1, (int fd, int command, off_t length), (fd, command, length))
 
 static FILE *early_fopen(const char *path, const char *mode)
 {
@@ -259,6 +347,31 @@ union real real = {{
     .dup3 = raw_dup3,
     .fcntl = raw_fcntl,
     .fcntl64 = plain_fcntl,
+    .opendir = early_opendir,
+    .fdopendir = early_fdopendir,
+    .scandir = early_scandir,
+    .scandir64 = early_scandir64,
+    .scandirat = early_scandirat,
+    .scandirat64 = early_scandirat64,
+    .unlink = plain_unlink,
+    .unlinkat = raw_unlinkat,
+    .rmdir = plain_rmdir,
+    .remove = early_remove,
+    .rename = plain_rename,
+    .renameat = plain_renameat,
+    .renameat2 = raw_renameat2,
+    .posix_spawn = early_posix_spawn,
+    .posix_spawnp = early_posix_spawnp,
+    .system = early_system,
+    .popen = early_popen,
+    .fork = early_fork,
+    .vfork = early_fork, /* a child with memory of its own */
+    .execve = raw_execve,
+    .execv = plain_execv,
+    .execvp = early_execvp,
+    .execvpe = early_execvpe,
+    .fexecve = plain_fexecve,
+    .execveat = raw_execveat,
     .flock = raw_flock,
     .lockf = early_lockf,
     .lockf64 = plain_lockf,

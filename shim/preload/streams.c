@@ -2,6 +2,7 @@
 #include "preload/hooks.h"
 #include "preload/real.h"
 #include "track/track.h"
+#include "track/use.h"
 
 #include <errno.h>
 
@@ -21,9 +22,16 @@ static FILE *opened_stream(FILE *stream, const char *path)
     return stream;
 }
 
+static void opening_stream(const char *path, const char *mode)
+{
+    if (path != NULL && mode[0] == 'w')
+        use_truncating(AT_FDCWD, path);
+}
+
 #define FOPEN(name)                                                                                \
     EXPORT FILE *name(const char *path, const char *mode)                                          \
     {                                                                                              \
+        opening_stream(path, mode);                                                                \
         return opened_stream(real.name(path, mode), path);                                         \
     }
 FOPEN(fopen)
@@ -43,6 +51,7 @@ EXPORT FILE *fdopen(int fd, const char *mode)
     EXPORT FILE *name(const char *path, const char *mode, FILE *stream)                            \
     {                                                                                              \
         struct closing closing;                                                                    \
+        opening_stream(path, mode);                                                                \
         track_closing(descriptor_of(stream), &closing);                                            \
         FILE *result = real.name(path, mode, stream);                                              \
         opened_stream(result, path == NULL ? "" : path);                                           \

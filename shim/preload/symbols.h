@@ -1,6 +1,7 @@
 /* The one table of what the library exports and calls through.
  *
  * LIBC(name): resolved at start (base/elf_lookup.h); what a libc lacks keeps its stand-in (real.c).
+ * MADE(name): calls others of them.
  * LOADER(name): resolved with them and not exported; NULL where the process lacks it.
  * SQLITE(name): resolved for each caller (sqlite.c).
  * ASKED(name): resolved in the same way and not exported.
@@ -36,12 +37,43 @@
     LIBC(closefrom)                                                                                \
     LIBC(fclose)                                                                                   \
     LIBC(fcloseall)                                                                                \
+    LIBC(opendir)                                                                                  \
+    LIBC(fdopendir)                                                                                \
+    LIBC(scandir)                                                                                  \
+    LIBC(scandir64)                                                                                \
+    LIBC(scandirat)                                                                                \
+    LIBC(scandirat64)                                                                              \
+    LIBC(unlink)                                                                                   \
+    LIBC(unlinkat)                                                                                 \
+    LIBC(rmdir)                                                                                    \
+    LIBC(remove)                                                                                   \
+    LIBC(rename)                                                                                   \
+    LIBC(renameat)                                                                                 \
+    LIBC(renameat2)                                                                                \
+    LIBC(posix_spawn)                                                                              \
+    LIBC(posix_spawnp)                                                                             \
+    LIBC(system)                                                                                   \
+    LIBC(popen)                                                                                    \
+    LIBC(fork)                                                                                     \
+    LIBC(vfork)                                                                                    \
+    LIBC(execve)                                                                                   \
+    LIBC(execv)                                                                                    \
+    LIBC(execvp)                                                                                   \
+    LIBC(execvpe)                                                                                  \
+    LIBC(fexecve)                                                                                  \
+    LIBC(execveat)                                                                                 \
     LIBC(recvmsg)                                                                                  \
     LIBC(recvmmsg)                                                                                 \
     LIBC(prctl)                                                                                    \
     LIBC(syscall)                                                                                  \
     LIBC(dlopen)                                                                                   \
     LIBC(dlclose)
+
+/* Made of others of the table. */
+#define SETTLE_MADE_SYMBOLS(MADE)                                                                  \
+    MADE(execl)                                                                                    \
+    MADE(execlp)                                                                                   \
+    MADE(execle)
 
 #define SETTLE_LOADER_SYMBOLS(LOADER)                                                              \
     LOADER(dlsym)                                                                                  \

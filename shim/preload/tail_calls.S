@@ -5,6 +5,8 @@
  * user asked for it (SETTLE_DEEPBIND=strip).
  * syscall: a program may make a thread by syscall(SYS_clone) with a new stack, where a return through a
  * frame would read the wrong one.
+ * vfork: the child goes on in the caller's frame and overwrites what lies below it, ours among it, before
+ * the parent comes back. What is done before it is done in a call of its own, which has returned.
  * The union `real` begins in real.h; its offsets come from a generated header.
  */
 #include "preload/offsets.h"
@@ -37,6 +39,20 @@ syscall:
     jmp *(real + REAL_SYSCALL)(%rip)
     .cfi_endproc
     .size syscall, . - syscall
+
+    .globl vfork
+    .type vfork, @function
+vfork:
+    .cfi_startproc
+    endbr64
+    sub $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    call settle_before_vfork
+    add $8, %rsp
+    .cfi_adjust_cfa_offset -8
+    jmp *(real + REAL_VFORK)(%rip)
+    .cfi_endproc
+    .size vfork, . - vfork
 #elif defined(__aarch64__)
     .text
     .globl dlopen
@@ -73,5 +89,26 @@ syscall:
     br x16
     .cfi_endproc
     .size syscall, . - syscall
+
+    .globl vfork
+    .type vfork, %function
+vfork:
+    .cfi_startproc
+    hint #34
+    stp x29, x30, [sp, #-16]!
+    .cfi_adjust_cfa_offset 16
+    .cfi_offset 29, -16
+    .cfi_offset 30, -8
+    bl settle_before_vfork
+    ldp x29, x30, [sp], #16
+    .cfi_adjust_cfa_offset -16
+    .cfi_restore 29
+    .cfi_restore 30
+    adrp x16, real + REAL_VFORK
+    add x16, x16, :lo12:(real + REAL_VFORK)
+    ldr x16, [x16]
+    br x16
+    .cfi_endproc
+    .size vfork, . - vfork
 #endif
     .section .note.GNU-stack, "", %progbits

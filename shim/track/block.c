@@ -10,11 +10,13 @@
 #include "track/books.h"
 #include "track/budget.h"
 #include "track/history.h"
+#include "track/locks.h"
 #include "track/namer.h"
 #include "track/outlasted.h"
 #include "track/process.h"
 #include "track/tell.h"
 #include "track/vain.h"
+#include "track/waiting.h"
 #include "wait/idle.h"
 
 #include <errno.h>
@@ -30,6 +32,7 @@ struct block_request {
     struct claim claim;
     struct helper *helper;
     const struct store *store;
+    bool work_ends_it; /* its connections are in nobody's way until they take a lock */
     bool reopening_ends_it;
     bool whole;           /* it has all of its max_wait */
     atomic_bool counted;  /* among those that run: whoever takes that back settles its claim */
@@ -82,7 +85,8 @@ static bool is_over(const void *argument)
     const struct block_request *request = argument;
     return helper_is_told_to_stop(request->helper) ||
            (request->reopening_ends_it &&
-            (atomic_load(&request->store->handles) & STORE_OPENED) != 0);
+            (atomic_load(&request->store->handles) & STORE_OPENED) != 0) ||
+           (request->work_ends_it && locks_beyond_idle(request->store));
 }
 
 /* Who that is; false where it cannot be told from another process of the same pid. */
@@ -194,21 +198,53 @@ static void tell_in_vain(const struct block_request *request)
         tell_given_up(&request->wait, result, outlasted);
 }
 
+/* What a use goes by (use.c). */
+static void mark(struct store *store, const struct wait_result *result)
+{
+    if (result->outcome == OUTCOME_UNEXAMINED)
+        return;
+    const bool in_vain = result->outcome == OUTCOME_TIMED_OUT;
+    store_mark(store, in_vain ? STORE_IN_VAIN : 0,
+               in_vain ? STORE_UNSETTLED : STORE_UNSETTLED | STORE_IN_VAIN);
+}
+
+/* What to ask: all that a question of its own and a wait have in common. */
+static void ask_for(struct wait_request *wait, struct store *store, const char *path,
+                    const struct rule *rule)
+{
+    str_copy(wait->path, sizeof wait->path, path);
+    wait->fresh = path != atomic_load(&store->path);
+    wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
+    wait->check_interval = rule->check_interval;
+    wait->until = (enum until)rule->until;
+    wait->profile = atomic_load(&store->profile);
+    wait->max_collections = settings->max_collections;
+    wait->max_files = settings->max_files;
+}
+
+static void ask_for_writers(struct wait_request *wait)
+{
+    wait->writers = true;
+    wait->until = UNTIL_UNLOCKED;
+    wait->profile = NULL; /* index files are this process's own */
+}
+
 /* Waits as the rule says, for as long as it says or as the budget is. */
 static void wait_by_rule(struct store *store, const char *path, const struct rule *rule,
-                         uint64_t began, int home)
+                         const struct block_cause *cause, int home)
 {
+    const uint64_t began = cause->began;
     if (path[0] == '\0') {
         log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
         fixed_delay(rule);
-        history_not_examined(store, path, began);
+        history_not_examined(store, path, cause);
         return;
     }
     struct helper *helper = helper_new(sizeof(struct block_request));
     if (helper == NULL) {
         tell_failure(path, rule, ENOMEM);
         fixed_delay(rule);
-        history_not_examined(store, path, began);
+        history_not_examined(store, path, cause);
         return;
     }
     if (process_home() != home) {
@@ -226,34 +262,32 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     request->claim = budget_claim(gone < limit ? limit - gone : 0, now);
     request->helper = helper;
     request->store = store;
-    str_copy(wait->path, sizeof wait->path, path);
-    wait->fresh = path != atomic_load(&store->path);
-    wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
+    request->reopening_ends_it = rule->trigger != TRIGGER_EVERY && !cause->writers;
+    request->work_ends_it = cause->writers;
+    ask_for(wait, store, path, rule);
+    if (cause->writers)
+        ask_for_writers(wait);
     wait->began = began;
     wait->deadline = now + request->claim.ns;
     wait->max_wait = rule->max_wait;
-    wait->check_interval = rule->check_interval;
-    wait->until = (enum until)rule->until;
+    wait->reopened = is_over;
+    wait->context = request;
+    wait->in_vain = is_in_vain;
+    wait->asker = request;
+    wait->enough = now + block_fixed_delay(rule);
     if (log_wants(LOG_WARN) || record_wanted())
         wait_name_holders(wait, &request->holders);
     if (record_wanted()) {
         wait->lasting = name_meanwhile;
         wait->naming = request;
     }
-    wait->profile = atomic_load(&store->profile);
-    wait->max_collections = settings->max_collections;
-    wait->max_files = settings->max_files;
-    request->reopening_ends_it = rule->trigger != TRIGGER_EVERY;
-    wait->reopened = is_over;
-    wait->context = request;
-    wait->in_vain = is_in_vain;
-    wait->asker = request;
-    wait->enough = now + block_fixed_delay(rule);
 
-    history_wait_begun(store, wait);
+    history_wait_begun(store, wait, cause);
     atomic_fetch_add(&own->running, 1);
     atomic_store(&request->counted, true);
+    const uint64_t before = waiting_begin(wait->deadline + BLOCK_PATIENCE);
     int error = helper_run_interruptibly(helper, work, wait->deadline + BLOCK_PATIENCE);
+    waiting_end(before);
     uint64_t elapsed = error == 0 ? request->result.elapsed : clock_now() - began;
     switch (error) {
     case 0:
@@ -277,9 +311,40 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
         tell_failure(path, rule, error);
         fixed_delay(rule);
     }
+    if (error == 0)
+        mark(store, &request->result);
     if (error != ESRCH)
-        history_wait_ended(store, wait, error == 0 ? &request->result : NULL, error, elapsed);
+        history_wait_ended(store, wait, error == 0 ? &request->result : NULL, error, elapsed,
+                           cause);
     helper_free(helper);
+}
+
+static void look(void *argument)
+{
+    struct block_request *request = argument;
+    wait_store(&request->wait, &request->result);
+}
+
+bool block_is_settled(struct store *store, int home)
+{
+    const char *path = atomic_load(&store->path);
+    struct helper *helper =
+        path == NULL || path[0] == '\0' ? NULL : helper_new(sizeof(struct block_request));
+    if (helper == NULL)
+        return true; /* nobody can say that it is not */
+    struct block_request *request = helper_request(helper);
+    struct wait_request *wait = &request->wait;
+    ask_for(wait, store, path, rules_get(atomic_load(&store->rule)));
+    wait->began = wait->deadline = clock_now();
+    const uint64_t before = waiting_begin(wait->deadline + BLOCK_PATIENCE);
+    int error =
+        process_home() == home ? helper_run(helper, look, wait->deadline + BLOCK_PATIENCE) : ESRCH;
+    waiting_end(before);
+    bool held = error == 0 && request->result.outcome == OUTCOME_TIMED_OUT;
+    if (error == 0 && !held)
+        mark(store, &request->result);
+    helper_free(helper);
+    return !held;
 }
 
 bool block_may_wait(const struct store *store, const char *path)
@@ -292,10 +357,11 @@ bool block_may_wait(const struct store *store, const char *path)
     return false;
 }
 
-void block_until_settled(struct store *store, const char *path, uint64_t began, int home)
+void block_until_settled(struct store *store, const char *path, const struct block_cause *cause,
+                         int home)
 {
     if (path == NULL || !block_may_wait(store, path))
         return;
-    wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), began, home);
+    wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), cause, home);
     tell_end_of_budget();
 }

@@ -22,12 +22,23 @@ void block_start(const struct settings *settings);
 /* Whether a close may still wait; says that it does not once SETTLE_TOTAL_WAIT is spent. */
 bool block_may_wait(const struct store *store, const char *path);
 
-/* Blocks until the store is settled, or until its rule's max_wait after `began` (clock_now) is
- * past, or the budget. path: where its primary is; "" if unknown (then a fixed delay), NULL in a
- * fork child that a signal handler made, whose tables are empty. The caller holds a
- * pin on the store. Keeps errno; signal handlers run; in a fork child that one of them made it
- * returns at once. */
-void block_until_settled(struct store *store, const char *path, uint64_t began, int home);
+/* What a wait is for. */
+struct block_cause {
+    uint64_t began;  /* clock_now: what max_wait counts from */
+    const char *use; /* what the program does with the store's files; NULL: it closed the store */
+    bool writers; /* connections of this process are open, so that only who writes is waited for */
+};
+
+/* Blocks until the store is settled, or until its rule's max_wait is past, or the budget. path:
+ * where its primary is; "" if unknown (then a fixed delay), NULL in a fork child that a signal
+ * handler made, whose tables are empty. The caller holds a pin on the store, whose state says
+ * afterwards what came of it. Keeps errno; signal handlers run; in a fork child that one of them
+ * made it returns at once. */
+void block_until_settled(struct store *store, const char *path, const struct block_cause *cause,
+                         int home);
+
+/* Asks once whether it is settled, and says nothing of it. */
+bool block_is_settled(struct store *store, int home);
 
 /* How long a close waits where waiting longer would be in vain, or nothing can be asked, in ns:
  * SETTLE_FALLBACK_DELAY, but no longer than the rule's max_wait. */

@@ -17,6 +17,7 @@
 #include "track/opened.h"
 #include "track/outlasted.h"
 #include "track/process.h"
+#include "track/seen.h"
 #include "track/store.h"
 #include "track/vain.h"
 
@@ -24,6 +25,7 @@
 struct books {
     struct process_books process;
     struct store_books stores;
+    struct seen_books seen;
     struct closed_books closes;
     struct block_books waits;
     struct budget_books budget;

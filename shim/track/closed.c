@@ -14,13 +14,9 @@
 #include "track/possible.h"
 #include "track/process.h"
 #include "track/track.h"
+#include "track/waiting.h"
 
 static struct closed_books *const own = &BOOKS.closes;
-
-static bool waits_at_every_close(struct store *store)
-{
-    return rules_get(atomic_load(&store->rule))->trigger == TRIGGER_EVERY;
-}
 
 static void set_out(struct closing *c)
 {
@@ -28,13 +24,17 @@ static void set_out(struct closing *c)
         return;
     c->home = process_home();
     c->on_its_way = true;
+    c->waited_before = waiting_begin(clock_now() + BLOCK_PATIENCE);
     atomic_fetch_add(&own->on_their_way, 1);
 }
 
 /* A fork child knows nothing of the first half. */
 static void arrive(const struct closing *c)
 {
-    if (!c->on_its_way || c->home != process_home())
+    if (!c->on_its_way)
+        return;
+    waiting_end(c->waited_before);
+    if (c->home != process_home())
         return;
     uint32_t closes = atomic_load(&own->on_their_way);
     while (closes > 0 && !atomic_compare_exchange_weak(&own->on_their_way, &closes, closes - 1))
@@ -50,6 +50,55 @@ void track_locking(int fd)
     while (atomic_load(&own->on_their_way) > 0)
         if (clock_now() - began >= patience)
             atomic_store(&own->on_their_way, 0); /* one that was left by longjmp never arrives */
+}
+
+void closed_under_way(struct store *store)
+{
+    if (atomic_fetch_add(&store->closing, 1) == 0)
+        atomic_store(&store->closing_since, clock_now());
+}
+
+void closed_arrived(struct store *store)
+{
+    uint32_t closes = atomic_load(&store->closing);
+    while (closes > 0 && !atomic_compare_exchange_weak(&store->closing, &closes, closes - 1))
+        ;
+}
+
+bool closed_is_under_way(struct store *store, uint64_t patience)
+{
+    if (atomic_load(&store->closing) == 0)
+        return false;
+    if (clock_now() - atomic_load(&store->closing_since) <= patience)
+        return true;
+    atomic_store(&store->closing, 0);
+    return false;
+}
+
+static enum trigger trigger_of(struct store *store)
+{
+    return (enum trigger)rules_get(atomic_load(&store->rule))->trigger;
+}
+
+/* Whether whoever uses the store meanwhile waits for the close. */
+static bool is_connections(const struct closing *c)
+{
+    return c->waits || (c->handle.role == ROLE_PRIMARY && c->handle.kind == KIND_ENGINE);
+}
+
+/* Whether the close waits. last: its handle was the last that counts. */
+static void decide(struct closing *c, bool last)
+{
+    struct store *store = c->handle.store;
+    const enum trigger trigger = trigger_of(store);
+    /* A close of the last connection that left a zombie waits for this one. */
+    last = last && atomic_load(&store->awaited) == 0;
+    if (last)
+        store_mark(store, STORE_UNSETTLED, 0);
+    c->waits = (last && trigger != TRIGGER_USE) ||
+               (c->handle.role == ROLE_PRIMARY && trigger == TRIGGER_EVERY);
+    if (is_connections(c))
+        closed_under_way(store);
 }
 
 /* In a fork child that a signal handler made meanwhile the tables are nobody's. */
@@ -71,11 +120,9 @@ static void begin_closing(int fd, struct closing *c)
     c->handle = opened_take(fd, &last);
     if (c->handle.role == ROLE_NONE)
         atomic_fetch_sub(&own->unfinished, 1); /* another thread was quicker */
-    bool primary = c->handle.role == ROLE_PRIMARY;
-    /* A close of the last connection that left a zombie waits for this one. */
-    last = last && atomic_load(&c->handle.store->awaited) == 0;
-    c->waits = last || (primary && waits_at_every_close(c->handle.store));
-    c->placed = c->waits && primary && st.st_nlink > 0;
+    if (c->handle.store != NULL)
+        decide(c, last);
+    c->placed = c->waits && c->handle.role == ROLE_PRIMARY && st.st_nlink > 0;
     if (c->placed || record_wanted())
         descriptor_path(fd, c->path, sizeof c->path); /* it may have been renamed meanwhile */
 }
@@ -108,16 +155,20 @@ void track_not_closed(int fd, struct closing *c)
     arrive(c);
     sys_sigset old = process_hold_signals();
     if (is_begun(c)) {
+        if (c->handle.store != NULL && is_connections(c))
+            closed_arrived(c->handle.store);
         opened_enter(fd, c->handle);
         atomic_fetch_sub(&own->unfinished, 1);
     }
     process_let_signals(old);
 }
 
-void closed_end(struct store *store, int home)
+void closed_end(struct store *store, bool connections, int home)
 {
     sys_sigset old = process_hold_signals();
     if (process_home() == home) {
+        if (store != NULL && connections)
+            closed_arrived(store);
         if (store != NULL)
             store_release(store);
         atomic_fetch_sub(&own->unfinished, 1);
@@ -127,9 +178,9 @@ void closed_end(struct store *store, int home)
 
 void closed_wait(struct store *store, const char *path, int home)
 {
-    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), clock_now(),
-                        home);
-    closed_end(store, home);
+    const struct block_cause cause = {.began = clock_now()};
+    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), &cause, home);
+    closed_end(store, true, home);
 }
 
 void track_closed(struct closing *c)
@@ -146,7 +197,7 @@ void track_closed(struct closing *c)
     if (c->waits)
         closed_wait(store, c->placed ? c->path : "", c->home);
     else
-        closed_end(store, c->home);
+        closed_end(store, is_connections(c), c->home);
 }
 
 void track_recheck(void)

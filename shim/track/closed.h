@@ -4,6 +4,9 @@
 
 #include "track/store.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct closed_books {
     /* Closes between the first half and the real close: up in track_closing, down in track_closed
      * and track_not_closed, set to 0 by a track_locking that has waited long enough. So it never
@@ -18,10 +21,20 @@ struct closed_books {
 /* How many closes are unfinished. */
 uint32_t closed_unfinished(void);
 
+/* A close of the store's files, or of a connection on it, begins and ends: whoever uses the store
+ * meanwhile waits for that. */
+void closed_under_way(struct store *store);
+void closed_arrived(struct store *store);
+
+/* Whether there is one. patience: ns, after which one that began then is taken for left by longjmp.
+ */
+bool closed_is_under_way(struct store *store, uint64_t patience);
+
 /* A close of the store has come to its end; gives the pin back (NULL: a candidate, which has none).
+ * connections: closed_under_way was called for it.
  * Does nothing in a fork child that a signal handler made since the process `home` took the handle
  * out: there is nothing to be put back. */
-void closed_end(struct store *store, int home);
+void closed_end(struct store *store, bool connections, int home);
 
 /* Waits, and ends the close. path: where the primary is now; "" if it is as when it was opened. */
 void closed_wait(struct store *store, const char *path, int home);

@@ -9,6 +9,7 @@
 #include "helper/log.h"
 #include "track/block.h"
 #include "track/budget.h"
+#include "track/closed.h"
 #include "track/handle.h"
 #include "track/process.h"
 #include "track/tell.h"
@@ -90,6 +91,8 @@ struct leaving connection_closing(void *db)
     if (db != NULL && process_at_home()) {
         l.known = take(db, &l);
         l.home = process_home();
+        if (l.store != NULL)
+            closed_under_way(l.store);
     }
     return l;
 }
@@ -164,13 +167,16 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
             "still open in this process at the end of the wait: closed with statements that were "
             "not finalised");
     else
-        block_until_settled(store, atomic_load(&store->path), began, home);
+        block_until_settled(store, atomic_load(&store->path),
+                            &(const struct block_cause){.began = began}, home);
 }
 
 void connection_closed(void *db, const struct leaving *l, bool closed, enum statements left)
 {
     if (!l->known || l->home != process_home())
         return;
+    if (l->store != NULL)
+        closed_arrived(l->store);
     if (!closed) {
         put(db, l->store, &l->calls);
         return;

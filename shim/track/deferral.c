@@ -29,7 +29,7 @@ static void drop_innermost(void)
 {
     for (unsigned base = innermost()->base; deferred.count > base;) {
         struct store *store = deferred.stores[--deferred.count];
-        closed_end(store, deferred.home);
+        closed_end(store, true, deferred.home);
     }
     deferred.depth--;
 }

@@ -13,6 +13,7 @@
 #include "track/history.h"
 #include "track/process.h"
 #include "track/track.h"
+#include "track/use.h"
 
 static const struct settings *settings;
 
@@ -74,6 +75,8 @@ static void wait_at_exit(void)
 void track_exit(void)
 {
     wait_at_exit();
+    if (settings != NULL && settings->at_exit != AT_EXIT_OFF)
+        use_ended();
     if (track_is_on() && store_any() && process_thread_at_home())
         history_exit();
 }

@@ -1,7 +1,9 @@
 #include "track/handle.h"
 
+#include "base/clock.h"
 #include "track/books.h"
 #include "track/process.h"
+#include "track/seen.h"
 
 static struct handle_books *const own = &BOOKS.handles;
 
@@ -36,6 +38,17 @@ static enum kind kind_by(const struct profile *profile, enum role role, unsigned
     if (profile->by_directory)
         return (facts & FACT_LOCK) != 0 ? KIND_ENGINE : KIND_PRESUMED;
     return counts ? KIND_PRESUMED : KIND_READER;
+}
+
+/* A bit for each way to open a file. */
+static uint32_t manner_of(unsigned facts)
+{
+    return 1u << (facts & as_sqlite_opens);
+}
+
+bool handle_opened_as_engine(const struct handle *h)
+{
+    return h->kind == KIND_ENGINE || (atomic_load(&h->store->manners) & manner_of(h->facts)) != 0;
 }
 
 static enum kind kind_of(const struct handle *h)
@@ -118,6 +131,19 @@ static bool counts(const struct store *store, uint64_t handles, enum kind kind)
             ((handles & STORE_ENGINE) == 0 || atomic_load(&store->profile)->by_directory));
 }
 
+/* What a use of the store goes by: connections come and go with the handles of the engine on the
+ * primary. Its sidecars do with each transaction. */
+static void connected(struct store *store)
+{
+    atomic_fetch_add(&store->opens, 1);
+    atomic_store(&store->fell, 0);
+}
+
+static void disconnected(struct store *store)
+{
+    atomic_store(&store->fell, clock_now());
+}
+
 static void count_in(struct store *store, enum role role, enum kind kind)
 {
     uint64_t handles = atomic_load(&store->handles);
@@ -131,10 +157,16 @@ static void count_in(struct store *store, enum role role, enum kind kind)
         if (role == ROLE_PRIMARY && counts(store, now, kind))
             now |= STORE_OPENED;
     } while (!atomic_compare_exchange_weak(&store->handles, &handles, now));
+    if (kind != KIND_ENGINE)
+        return;
+    if ((handles & STORE_ENGINE) == 0)
+        seen_add(store);
+    if (role == ROLE_PRIMARY)
+        connected(store);
 }
 
 /* True if that was the last handle, as handle_take means it. */
-static bool count_out(struct store *store, enum kind kind)
+static bool count_out(struct store *store, enum role role, enum kind kind)
 {
     uint64_t handles = atomic_load(&store->handles);
     uint64_t left;
@@ -149,6 +181,8 @@ static bool count_out(struct store *store, enum kind kind)
         if (last)
             left &= ~STORE_OPENED;
     } while (!atomic_compare_exchange_weak(&store->handles, &handles, left));
+    if (role == ROLE_PRIMARY && kind == KIND_ENGINE)
+        disconnected(store);
     return last;
 }
 
@@ -196,7 +230,7 @@ struct handle handle_take(int fd, bool *last)
         return (struct handle){.role = ROLE_NONE};
     struct handle h = unpack(atomic_exchange(&entry->word, 0), entry);
     if (h.store != NULL)
-        *last = count_out(h.store, h.kind);
+        *last = count_out(h.store, h.role, h.kind);
     return h;
 }
 
@@ -217,7 +251,7 @@ bool handle_promote(int fd, struct store *store, struct identity primary)
     count_in(store, ROLE_PRIMARY, h.kind);
     if (atomic_compare_exchange_strong(&entry->word, &word, word_of(&h)))
         return true;
-    count_out(store, h.kind);
+    count_out(store, ROLE_PRIMARY, h.kind);
     store_release(store);
     return false;
 }
@@ -241,7 +275,9 @@ void handle_note(int fd, unsigned facts)
      * last. */
     count_in(h.store, h.role, h.kind);
     bool changed = atomic_compare_exchange_strong(&entry->word, &word, word_of(&h));
-    count_out(h.store, changed ? before : h.kind);
+    count_out(h.store, h.role, changed ? before : h.kind);
+    if (h.role == ROLE_PRIMARY && h.kind == KIND_ENGINE)
+        atomic_fetch_or(&h.store->manners, manner_of(h.facts));
 }
 
 int handle_next(unsigned first, unsigned last)

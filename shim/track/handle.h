@@ -98,6 +98,11 @@ void handle_note(int fd, unsigned facts);
 bool handle_is_engine(int fd);
 bool handle_is_foreign(int fd);
 
+/* Whether a handle on a primary was opened as the engine opens it: it is one, or was opened with
+ * the flags of one that only its locks told. So SQLite before 3.31 is never taken for the program.
+ */
+bool handle_opened_as_engine(const struct handle *handle);
+
 /* A descriptor by which the engine has that file open; -1 if there is none. It may be closed at any
  * time. */
 int handle_of_engine(const struct store *store, struct identity file);

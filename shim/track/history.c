@@ -96,12 +96,21 @@ static const char *outcome_name(const struct wait_result *result, int error)
     return "cannot be examined";
 }
 
-static bool begin_wait(struct record *r, const char *event, const struct store *store,
-                       const char *path, uint64_t max_wait)
+/* Of a use only those count that were not closed before it. */
+static long handles_for(const struct store *store, const char *use)
 {
-    if (!record_begin(r, event))
+    return use == NULL ? own_handles(store) : (long)handle_count_engine(store);
+}
+
+/* use: what the program does with the files; NULL: it closed the store. */
+static bool begin_wait(struct record *r, const char *event, const struct store *store,
+                       const char *path, uint64_t max_wait, const char *use)
+{
+    if (!record_begin(r, use == NULL ? event : "store used"))
         return false;
     add_store(r, store);
+    if (use != NULL)
+        json_str(&r->json, "what", use);
     json_str(&r->json, "file", path);
     const struct rule *rule = rules_get(atomic_load(&store->rule));
     if (rule->name[0] != '\0')
@@ -122,50 +131,62 @@ static void add_end(struct record *r, const char *outcome, uint64_t elapsed,
     json_list(&r->json, "holders");
 }
 
-void history_wait_begun(const struct store *store, const struct wait_request *request)
+void history_wait_begun(const struct store *store, const struct wait_request *request,
+                        const struct block_cause *cause)
 {
     struct record r;
-    if (begin_wait(&r, "wait begun", store, request->path, request->deadline - request->began))
+    if (cause->use == NULL && begin_wait(&r, "wait begun", store, request->path,
+                                         request->deadline - request->began, NULL))
         record_end(&r);
 }
 
 void history_wait_ended(const struct store *store, const struct wait_request *request,
-                        const struct wait_result *result, int error, uint64_t elapsed)
+                        const struct wait_result *result, int error, uint64_t elapsed,
+                        const struct block_cause *cause)
 {
     struct record r;
     const bool given_up = result != NULL && result->given_up;
     uint64_t end = given_up ? request->enough : request->deadline;
-    if (!begin_wait(&r, "wait ended", store, request->path, end - request->began))
+    if (!begin_wait(&r, "wait ended", store, request->path, end - request->began, cause->use))
         return;
     add_end(&r, outcome_name(result, error), elapsed, result != NULL ? result : &nothing);
     bool named = result != NULL && request->holders != NULL;
     for (unsigned i = 0; named && i < request->holders->count; i++)
         holder_json(&r.json, &request->holders->list[i], request->path);
     json_end(&r.json, ']');
-    json_int(&r.json, "handles", own_handles(store));
+    json_int(&r.json, "handles", handles_for(store, cause->use));
     record_end(&r);
 }
 
 static void tell_unasked(const struct store *store, const char *path, const char *outcome,
-                         uint64_t elapsed)
+                         uint64_t elapsed, const char *use)
 {
     struct record r;
-    if (!begin_wait(&r, "wait ended", store, path, rules_get(atomic_load(&store->rule))->max_wait))
+    if (!begin_wait(&r, "wait ended", store, path, rules_get(atomic_load(&store->rule))->max_wait,
+                    use))
         return;
     add_end(&r, outcome, elapsed, &nothing);
     json_end(&r.json, ']');
-    json_int(&r.json, "handles", own_handles(store));
+    json_int(&r.json, "handles", handles_for(store, use));
     record_end(&r);
 }
 
-void history_not_examined(const struct store *store, const char *path, uint64_t began)
+void history_not_examined(const struct store *store, const char *path,
+                          const struct block_cause *cause)
 {
-    tell_unasked(store, path, "cannot be examined", clock_now() - began);
+    tell_unasked(store, path, "cannot be examined", clock_now() - cause->began, cause->use);
 }
 
 void history_budget_spent(const struct store *store, const char *path)
 {
-    tell_unasked(store, path, "budget spent", 0);
+    tell_unasked(store, path, "budget spent", 0, NULL);
+}
+
+void history_used(const struct store *store, const struct block_cause *cause, const char *outcome)
+{
+    if (record_wanted())
+        tell_unasked(store, atomic_load(&store->path), outcome, clock_now() - cause->began,
+                     cause->use);
 }
 
 void history_exit(void)

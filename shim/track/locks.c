@@ -96,7 +96,7 @@ void locks_other(struct store *store, bool held)
     change(store, of_others, held ? of_others : 0);
 }
 
-static uint64_t bits_of(struct store *store, struct identity file)
+static uint64_t bits_of(const struct store *store, struct identity file)
 {
     if (file.dev != atomic_load(&store->dev))
         return 0;
@@ -111,12 +111,12 @@ void locks_dropped(struct store *store, struct identity file)
         change(store, bits_of(store, file), 0);
 }
 
-bool locks_on(struct store *store, struct identity file)
+bool locks_on(const struct store *store, struct identity file)
 {
     return (atomic_load(&store->locks) & bits_of(store, file)) != 0;
 }
 
-bool locks_beyond_idle(struct store *store)
+bool locks_beyond_idle(const struct store *store)
 {
     const uint64_t locks = atomic_load(&store->locks);
     const uint64_t idle = bits(SHARED, READS) | bits(DMS, READS);

@@ -36,11 +36,11 @@ void locks_other(struct store *store, bool held);
 void locks_dropped(struct store *store, struct identity file);
 
 /* Whether the engine holds any lock on that file. */
-bool locks_on(struct store *store, struct identity file);
+bool locks_on(const struct store *store, struct identity file);
 
 /* Whether the engine holds more than an idle connection does: none with a rollback journal, SHARED
  * on the database and DMS on -shm with a WAL. Then somebody else may be waiting for this process.
  */
-bool locks_beyond_idle(struct store *store);
+bool locks_beyond_idle(const struct store *store);
 
 #endif

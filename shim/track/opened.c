@@ -11,6 +11,7 @@
 #include "track/possible.h"
 #include "track/process.h"
 #include "track/track.h"
+#include "track/use.h"
 
 static struct opened_books *const own = &BOOKS.opens;
 
@@ -234,8 +235,11 @@ static bool is_like_store(int fd, const struct stat *st)
 
 void track_opened_likely(int fd, const struct stat *st, const char *path)
 {
-    if (profile_may_match(profiles_on, path) || handle_possible(fd) || is_like_store(fd, st))
-        enter_opened(fd, st, path);
+    if (!profile_may_match(profiles_on, path) && !handle_possible(fd) && !is_like_store(fd, st))
+        return;
+    enter_opened(fd, st, path);
+    if (path[0] != '\0') /* else it was not opened now */
+        use_opened(fd);
 }
 
 static void copy_handle(int from, int to)

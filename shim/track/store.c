@@ -76,11 +76,17 @@ static bool set_path(struct store *s, const char *path)
     return true;
 }
 
-/* Pins a record if it is that store's and in use. */
-static bool pin(struct store *s, struct identity id)
+/* Nobody uses the record, but it is still that of a store whose engine was seen. */
+static bool remembers(struct store *s)
+{
+    return (atomic_load(&s->handles) & STORE_ENGINE) != 0;
+}
+
+/* Pins a record if it is that store's and in use; or, where idle ones count, remembered. */
+static bool pin(struct store *s, struct identity id, bool idle)
 {
     uint32_t pins = atomic_load(&s->pins);
-    while (pins != 0 && pins != STORE_CLAIMED && is(s, id)) {
+    while (pins != STORE_CLAIMED && is(s, id) && (pins != 0 || (idle && remembers(s)))) {
         if (!atomic_compare_exchange_weak(&s->pins, &pins, pins + 1))
             continue;
         if (is(s, id))
@@ -91,51 +97,117 @@ static bool pin(struct store *s, struct identity id)
     return false;
 }
 
-static struct store *find(struct identity id)
+static struct store *find(struct identity id, bool idle)
 {
     struct store *stores;
     for (int k = 0; k < STORE_LEVELS && (stores = atomic_load(&own->levels[k])) != NULL; k++)
         for (uint32_t i = 0; i < WINDOW; i++) {
             struct store *s = place(stores, k, id, i);
-            if (pin(s, id))
+            if (pin(s, id, idle))
                 return s;
         }
     return NULL;
 }
 
+static bool claim_one(struct store *s)
+{
+    uint32_t none = 0;
+    return atomic_compare_exchange_strong(&s->pins, &none, STORE_CLAIMED);
+}
+
+/* Of two records that nobody uses the one that is missed less. */
+static bool is_better(struct store *s, struct store *than)
+{
+    if (than == NULL || remembers(s) != remembers(than))
+        return than == NULL || remembers(than);
+    return atomic_load(&s->fell) < atomic_load(&than->fell);
+}
+
 /* A record that nobody uses, for whoever claims it. */
 static struct store *claim(struct identity id)
 {
-    for (int k = 0; k < STORE_LEVELS && make_level(k); k++)
-        for (uint32_t i = 0; i < WINDOW; i++) {
-            struct store *s = place(atomic_load(&own->levels[k]), k, id, i);
-            uint32_t none = 0;
-            if (!atomic_compare_exchange_strong(&s->pins, &none, STORE_CLAIMED))
-                continue;
-            if (s->path_room == 0)
-                atomic_fetch_add(&own->records_used[k], 1);
-            return s;
-        }
+    for (int k = 0; k < STORE_LEVELS && make_level(k); k++) {
+        struct store *best;
+        do {
+            best = NULL;
+            for (uint32_t i = 0; i < WINDOW && (best == NULL || best->path_room != 0); i++) {
+                struct store *s = place(atomic_load(&own->levels[k]), k, id, i);
+                if (atomic_load(&s->pins) == 0 && (s->path_room == 0 || is_better(s, best)))
+                    best = s;
+            }
+        } while (best != NULL && !claim_one(best));
+        if (best == NULL)
+            continue;
+        if (best->path_room == 0)
+            atomic_fetch_add(&own->records_used[k], 1);
+        return best;
+    }
     return NULL;
 }
 
-static struct store *make(struct identity id, const struct profile *profile, const char *path)
+/* In the record's own memory, which nobody reads yet: a path is as long as the kernel lets it be,
+ * and the program's stack may be small. */
+static void find_directory(struct store *s)
 {
-    struct store *s = claim(id);
-    if (s == NULL)
-        return NULL;
+    char *path = atomic_load(&s->path);
+    char *slash = strrchr(path, '/');
+    struct stat st = {.st_ino = 0};
+    int result = -1;
+    if (slash != NULL && slash > path) {
+        *slash = '\0';
+        result = sys_stat(path, &st);
+        *slash = '/';
+    } else if (slash != NULL) {
+        result = sys_stat("/", &st);
+    }
+    atomic_store(&s->directory_dev, st.st_dev);
+    atomic_store(&s->directory_ino, result < 0 ? 0 : st.st_ino);
+}
+
+/* Fills in a record that the caller has claimed, and pins it. */
+static struct store *begin(struct store *s, struct identity id, const struct profile *profile,
+                           const char *path)
+{
     atomic_store(&s->dev, id.dev);
     atomic_store(&s->ino, id.ino);
     atomic_store(&s->handles, 0);
     atomic_store(&s->locks, 0);
     atomic_store(&s->shm, 0);
+    atomic_store(&s->fell, 0);
+    atomic_store(&s->opens, 0);
+    atomic_store(&s->state, 0);
+    atomic_store(&s->closing, 0);
+    atomic_store(&s->manners, 0);
     atomic_store(&s->connections, 0);
     atomic_store(&s->awaited, 0);
+    bool named = set_path(s, path);
+    if (named)
+        find_directory(s);
     atomic_store(&s->profile, profile);
     atomic_store(&s->rule, rules_find(path));
-    bool named = set_path(s, path);
     atomic_store(&s->pins, named ? 1 : 0);
     return named ? s : NULL;
+}
+
+static struct store *make(struct identity id, const struct profile *profile, const char *path)
+{
+    struct store *s = claim(id);
+    return s == NULL ? NULL : begin(s, id, profile, path);
+}
+
+/* What is remembered of a store that is opened again. Not where another file has its inode now, or
+ * it lies elsewhere. */
+static struct store *revive(struct identity id, const struct profile *profile, const char *path)
+{
+    struct store *s = find(id, true);
+    if (s == NULL)
+        return NULL;
+    if (atomic_load(&s->profile) == profile && strcmp(atomic_load(&s->path), path) == 0)
+        return s;
+    uint32_t mine = 1;
+    return atomic_compare_exchange_strong(&s->pins, &mine, STORE_CLAIMED)
+               ? begin(s, id, profile, path)
+               : s;
 }
 
 /* A level that is half full may soon have no place for a store; so with an arena. */
@@ -187,12 +259,14 @@ struct store *store_acquire(struct identity id, const struct profile *profile, c
 {
     if (!store_reserve())
         return NULL;
-    struct store *s = find(id);
+    struct store *s = find(id, false);
     if (s != NULL)
         return s;
     int self = sys_gettid();
     bool turn = take_turn(self);
-    s = find(id);
+    s = find(id, false);
+    if (s == NULL)
+        s = revive(id, profile, path);
     if (s == NULL)
         s = make(id, profile, path);
     if (turn)
@@ -202,7 +276,30 @@ struct store *store_acquire(struct identity id, const struct profile *profile, c
 
 struct store *store_find(struct identity id)
 {
-    return find(id);
+    return find(id, true);
+}
+
+struct store *store_next(uint32_t *at, const struct identity *directory)
+{
+    const uint32_t end = (level_size(STORE_LEVELS) - FIRST_LEVEL) / 3; /* the sum of all levels */
+    struct store *s;
+    while (*at < end && (s = store_numbered(*at)) != NULL) {
+        ++*at;
+        struct identity in = {atomic_load(&s->directory_dev), atomic_load(&s->directory_ino)};
+        if (!remembers(s) || (directory != NULL && !identity_same(in, *directory)))
+            continue;
+        if (pin(s, (struct identity){atomic_load(&s->dev), atomic_load(&s->ino)}, true))
+            return s;
+    }
+    return NULL;
+}
+
+uint32_t store_mark(struct store *s, uint32_t set, uint32_t cleared)
+{
+    uint32_t state = atomic_load(&s->state);
+    while (!atomic_compare_exchange_weak(&s->state, &state, (state & ~cleared) | set))
+        ;
+    return state;
 }
 
 void store_retain(struct store *s)

@@ -1,4 +1,5 @@
-/* The registry of stores: those of which this process has files open.
+/* The registry of stores: those of which this process has files open, and those that its engine
+ * had open, for as long as there is room: what the program does with their files is a use.
  *
  * Nothing here takes a lock, and nothing allocates on a close: a close can come from a signal
  * handler that interrupted any of these functions.
@@ -13,12 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A store that has handles now. Free slots are used again. What the record is of is written by
+/* A store that has handles now, or had. Records that nobody uses are used again, those of an engine
+ * last. What the record is of is written by
  * whoever claims it, between the claim and the first pin, and read by those who have it pinned; a
  * search reads it without, and looks again once it has the pin. */
 struct store {
-    /* Users of this record; 0: free; STORE_CLAIMED: changing hands. Raised from 0 by store_acquire
-     * alone. */
+    /* Users of this record; 0: free, but what it is of holds until it is claimed; STORE_CLAIMED:
+     * changing hands. Raised from 0 by store_acquire, and by the searches where an engine was seen.
+     */
     _Atomic uint32_t pins;
     /* Open handles of this process on any of its files, by kind (handle.h); and, in the same word
      * so that all change together, two flags:
@@ -31,6 +34,20 @@ struct store {
     _Atomic uint64_t shm; /* inode of the -shm that they are of; 0: none was locked */
     _Atomic uint64_t dev; /* of the primary */
     _Atomic uint64_t ino;
+    _Atomic uint64_t directory_dev; /* of the directory that it lies in, when it was opened */
+    _Atomic uint64_t directory_ino; /* 0: unknown */
+    /* ns of sys_now: when a connection of the engine went away; 0: one was opened since. Both
+     * written by handle.c, as is the number of opens. */
+    _Atomic uint64_t fell;
+    _Atomic uint32_t opens;
+    _Atomic uint32_t state; /* of enum store_state: see there */
+    /* Closes of its connections on other threads, until the end of their wait, and when the last of
+     * them began: closed.c. One that was left by longjmp never ends. */
+    _Atomic uint32_t closing;
+    _Atomic uint64_t closing_since;
+    /* By which flags the engine opens the primary, where only its locks told it: handle.c, bits
+     * that are only ever added. */
+    _Atomic uint32_t manners;
     const struct profile *_Atomic profile;
     _Atomic uint32_t connections; /* live SQLite connections on it: changed by connection.c */
     _Atomic uint32_t awaited;     /* closes that wait for its last handle to go: connection.c */
@@ -41,6 +58,14 @@ struct store {
 
 static const uint64_t STORE_OPENED = 1ull << 63;
 static const uint64_t STORE_ENGINE = 1ull << 62;
+
+/* What became of it; changed by one bit at a time. */
+enum store_state {
+    STORE_TOLD = 1 << 0, /* it was said that it is used without being closed: use.c */
+    STORE_UNSETTLED =
+        1 << 1, /* closed without a wait, and not seen settled since: closed.c, block.c */
+    STORE_IN_VAIN = 1 << 2, /* the last wait for it timed out: block.c */
+};
 
 /* Memory grows with the number of stores, since all of it may be locked (mlockall): by levels of
  * records, each four times as large as the one before, and by arenas of names, each twice as large.
@@ -65,6 +90,14 @@ struct store *store_acquire(struct identity primary, const struct profile *profi
 
 /* The record of a primary, pinned, if there is one. */
 struct store *store_find(struct identity primary);
+
+/* The next record from number *at on, pinned, of a store whose engine was seen, in that directory
+ * (NULL: in any); NULL where there is none. *at moves on. Not pinned yet, it looks at every record.
+ */
+struct store *store_next(uint32_t *at, const struct identity *directory);
+
+/* Sets or clears bits of its state; returns those that it had before. */
+uint32_t store_mark(struct store *s, uint32_t set, uint32_t cleared);
 
 /* One more pin on a record that the caller has pinned or that a handle of the caller's pins. */
 void store_retain(struct store *s);

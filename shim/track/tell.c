@@ -67,7 +67,8 @@ static void say_outcome(struct text *t, const struct wait_request *wait,
         break;
     case OUTCOME_REOPENED:
         text_path(t, path);
-        text_str(t, ": opened again by this process after ");
+        text_str(t, wait->writers ? ": locked by this process itself after "
+                                  : ": opened again by this process after ");
         text_seconds(t, r->elapsed);
         text_str(t, ", the wait ends");
         break;
@@ -92,7 +93,7 @@ static enum log_level level_of(const struct wait_result *result, const struct pr
     case OUTCOME_REOPENED:
         return LOG_INFO;
     case OUTCOME_GONE:
-        return profile->by_content || result->sleeps > 0 ? LOG_INFO : LOG_WARN;
+        return profile == NULL || profile->by_content || result->sleeps > 0 ? LOG_INFO : LOG_WARN;
     case OUTCOME_TIMED_OUT: /* one who is known by now is told of once (tell_given_up) */
         return result->given_up ? LOG_INFO : LOG_WARN;
     case OUTCOME_UNEXAMINED:

@@ -6,6 +6,7 @@
 #include "track/exit.h"
 #include "track/opened.h"
 #include "track/process.h"
+#include "track/use.h"
 
 _Atomic uint32_t track_size_mask = TRACK_NOTHING;
 static uint32_t size_mask; /* when it is on */
@@ -20,6 +21,7 @@ void track_start(const struct settings *s)
     size_mask = opened_start(s);
     block_start(s);
     exit_start(s);
+    use_start(s);
     atomic_store(&track_size_mask, size_mask);
 }
 

@@ -16,11 +16,12 @@
 struct closing {
     struct handle handle; /* what was taken out of the table, with its pin */
     int fd;
-    int home;            /* the process whose table that was */
-    bool on_its_way;     /* the real close is still to come */
-    bool waits;          /* for handle.store */
-    bool placed;         /* path is where its primary is now; else it is as when it was opened */
-    char path[PATH_MAX]; /* of the file, where it matters */
+    int home;               /* the process whose table that was */
+    bool on_its_way;        /* the real close is still to come */
+    uint64_t waited_before; /* waiting.h: a handler meanwhile must not wait for this close */
+    bool waits;             /* for handle.store */
+    bool placed;            /* path is where its primary is now; else it is as when it was opened */
+    char path[PATH_MAX];    /* of the file, where it matters */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links

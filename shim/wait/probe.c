@@ -132,11 +132,11 @@ static struct holder holder_of(const struct flock *lock)
     return h;
 }
 
-/* F_GETLK asks for a write lock without taking it, and needs no write access. The answer names one
- * holder. */
+/* F_GETLK asks for a write lock without taking it, and needs no write access; for a read lock, only
+ * those that write are in the way. The answer names one holder. */
 static enum verdict ask_record_locks(struct probe *p)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
+    struct flock lock = {.l_type = p->writers ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
     int result = sys_fcntl(p->fd, F_GETLK, (long)&lock);
     if (result < 0)
         return failed(p, -result);
@@ -224,7 +224,7 @@ static enum verdict ask(struct probe *p)
         return VERDICT_GONE;
 
     enum verdict verdict = ask_record_locks(p);
-    if (verdict == VERDICT_SETTLED && !p->remote)
+    if (verdict == VERDICT_SETTLED && !p->remote && !p->writers)
         verdict = ask_flock(p);
     if (verdict == VERDICT_SETTLED && p->until != UNTIL_UNLOCKED)
         verdict = ask_lease(p);

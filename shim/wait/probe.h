@@ -32,6 +32,7 @@ struct probe {
     enum until until;    /* of what is asked; UNTIL_UNLOCKED unless it is set */
     bool fresh;          /* the path was that of a regular file a moment ago */
     bool last;           /* nobody asks again once it is settled */
+    bool writers;        /* only record locks that write are in the way, of UNTIL_UNLOCKED */
     int fd;              /* -1 until the file could be opened */
     bool remote;         /* on a file system of another host: flock is not asked */
     bool foreign;        /* and it has leases of its own, which tell of no holder */

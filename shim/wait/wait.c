@@ -154,6 +154,7 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
     struct seen seen = {.holder = {.hold = HOLD_NONE}};
     struct holder first = {.hold = HOLD_NONE};
     probe.until = request->until;
+    probe.writers = request->writers;
     probe.last = true;
     probe.fresh = request->fresh && path == request->path;
 

@@ -18,7 +18,7 @@ enum outcome {
     OUTCOME_TIMED_OUT,
     OUTCOME_UNEXAMINED,
     OUTCOME_GONE,
-    OUTCOME_REOPENED, /* the process opened the store again: its close is no longer the last */
+    OUTCOME_REOPENED, /* the process uses the store itself again (wait_request.reopened) */
 };
 
 /* What to wait for, and how. */
@@ -31,6 +31,7 @@ struct wait_request {
     uint64_t max_wait;             /* ns: what was asked for; `deadline` may give less */
     uint64_t check_interval;       /* ns */
     enum until until;              /* the level */
+    bool writers;                  /* of UNTIL_UNLOCKED only record locks that write count */
     const struct profile *profile; /* the store's; NULL: a file and its sidecars only */
     unsigned max_collections;      /* 0: all */
     unsigned max_files;            /* 0: all */

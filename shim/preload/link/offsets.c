@@ -12,4 +12,5 @@ void offsets(void)
 {
     OFFSET(REAL_DLOPEN, dlopen);
     OFFSET(REAL_SYSCALL, syscall);
+    OFFSET(REAL_VFORK, vfork);
 }

@@ -1,0 +1,92 @@
+/* Names: directories that are listed, files and directories that are renamed and removed. */
+#include "preload/hooks.h"
+#include "preload/real.h"
+#include "track/use.h"
+
+/* --- listing; glob, ftw, nftw and fts open directories inside libc, and are not seen --- */
+
+EXPORT DIR *opendir(const char *path)
+{
+    use_listing(AT_FDCWD, path);
+    return real.opendir(path);
+}
+
+EXPORT DIR *fdopendir(int fd)
+{
+    use_listing_descriptor(fd);
+    return real.fdopendir(fd);
+}
+
+/* libuv lists by these. */
+#define SCANDIR(name, entry)                                                                       \
+    EXPORT int name(const char *path, struct entry ***list, int (*keep)(const struct entry *),     \
+                    int (*compare)(const struct entry **, const struct entry **))                  \
+    {                                                                                              \
+        use_listing(AT_FDCWD, path);                                                               \
+        return real.name(path, list, keep, compare);                                               \
+    }
+SCANDIR(scandir, dirent)
+SCANDIR(scandir64, dirent64)
+
+#define SCANDIRAT(name, entry)                                                                     \
+    EXPORT int name(int dir, const char *path, struct entry ***list,                               \
+                    int (*keep)(const struct entry *),                                             \
+                    int (*compare)(const struct entry **, const struct entry **))                  \
+    {                                                                                              \
+        use_listing(dir, path);                                                                    \
+        return real.name(dir, path, list, keep, compare);                                          \
+    }
+SCANDIRAT(scandirat, dirent)
+SCANDIRAT(scandirat64, dirent64)
+
+/* --- removing --- */
+
+EXPORT int unlink(const char *path)
+{
+    use_removing(AT_FDCWD, path, "remove");
+    return real.unlink(path);
+}
+
+EXPORT int unlinkat(int dir, const char *path, int flags)
+{
+    use_removing(dir, path, "remove");
+    return real.unlinkat(dir, path, flags);
+}
+
+EXPORT int rmdir(const char *path)
+{
+    use_removing(AT_FDCWD, path, "remove");
+    return real.rmdir(path);
+}
+
+EXPORT int remove(const char *path)
+{
+    use_removing(AT_FDCWD, path, "remove");
+    return real.remove(path);
+}
+
+/* --- renaming: what has the new name now is removed --- */
+
+static inline void renaming(int from_dir, const char *from, int to_dir, const char *to)
+{
+    use_removing(from_dir, from, "rename");
+    use_removing(to_dir, to, "rename");
+}
+
+EXPORT int rename(const char *from, const char *to)
+{
+    renaming(AT_FDCWD, from, AT_FDCWD, to);
+    return real.rename(from, to);
+}
+
+EXPORT int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    renaming(from_dir, from, to_dir, to);
+    return real.renameat(from_dir, from, to_dir, to);
+}
+
+EXPORT int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    renaming(from_dir, from, to_dir, to);
+    return real.renameat2(from_dir, from, to_dir, to, flags);
+}

@@ -1,0 +1,121 @@
+/* Children, and programs that take this one's place. vfork is in tail_calls.S: its caller goes on
+ * in the child, on the same stack. */
+#include "preload/hooks.h"
+#include "preload/real.h"
+#include "track/use.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+
+#define SPAWN(name)                                                                                \
+    EXPORT int name(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,       \
+                    const posix_spawnattr_t *attributes, char *const *arguments,                   \
+                    char *const *environment)                                                      \
+    {                                                                                              \
+        use_starting(arguments);                                                                   \
+        return real.name(pid, path, actions, attributes, arguments, environment);                  \
+    }
+SPAWN(posix_spawn)
+SPAWN(posix_spawnp)
+
+EXPORT int system(const char *command)
+{
+    use_starting_shell(command);
+    return real.system(command);
+}
+
+EXPORT FILE *popen(const char *command, const char *mode)
+{
+    use_starting_shell(command);
+    return real.popen(command, mode);
+}
+
+EXPORT pid_t fork(void)
+{
+    use_starting_unknown();
+    return real.fork();
+}
+
+void settle_before_vfork(void);
+void settle_before_vfork(void)
+{
+    use_starting_unknown();
+}
+
+/* --- exec --- */
+
+EXPORT int execve(const char *path, char *const *arguments, char *const *environment)
+{
+    use_exec(arguments);
+    return real.execve(path, arguments, environment);
+}
+
+EXPORT int execv(const char *path, char *const *arguments)
+{
+    use_exec(arguments);
+    return real.execv(path, arguments);
+}
+
+EXPORT int execvp(const char *file, char *const *arguments)
+{
+    use_exec(arguments);
+    return real.execvp(file, arguments);
+}
+
+EXPORT int execvpe(const char *file, char *const *arguments, char *const *environment)
+{
+    use_exec(arguments);
+    return real.execvpe(file, arguments, environment);
+}
+
+EXPORT int fexecve(int fd, char *const *arguments, char *const *environment)
+{
+    use_exec(arguments);
+    return real.fexecve(fd, arguments, environment);
+}
+
+EXPORT int execveat(int dir, const char *path, char *const *arguments, char *const *environment,
+                    int flags)
+{
+    use_exec(arguments);
+    return real.execveat(dir, path, arguments, environment, flags);
+}
+
+/* The arguments of a list that ends with NULL. */
+static size_t count(const char *first, va_list list)
+{
+    size_t number = 0;
+    for (const char *at = first; at != NULL; at = va_arg(list, const char *))
+        number++;
+    return number;
+}
+
+/* With the NULL; `list` stands behind it then. */
+static void fill(const char **arguments, const char *first, va_list *list)
+{
+    for (const char *at = first; (*arguments++ = at) != NULL;)
+        at = va_arg(*list, const char *);
+}
+
+/* As an array, on the stack as libc has it. By other names, as the compiler knows of these that
+ * their arguments are never NULL. */
+#define EXECL(name, environment, call)                                                             \
+    EXPORT int settle_##name(const char *path, const char *first, ...) __asm__(#name);             \
+    int settle_##name(const char *path, const char *first, ...)                                    \
+    {                                                                                              \
+        va_list list;                                                                              \
+        va_start(list, first);                                                                     \
+        const char **array = __builtin_alloca((count(first, list) + 1) * sizeof *array);           \
+        va_end(list);                                                                              \
+        va_start(list, first);                                                                     \
+        fill(array, first, &list);                                                                 \
+        char *const *arguments = (char *const *)(uintptr_t)array;                                  \
+        environment;                                                                               \
+        va_end(list);                                                                              \
+        use_exec(arguments);                                                                       \
+        return call;                                                                               \
+    }
+EXECL(execl, , real.execv(path, arguments))
+EXECL(execlp, , real.execvp(path, arguments))
+EXECL(execle, char *const *environment = va_arg(list, char *const *),
+      real.execve(path, arguments, environment))

@@ -1,0 +1,43 @@
+#include "track/seen.h"
+
+#include "track/books.h"
+
+static struct seen_books *const own = &BOOKS.seen;
+
+static struct identity directory_of(struct store *store)
+{
+    return (struct identity){atomic_load(&store->directory_dev),
+                             atomic_load(&store->directory_ino)};
+}
+
+static uint32_t bit_of(struct identity directory)
+{
+    return (uint32_t)(identity_mix(directory) >> 54) % SEEN_DIRECTORIES;
+}
+
+static void add_name(const char *end)
+{
+    uint16_t last_two;
+    memcpy(&last_two, end - sizeof last_two, sizeof last_two);
+    atomic_fetch_or(&own->names, 1ull << PROFILE_HASH(last_two));
+}
+
+void seen_add(struct store *store)
+{
+    const char *path = atomic_load(&store->path);
+    const uint32_t bit = bit_of(directory_of(store));
+    if (path[0] != '/' || atomic_load(&store->directory_ino) == 0)
+        return;
+    const char *slash = strrchr(path, '/');
+    atomic_fetch_or(&own->directories[bit / 64], 1ull << bit % 64);
+    add_name(path + strlen(path));
+    if (slash > path)
+        add_name(slash);
+}
+
+bool seen_in(struct identity directory)
+{
+    const uint32_t bit = bit_of(directory);
+    return (atomic_load_explicit(&own->directories[bit / 64], memory_order_relaxed) >> bit % 64 &
+            1) != 0;
+}

@@ -1,0 +1,39 @@
+/* Stores whose engine was seen in this process, by what a call may name: quick answers for the many
+ * calls that are about something else. What is entered stays, until a fork empties it; a wrong yes
+ * costs a look at the registry.
+ */
+#ifndef SETTLE_SEEN_H
+#define SETTLE_SEEN_H
+
+#include "track/store.h"
+
+enum { SEEN_DIRECTORIES = 1024 };
+
+struct seen_books {
+    /* By the last two bytes of the names of their primaries and of their directories; 0: there are
+     * none. Bits are only added, by seen_add. */
+    _Atomic uint64_t names;
+    _Atomic uint64_t directories[SEEN_DIRECTORIES / 64]; /* by identity_mix */
+};
+
+/* The engine of a store was seen for the first time. */
+void seen_add(struct store *store);
+
+/* Whether that is the directory of one. */
+bool seen_in(struct identity directory);
+
+/* Whether a bit set of names has one that the path may end with. Slashes at its end say nothing; of
+ * a name of one byte, a bit is not known. */
+static inline bool seen_name(uint64_t names, const char *path)
+{
+    size_t length = strlen(path);
+    uint16_t last_two;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    if (length < sizeof last_two)
+        return true;
+    memcpy(&last_two, path + length - sizeof last_two, sizeof last_two);
+    return (names >> PROFILE_HASH(last_two) & 1) != 0;
+}
+
+#endif
