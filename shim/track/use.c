@@ -26,8 +26,9 @@ struct use {
     struct block_cause cause;
     enum at_use at_use;
     int home;
-    int fd;      /* of the program, just opened on the primary; -1: none */
-    bool joined; /* it has waited for closes of this process */
+    int fd;           /* of the program, just opened on the primary; -1: none */
+    bool joined;      /* it has waited for closes of this process, */
+    bool interrupted; /* and SIGINT or SIGTERM ended that */
 };
 
 void use_start(const struct settings *s)
@@ -63,8 +64,10 @@ static void join_closes(struct use *u)
     uint64_t gone;
     while ((gone = clock_now() - u->cause.began) < claim.ns && is_closing(u, opens) &&
            process_home() == u->home)
-        if (block_watching(&interruption, wait_backoff(gone, u->rule->check_interval)))
+        if (block_watching(&interruption, wait_backoff(gone, u->rule->check_interval))) {
+            u->interrupted = true;
             break;
+        }
     interruption_end(&interruption);
     budget_settle(claim, gone);
     u->joined = true;
@@ -185,8 +188,8 @@ static void use_store(struct store *store, const char *what, enum at_use at_use,
         join_closes(&u);
     if (process_home() == u.home && what != NULL) {
         tell_never_closed(&u);
-        if (in_the_way || at_use == AT_USE_PENDING)
-            end(&u, u.joined ? "settled after waiting" : "not waited");
+        if (in_the_way || u.interrupted || at_use == AT_USE_PENDING)
+            end(&u, u.joined && !u.interrupted ? "settled after waiting" : "not waited");
         else
             settle(&u);
     }

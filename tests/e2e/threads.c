@@ -429,8 +429,8 @@ static void cut_line(char *text, const char *beginning)
     memmove(line, end, strlen(end) + 1);
 }
 
-/* SIGINT and SIGTERM, which end a wait, are blocked while it lasts: a handler of another signal sees
- * that in its mask, and nothing else sees anything. */
+/* SIGINT and SIGTERM, which end a wait, are blocked while it lasts: a handler of another signal
+ * sees that in its mask, and nothing else sees anything. */
 static void expect_two_more_blocked(char *seen, char *expected)
 {
     cr_expect_not_null(strstr(expected, "mask in the handler: 14\n"), "%s", expected);
