@@ -13,18 +13,16 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "commands/command_line.h"
+#include "commands/image.h"
 #include "commands/option_table.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <settle.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -48,28 +46,7 @@ static void find(int code, const char *path, const char *what)
         verdict = code;
 }
 
-/* --- a file --- */
-
-struct image {
-    const unsigned char *bytes;
-    size_t size;
-};
-
-static bool read_image(const char *path, struct image *image)
-{
-    *image = (struct image){0};
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool good = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    if (good && st.st_size > 0) {
-        void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        good = bytes != MAP_FAILED;
-        *image = (struct image){bytes, (size_t)st.st_size};
-    }
-    if (fd >= 0)
-        close(fd);
-    return good && st.st_size > 0;
-}
+/* --- scripts --- */
 
 /* As the shell and execvp find it. False if there is none. */
 static bool locate(const char *name, char *out, size_t size)
@@ -87,8 +64,6 @@ static bool locate(const char *name, char *out, size_t size)
     }
     return false;
 }
-
-/* --- scripts --- */
 
 /* The interpreter of a script, and after `env` the program that it looks for; false if it is none.
  */
@@ -117,48 +92,41 @@ static bool interpreter_of(const struct image *image, char *out, size_t size)
 
 /* --- programs --- */
 
-/* A part of the file as a table of entries; NULL where it lies outside of it. */
-static const void *table_at(const struct image *image, uint64_t offset, uint64_t count,
-                            uint64_t size)
+/* Linked with C (cgo) it is a Go program still, but SQLite, say, is then C that closes by libc. */
+static void check_go(const char *path, const struct image *image)
 {
-    if (count > image->size / size || offset > image->size || offset % 8 != 0 ||
-        count * size > image->size - offset)
-        return NULL;
-    return image->bytes + offset;
+    static const char *const closes[] = {"close", "sqlite3_close", "sqlite3_close_v2"};
+    for (size_t i = 0; i < sizeof closes / sizeof closes[0]; i++)
+        if (image_loader(image) != NULL && image_symbol(image, closes[i]) == SYMBOL_WANTED) {
+            find(CAN, path,
+                 "can, as far as its C parts go (cgo), such as SQLite, which close through libc: "
+                 "a Go program, whose Go code makes its system calls without libc");
+            return;
+        }
+    find(CANNOT, path, "cannot: a Go program, which makes its system calls without libc");
 }
 
-static bool has_section(const struct image *image, const Elf64_Ehdr *elf, const char *name)
+/* The runtime insists on coming first, unless __asan_default_options says otherwise. The library
+ * has one (preload/sanitizer.c), but the program's own goes before it. */
+static void check_sanitizer(const char *path, const struct image *image)
 {
-    const Elf64_Shdr *sections = table_at(image, elf->e_shoff, elf->e_shnum, sizeof(Elf64_Shdr));
-    if (sections == NULL || elf->e_shstrndx >= elf->e_shnum)
-        return false;
-    const Elf64_Shdr *names = &sections[elf->e_shstrndx];
-    for (unsigned i = 0; i < elf->e_shnum; i++) {
-        uint64_t at = names->sh_offset + sections[i].sh_name;
-        if (at < image->size && image->size - at > strlen(name) &&
-            strcmp((const char *)image->bytes + at, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The dynamic loader that the program asks for; NULL: it is static. */
-static const char *loader_of(const struct image *image, const Elf64_Ehdr *elf)
-{
-    const Elf64_Phdr *segments = table_at(image, elf->e_phoff, elf->e_phnum, sizeof(Elf64_Phdr));
-    for (unsigned i = 0; segments != NULL && i < elf->e_phnum; i++) {
-        const Elf64_Phdr *s = &segments[i];
-        if (s->p_type == PT_INTERP && s->p_offset < image->size &&
-            memchr(image->bytes + s->p_offset, '\0', image->size - s->p_offset) != NULL)
-            return (const char *)image->bytes + s->p_offset;
-    }
-    return NULL;
+    bool shared = image_needed(image, "libasan.so") != NULL ||
+                  image_needed(image, "libclang_rt.asan") != NULL;
+    const char *options = getenv("ASAN_OPTIONS");
+    if (!shared || (options != NULL && strstr(options, "verify_asan_link_order=0") != NULL))
+        return;
+    if (image_symbol(image, "__asan_default_options") == SYMBOL_DEFINED)
+        find(CANNOT, path,
+             "cannot start: AddressSanitizer insists on coming first; with "
+             "ASAN_OPTIONS=verify_asan_link_order=0 it can");
+    else
+        find(CAN, path, "with AddressSanitizer, which settle asks not to insist on coming first");
 }
 
 static void check_program(const char *path, const struct image *image)
 {
-    const Elf64_Ehdr *elf = (const void *)image->bytes;
-    if (image->size < sizeof *elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0) {
+    const Elf64_Ehdr *elf = image_header(image);
+    if (elf == NULL) {
         find(UNKNOWN, path, "neither an ELF program nor a script");
         return;
     }
@@ -169,13 +137,14 @@ static void check_program(const char *path, const struct image *image)
         find(CANNOT, path, what);
         return;
     }
-    bool go = has_section(image, elf, ".note.go.buildid") || has_section(image, elf, ".gopclntab");
-    const char *loader = loader_of(image, elf);
+    bool go =
+        image_has_section(image, ".note.go.buildid") || image_has_section(image, ".gopclntab");
+    const char *loader = image_loader(image);
     if (go)
-        find(CANNOT, path, "cannot: a Go program, which makes its system calls without libc");
+        check_go(path, image);
     else if (loader == NULL)
         find(CANNOT, path, "cannot: statically linked, so nothing can be loaded before it");
-    if (loader == NULL || go)
+    if (loader == NULL)
         return;
     char what[PATH_MAX + 64];
     snprintf(what, sizeof what, "dynamically linked, %s, %s", loader,
@@ -183,6 +152,7 @@ static void check_program(const char *path, const struct image *image)
     find(CAN, path, what);
     if (access(loader, X_OK) != 0)
         find(CANNOT, loader, "cannot: the program's loader is missing");
+    check_sanitizer(path, image);
 }
 
 /* A program that gains rights runs in secure-execution mode (ld.so(8)), without LD_PRELOAD. */
@@ -201,14 +171,66 @@ static void check_rights(const char *path)
         find(UNKNOWN, path, "is not executable");
 }
 
-/* PHP loads its extensions with RTLD_DEEPBIND, past every preloaded library. */
-static void check_deepbind(const char *path)
+static const char *base_name(const char *path)
 {
-    const char *deepbind = getenv("SETTLE_DEEPBIND");
-    if (strncmp(path_name(path), "php", 3) == 0 &&
-        (deepbind == NULL || !str_equal(deepbind, "strip")))
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static bool is_set(const char *variable, const char *wanted)
+{
+    const char *value = getenv(variable);
+    return value != NULL && str_equal(value, wanted);
+}
+
+/* Until 8.4 PHP loads its extensions with RTLD_DEEPBIND, past every preloaded library; whether
+ * later ones do is for who builds them (Debian's do not). What tells is the number that the call of
+ * dlopen is given, RTLD_GLOBAL | RTLD_DEEPBIND with RTLD_LAZY or RTLD_NOW, in the instruction that
+ * puts it into the second argument's register. */
+static void check_deepbind(const char *path, const struct image *image)
+{
+#if defined(__x86_64__)
+    static const unsigned char calls[][5] = {{0xbe, 0x09, 1, 0, 0}, {0xbe, 0x0a, 1, 0, 0}};
+#elif defined(__aarch64__)
+    static const unsigned char calls[][4] = {{0x21, 0x21, 0x80, 0x52}, {0x41, 0x21, 0x80, 0x52}};
+#endif
+    if (strncmp(base_name(path), "php", 3) != 0 || is_set("SETTLE_DEEPBIND", "strip"))
+        return;
+    if (image_holds(image, calls[0], sizeof calls[0]) ||
+        image_holds(image, calls[1], sizeof calls[1]))
         find(CANNOT, path,
-             "cannot: PHP loads its extensions with RTLD_DEEPBIND; with --deepbind strip it can");
+             "cannot: this PHP loads its extensions with RTLD_DEEPBIND; with --deepbind strip it "
+             "can");
+}
+
+/* Of CPython 3.N the N; -1 of everything else. */
+static int python_of(const char *path, const struct image *image)
+{
+    static const char program[] = "python3.";
+    static const char library[] = "libpython3.";
+    const char *needed = image_header(image) == NULL ? NULL : image_needed(image, library);
+    if (needed != NULL)
+        return atoi(needed + sizeof library - 1);
+    const char *name = base_name(path);
+    return strncmp(name, program, sizeof program - 1) == 0 ? atoi(name + sizeof program - 1) : -1;
+}
+
+/* The module sqlite3 holds the interpreter's lock in sqlite3_close in 3.8 to 3.10; 2.7, 3.6,
+ * and 3.11 and later let it go (measured). apsw and pysqlite3 hold it in all. */
+static void check_interpreter_lock(const char *path, const struct image *image)
+{
+    int minor = python_of(path, image);
+    if (minor < 0 || is_set("SETTLE_TRIGGER", "use"))
+        return;
+    if (minor >= 8 && minor <= 10)
+        find(
+            CAN, path,
+            "this Python's sqlite3, apsw and pysqlite3 hold the GIL while a close waits, so all of "
+            "the program's threads stand still; with --trigger use they do not");
+    else
+        find(CAN, path,
+             "apsw and pysqlite3, where it uses them, hold the GIL while a close waits, so all of "
+             "the program's threads stand still; with --trigger use they do not");
 }
 
 static void check(const char *name)
@@ -223,10 +245,7 @@ static void check(const char *name)
     for (int depth = 0; depth <= SCRIPTS; depth++) {
         struct image image;
         char real[PATH_MAX];
-        bool found = realpath(path, real) != NULL;
-        if (found)
-            errno = 0; /* realpath sets it for each part that is no link */
-        if (!found || !read_image(real, &image)) {
+        if (realpath(path, real) == NULL || !image_open(real, &image)) {
             find(errno == ENOENT ? NOT_FOUND : UNKNOWN, path,
                  errno == 0 ? "not a regular file or empty" : strerror(errno));
             return;
@@ -235,9 +254,10 @@ static void check(const char *name)
         if (!script) {
             check_rights(real);
             check_program(real, &image);
-            check_deepbind(real);
+            check_deepbind(real, &image);
+            check_interpreter_lock(real, &image);
         }
-        munmap((void *)(uintptr_t)image.bytes, image.size);
+        image_close(&image);
         if (!script)
             return;
         printf("%s: a script of %s\n", path, next);

@@ -5,6 +5,7 @@
  * LOADER(name): resolved with them and not exported; NULL where the process lacks it.
  * SQLITE(name): resolved for each caller (sqlite.c).
  * ASKED(name): resolved in the same way and not exported.
+ * ANSWER(name): exported for those who ask for it by name (sanitizer.c).
  * API(name): the library's own (settle.h).
  * tests/abi/check holds the exported symbols of the built library against this table.
  */
@@ -91,6 +92,8 @@
     ASKED(sqlite3_db_filename)                                                                     \
     ASKED(sqlite3_next_stmt)                                                                       \
     ASKED(sqlite3_stmt_busy)
+
+#define SETTLE_ANSWER_SYMBOLS(ANSWER) ANSWER(__asan_default_options)
 
 #define SETTLE_API_SYMBOLS(API)                                                                    \
     API(settle_wait_file)                                                                          \

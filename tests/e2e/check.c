@@ -62,6 +62,92 @@ Test(check, a_go_program_cannot)
     expect_check(in_dir("go"), 1, "go", "a Go program");
 }
 
+/* SQLite compiled into one is such a part. */
+Test(check, a_go_program_with_c_parts_that_close_files_can)
+{
+    shell("echo 'int close(int); int main(void) { return close(9) == 0; }' | cc -x c -o \"$1/c\" - "
+          "&& "
+          "objcopy --add-section .note.go.buildid=/dev/null \"$1/c\" \"$1/cgo\"");
+    expect_check(in_dir("cgo"), 0, "cgo", "can, as far as its C parts go (cgo)");
+}
+
+static bool has_command(const char *name)
+{
+    struct process p = PLAIN("sh", "-c", "command -v \"$1\"", "sh", name);
+    return finish(&p) == 0;
+}
+
+/* Each with the runtime as a library of its own, which insists on coming first. */
+static const char *const sanitizing[] = {
+    "gcc -fsanitize=address",
+    "clang -fsanitize=address -shared-libasan -Wl,-rpath,$(dirname $(clang "
+    "-print-file-name=libclang_rt.asan-x86_64.so))",
+};
+
+static bool build_sanitized(const char *compiler, const char *source)
+{
+    char script[1024];
+    if (strncmp(compiler, "clang", 5) == 0 && !has_command("clang")) {
+        cr_log_warn("SKIPPED: no clang, whose AddressSanitizer is another");
+        return false;
+    }
+    snprintf(script, sizeof script, "echo '%s' | %s -x c -o \"$1/asan\" -", source, compiler);
+    shell(script);
+    return true;
+}
+
+#define CLOSES                                                                                     \
+    "#include <fcntl.h>\n#include <unistd.h>\n"                                                    \
+    "int main(int c, char **v) { return c > 1 && close(open(v[1], O_RDWR)); }\n"
+
+Test(check, a_program_with_address_sanitizer_starts_and_its_closes_wait)
+{
+    for (size_t i = 0; i < sizeof sanitizing / sizeof sanitizing[0]; i++) {
+        if (!build_sanitized(sanitizing[i], CLOSES))
+            continue;
+        expect_check(in_dir("asan"), 0, "asan", "with AddressSanitizer, which settle asks not to");
+        struct process holder = hold("posix", world.primary, 300);
+        struct process p = SHIMMED(in_dir("asan"), world.primary);
+        cr_expect_eq(finish(&p), 0, "%s: %s", sanitizing[i], errors_of(&p));
+        cr_expect_eq(log_count("File unlocked after polling"), i + 1, "%s", sanitizing[i]);
+        released_at(&holder);
+    }
+}
+
+#define CHOOSES "const char *__asan_default_options(void) { return \"\"; }\n" CLOSES
+
+/* Whoever has answered the runtime's question has to say what we would. */
+Test(check, of_one_that_sets_the_sanitizers_options_says_what_to_do)
+{
+    for (size_t i = 0; i < sizeof sanitizing / sizeof sanitizing[0]; i++) {
+        if (!build_sanitized(sanitizing[i], CHOOSES))
+            continue;
+        expect_check(in_dir("asan"), 1, "asan", "ASAN_OPTIONS=verify_asan_link_order=0");
+        struct process p = SHIMMED(in_dir("asan"), world.primary);
+        cr_expect_neq(finish(&p), 0, "%s", sanitizing[i]);
+        setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+        expect_check(in_dir("asan"), 0, "asan", "can run under settle");
+        p = SHIMMED(in_dir("asan"), world.primary);
+        cr_expect_eq(finish(&p), 0, "%s: %s", sanitizing[i], errors_of(&p));
+        unsetenv("ASAN_OPTIONS");
+    }
+}
+
+Test(check, of_a_python_says_when_all_its_threads_wait)
+{
+    shell("cd \"$1\"; cp /bin/true python3.9; cp /bin/true python3.11");
+    expect_check(in_dir("python3.9"), 0, "python3.9", "this Python's sqlite3, apsw and pysqlite3");
+    expect_check(in_dir("python3.9"), 0, "python3.9", "with --trigger use they do not");
+    expect_check(in_dir("python3.11"), 0, "python3.11", "apsw and pysqlite3, where it uses them");
+    setenv("SETTLE_TRIGGER", "use", 1);
+    struct process p = PLAIN("scripts/settle", "--check", "--", in_dir("python3.9"));
+    char line[1024];
+    while (read_line(&p, line, sizeof line))
+        cr_expect_null(strstr(line, "GIL"), "%s", line);
+    cr_expect_eq(finish(&p), 0);
+    unsetenv("SETTLE_TRIGGER");
+}
+
 Test(check, a_program_that_gains_rights_cannot)
 {
     if (geteuid() != 0) {
@@ -100,6 +186,19 @@ Test(check, php_can_once_deepbind_is_stripped)
     setenv("SETTLE_DEEPBIND", "strip", 1);
     expect_check("/usr/bin/php", 0, "/usr/bin/php", "can run under settle");
     unsetenv("SETTLE_DEEPBIND");
+}
+
+/* As Debian builds PHP since 8.4: the flag is not in the call of dlopen. */
+Test(check, a_php_that_binds_its_extensions_as_others_do_can)
+{
+    shell("/usr/bin/python3 -c '\n"
+          "import sys\n"
+          "image = open(\"/usr/bin/php\", \"rb\").read()\n"
+          "for mode in 1, 2:\n"
+          "    image = image.replace(bytes([0xbe, 8 + mode, 1, 0, 0]), bytes([0xbe, mode, 1, 0, "
+          "0]))\n"
+          "open(sys.argv[1] + \"/php\", \"wb\").write(image)' \"$1\"; chmod +x \"$1/php\"");
+    expect_check(in_dir("php"), 0, "php", "can run under settle");
 }
 
 Test(check, what_is_no_program_is_said)
