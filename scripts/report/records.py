@@ -61,6 +61,7 @@ OUTCOMES = (
     ("budget spent", "other", "unknown", False),
     ("opened again", "other", "unknown", True),
     ("removed", "other", "unknown", True),
+    ("interrupted", "other", "unknown", True),
     ("cannot be examined", "other", "unknown", False),
     ("not waited", "other", "unknown", False),
 )

@@ -173,10 +173,12 @@ Test(report, what_was_not_seen_is_not_known_of_a_fixed_delay_either)
     add_wait("/s/db", "budget spent", 0.6);
     add_wait("/s/db", "of a later version", 0.7);
     add_wait("/s/db", "removed", 0.1);
+    add_wait("/s/db", "interrupted", 0.1);
+    add_wait("/s/db", "interrupted", 0.7);
     cr_expect_str_eq(ask("j ->> '$.all.fixed_delay.early', j ->> '$.all.fixed_delay.unknown', "
                          "j -> '$.all.fixed_delay.success', j ->> '$.all.still_held', "
                          "j ->> '$.all.shares.other' from report"),
-                     "1|6|[0.125,0.875]|1|6");
+                     "2|7|[0.1,0.8]|1|8");
 }
 
 Test(report, stores_and_rules_are_told_apart)
