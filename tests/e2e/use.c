@@ -1,0 +1,529 @@
+/* Uses: what a program does with a store's files other than through its engine. */
+#include "e2e.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(use, .init = world_begin, .fini = world_end, .timeout = 120);
+
+enum { SOON = 200 }; /* ms: room for a busy machine; what waits does so for longer */
+
+static struct process user_with(const char *const *options)
+{
+    return spawn_shimmed(options,
+                         OPTIONS("/usr/bin/python3", "tests/e2e/programs/user.py", world.dir));
+}
+
+static struct process user(void)
+{
+    return user_with((const char *const[]){NULL});
+}
+
+/* What a statement took, in ms; what came of it is in `answer`. */
+static char answer[512];
+static long run(struct process *p, const char *statement)
+{
+    char line[600];
+    long ms = -1;
+    send_line(p, statement);
+    cr_assert(read_line(p, line, sizeof line), "%s: %s", statement, errors_of(p));
+    cr_assert_eq(sscanf(line, "%ld %511[^\n]", &ms, answer), 2, "%s: %s", statement, line);
+    return ms;
+}
+
+static void expect(struct process *p, const char *statement, const char *result)
+{
+    run(p, statement);
+    cr_expect_str_eq(answer, result, "%s: %s", statement, answer);
+}
+
+static void end(struct process *p)
+{
+    cr_expect_eq(finish(p), 0, "%s", errors_of(p));
+}
+
+/* The store has a table, and a connection c of the program, which is idle. */
+static void open_store(struct process *p, const char *journal)
+{
+    char statement[128];
+    run(p, "c = sqlite3.connect(P)");
+    snprintf(statement, sizeof statement, "c.execute('pragma journal_mode=%s').fetchall()",
+             journal);
+    run(p, statement);
+    expect(p, "c.execute('create table t(a)'); c.commit()", "None");
+}
+
+/* Another process that writes from now on for a time, as SQLite does. */
+static struct process writer(unsigned ms)
+{
+    char seconds[16];
+    snprintf(seconds, sizeof seconds, "%u.%03u", ms / 1000, ms % 1000);
+    struct process p = PLAIN("/usr/bin/python3", "-c",
+                             "import sqlite3, sys, time\n"
+                             "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+                             "c.execute('begin immediate')\n"
+                             "c.execute('insert into t values (1)')\n"
+                             "print('locked', flush=True)\n"
+                             "time.sleep(float(sys.argv[2]))\n"
+                             "print('released', time.monotonic_ns(), flush=True)\n"
+                             "c.execute('commit')\n",
+                             world.primary, seconds);
+    await_line(&p, "locked");
+    return p;
+}
+
+/* Whether a statement returns only once the lock is released, and soon then. */
+static void expect_waits(struct process *p, struct process *holder, const char *statement)
+{
+    run(p, statement);
+    uint64_t returned = now_ns();
+    uint64_t released = released_at(holder);
+    cr_expect_geq(returned, released, "%s: %s", statement, answer);
+    cr_expect_lt(returned, released + 2 * SOON * (uint64_t)MS, "%s: %s", statement, answer);
+}
+
+static void expect_passes(struct process *p, const char *statement)
+{
+    long ms = run(p, statement);
+    cr_expect_lt(ms, SOON, "%s: took %ld ms, %s", statement, ms, answer);
+}
+
+/* --- what is a use --- */
+
+/* Each without and with a WAL, where nobody has closed anything. */
+Test(use, each_use_of_a_store_that_was_never_closed_waits_for_who_writes)
+{
+    static const char *const journals[] = {"delete", "wal"};
+    static const char *const uses[] = {"os.listdir(D)",
+                                       "list(os.scandir(D))",
+                                       "fd = os.open(D, 0); os.listdir(fd); os.close(fd)",
+                                       "f = open(P, 'rb')",
+                                       "g = open(P, 'r+b')",
+                                       "os.system('true ' + D)",
+                                       "ctypes.CDLL(None).popen(b'true ' + P.encode(), b'r')",
+                                       "spawn('cp', '-r', D, '/nowhere')"};
+    for (size_t j = 0; j < 2; j++) {
+        struct process p = user();
+        open_store(&p, journals[j]);
+        for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+            struct process holder = writer(250);
+            expect_waits(&p, &holder, uses[i]);
+        }
+        run(&p, "c.close()");
+        end(&p);
+        unlink(world.primary);
+    }
+    cr_expect_eq(log_count("open: it was never closed"), 2, "once a store in each process");
+}
+
+/* What destroys waits before it does: nothing has changed while the lock is there. */
+Test(use, what_destroys_waits_before_it_does)
+{
+    static const char *const uses[] = {
+        "open(P, 'wb').close()",
+        "os.open(P, os.O_RDWR | os.O_TRUNC)",
+        "os.unlink(P)",
+        "os.remove(P)",
+        "os.unlink('chroma.sqlite3', dir_fd=os.open(D, 0))",
+        "os.rename(P, P + '.old')",
+        "os.rename(D, D + '.old')",
+        "open(P + '.new', 'w').close(); os.replace(P + '.new', P)",
+        "shutil.rmtree(D)",
+    };
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        struct process p = user();
+        open_store(&p, "delete");
+        run(&p, "c.close()");
+        struct process holder = hold("posix", world.primary, 300);
+        struct stat before, after;
+        cr_assert_eq(stat(world.primary, &before), 0);
+        send_line(&p, uses[i]);
+        sleep_ms(150);
+        cr_expect_eq(stat(world.primary, &after), 0, "%s", uses[i]);
+        cr_expect(before.st_ino == after.st_ino && before.st_size == after.st_size, "%s", uses[i]);
+        char line[600];
+        cr_assert(read_line(&p, line, sizeof line));
+        cr_expect_geq(now_ns(), released_at(&holder), "%s: %s", uses[i], line);
+        cr_expect(strstr(line, "Error") == NULL, "%s: %s", uses[i], line);
+        end(&p);
+        char command[3 * PATH_MAX];
+        snprintf(command, sizeof command, "rm -rf '%s'* && mkdir '%s'", world.dir, world.dir);
+        cr_assert_eq(system(command), 0);
+    }
+}
+
+/* A process that has seen no engine copies, uploads and removes as ever. */
+Test(use, a_process_without_an_engine_waits_for_nobody)
+{
+    struct process p = user();
+    struct process holder = hold("posix", world.primary, 3000);
+    expect_passes(&p, "os.listdir(D)");
+    expect_passes(&p, "open(P, 'rb').read()");
+    expect_passes(&p, "os.rename(P, P + '2'); os.rename(P + '2', P)");
+    end(&p);
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+}
+
+Test(use, with_sqlites_own_files_and_syncs_there_is_no_use)
+{
+    char record[PATH_MAX + 16];
+    snprintf(record, sizeof record, "%s.record", world.log);
+    struct process p = user_with(OPTIONS("--record", record));
+    open_store(&p, "delete"); /* each transaction creates, syncs and removes a journal, */
+    run(&p, "c.execute('pragma synchronous=full')"); /* and syncs the directory */
+    expect(&p, "for i in range(20): c.execute('insert into t values (1)'); c.commit()", "None");
+    run(&p, "c.execute('pragma journal_mode=wal').fetchall(); c.execute('insert into t values "
+            "(2)'); c.commit()");
+    run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall(); d.close()");
+    run(&p, "e = sqlite3.connect('file:' + P + '?mode=ro', uri=True)");
+    run(&p, "e.execute('select * from t').fetchall(); e.close()");
+    run(&p, "c.close()");
+    end(&p);
+    cr_expect_eq(log_count("used while"), 0);
+    char command[3 * PATH_MAX];
+    snprintf(command, sizeof command, "grep -q 'store opened' '%s' && ! grep 'store used' '%s'",
+             record, record);
+    cr_expect_eq(system(command), 0);
+}
+
+/* --- what it waits for --- */
+
+/* Without the rule, the other process, which is at its commit, gives up: "database is locked". */
+Test(use, while_the_engine_has_a_lock_no_use_waits)
+{
+    static const char *const begins[] = {
+        "r = c.execute('select a from t'); r.fetchone()",
+        "c.execute('begin'); c.execute('select a from t').fetchall()"};
+    static const char *const ends[] = {"r.fetchall()", "c.rollback()"};
+    for (size_t i = 0; i < 2; i++) {
+        struct process p = user();
+        open_store(&p, "delete");
+        run(&p, "c.executemany('insert into t values (?)', [(i,) for i in range(5000)]); "
+                "c.commit(); c.isolation_level = None");
+        run(&p, begins[i]);
+        struct process other = PLAIN("/usr/bin/python3", "-c",
+                                     "import sqlite3, sys\n"
+                                     "c = sqlite3.connect(sys.argv[1], timeout=0.8)\n"
+                                     "c.execute('insert into t values (1)')\n"
+                                     "print('locked', flush=True)\n"
+                                     "c.commit()\n"
+                                     "print('committed', flush=True)\n",
+                                     world.primary);
+        await_line(&other, "locked");
+        sleep_ms(50); /* it is at its commit */
+        expect_passes(&p, "os.listdir(D)");
+        expect_passes(&p, "f = open(P + '', 'rb')");
+        run(&p, ends[i]);
+        cr_expect_neq(await_line(&other, "committed"), 0);
+        cr_expect_eq(finish(&other), 0, "%s", errors_of(&other));
+        run(&p, "c.close()");
+        end(&p);
+        unlink(world.primary);
+    }
+}
+
+Test(use, connections_that_come_and_go_make_no_use_longer)
+{
+    struct process p = user();
+    open_store(&p, "delete");
+    run(&p, "stop = threading.Event()");
+    run(&p, "t = later(come_and_go, stop)");
+    sleep_ms(100);
+    for (int i = 0; i < 5; i++) {
+        long ms = run(&p, "os.listdir(D)");
+        cr_expect_lt(ms, 500, "%ld ms", ms);
+    }
+    run(&p, "stop.set(); t.join(); c.close()");
+    end(&p);
+}
+
+/* Each closes on a thread of its own, after the call that the program takes for the close. */
+Test(use, while_connections_go_away_a_use_waits_for_that)
+{
+    static const char *const levels[] = {"settled", "pending"};
+    for (size_t i = 0; i < 2; i++) {
+        struct process p = user_with(OPTIONS("--at-use", levels[i]));
+        open_store(&p, "delete");
+        run(&p, "all = [sqlite3.connect(P, check_same_thread=False) for i in range(6)]");
+        run(&p, "for one in all: one.execute('select * from t').fetchall()");
+        run(&p, "c.close(); all.pop().close()");
+        run(&p, "t = later(go_away, all)"); /* in 150 ms */
+        long ms = run(&p, "os.listdir(D)");
+        cr_expect_geq(ms, 100, "%s: %ld ms", levels[i], ms);
+        expect_passes(&p, "t.join()");
+        end(&p);
+        unlink(world.primary);
+    }
+    cr_expect_eq(log_count("used while"), 0, "it was closed in time");
+}
+
+Test(use, a_close_on_another_thread_is_joined_until_its_wait_has_ended)
+{
+    static const char *const levels[] = {"settled", "pending"};
+    for (size_t i = 0; i < 2; i++) {
+        struct process p = user_with(OPTIONS("--at-use", levels[i]));
+        run(&p, "c = sqlite3.connect(P, check_same_thread=False)");
+        run(&p, "c.execute('create table t(a)'); c.commit()");
+        struct process holder = hold("posix", world.primary, 300);
+        run(&p, "t = later(c.close)");
+        sleep_ms(50);
+        expect_waits(&p, &holder, "f = open(P, 'rb')");
+        run(&p, "t.join()");
+        end(&p);
+        unlink(world.primary);
+    }
+    cr_expect_eq(log_count("opened again"), 0, "the program's own copy ends no wait of its worker");
+}
+
+Test(use, what_timed_out_is_not_waited_for_again_until_it_was_seen_free)
+{
+    struct process p = user_with(OPTIONS("--max-wait", "400ms"));
+    open_store(&p, "delete");
+    struct process holder = writer(1500);
+    long ms = run(&p, "os.listdir(D)");
+    cr_expect_geq(ms, 390, "%ld ms", ms);
+    expect_passes(&p, "os.listdir(D)");
+    expect_passes(&p, "os.listdir(D)");
+    released_at(&holder);
+    expect_passes(&p, "os.listdir(D)");
+    holder = writer(250);
+    expect_waits(&p, &holder, "os.listdir(D)");
+    run(&p, "c.close()");
+
+    holder = hold("posix", world.primary, 1500); /* nothing is open now */
+    ms = run(&p, "os.listdir(D)");
+    cr_expect_geq(ms, 390, "%ld ms", ms);
+    expect_passes(&p, "os.listdir(D)");
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+    end(&p);
+}
+
+Test(use, a_connection_that_only_reads_is_in_nobodys_way)
+{
+    struct process p = user();
+    open_store(&p, "wal");
+    struct process other = PLAIN("/usr/bin/python3", "-c",
+                                 "import sqlite3, sys\n"
+                                 "c = sqlite3.connect(sys.argv[1])\n"
+                                 "r = c.execute('select * from sqlite_master'); r.fetchone()\n"
+                                 "print('reading', flush=True)\n"
+                                 "sys.stdin.read()\n",
+                                 world.primary);
+    await_line(&other, "reading");
+    expect_passes(&p, "os.listdir(D)");
+    expect_passes(&p, "f = open(P, 'rb')");
+    run(&p, "c.close()");
+    end(&p);
+    finish(&other);
+}
+
+Test(use, off_and_pending_wait_for_no_other_process)
+{
+    static const char *const levels[] = {"off", "pending"};
+    for (size_t i = 0; i < 2; i++) {
+        struct process p = user_with(OPTIONS("--at-use", levels[i]));
+        open_store(&p, "delete");
+        struct process holder = writer(1000);
+        expect_passes(&p, "os.listdir(D)");
+        expect_passes(&p, "f = open(P, 'rb')");
+        expect_passes(&p, "os.system('true ' + D)");
+        kill(holder.pid, SIGKILL);
+        finish(&holder);
+        run(&p, "c.close()");
+        end(&p);
+        cr_expect_eq(log_count("used while"), i, "%s", levels[i]);
+        unlink(world.primary);
+    }
+}
+
+/* --- children --- */
+
+Test(use, a_child_with_the_store_among_its_arguments_counts_and_another_does_not)
+{
+    static const char *const named[] = {
+        "spawn('cp', P)",
+        "spawn('rsync', '--source=' + D, '/to')",
+        "spawn('scp', 'host:' + P)",
+        "spawn('tar', os.path.dirname(D))",
+        "os.system('cd ' + os.path.dirname(D) + ' && tar cf /dev/null x')",
+        "os.system('true ' + D + '/*')",
+    };
+    struct process p = user();
+    open_store(&p, "delete");
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        struct process holder = writer(250);
+        expect_waits(&p, &holder, named[i]);
+    }
+    struct process holder = writer(3000);
+    expect_passes(&p, "spawn('ls', '/')");
+    expect_passes(&p, "spawn('ls', '/usr', '--dir=/nonexistent')");
+    expect_passes(&p, "os.system('true')");
+    expect_passes(&p, "subprocess.run(['true'])");
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+    run(&p, "c.close()");
+    end(&p);
+}
+
+Test(use, a_fork_child_waits_for_nobody)
+{
+    struct process p = user();
+    open_store(&p, "delete");
+    struct process holder = writer(2000);
+    expect(&p, "in_child(lambda: os.listdir(D))", "0");
+    expect(&p, "in_child(lambda: open(P, 'rb').close())", "0");
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+    run(&p, "c.close()");
+    end(&p);
+}
+
+/* --- SETTLE_TRIGGER=use --- */
+
+Test(use, with_trigger_use_closes_return_at_once_and_the_next_use_waits)
+{
+    struct process p = user_with(OPTIONS("--trigger", "use"));
+    open_store(&p, "delete");
+    struct process holder = hold("posix", world.primary, 500);
+    expect_passes(&p, "c.close()");
+    expect_waits(&p, &holder, "os.listdir(D)");
+    expect_passes(&p, "os.listdir(D)");
+    end(&p);
+}
+
+/* Three stores, each held for 500 ms: one after the other would take longer than their holders. */
+static void expect_end_waits(const char *statement)
+{
+    struct process holders[3];
+    struct process p = user_with(OPTIONS("--trigger", "use", "--stores", "chroma:sqlite"));
+    for (int i = 0; i < 3; i++) {
+        char line[PATH_MAX + 128];
+        snprintf(line, sizeof line,
+                 "c = sqlite3.connect(D + '/%d.db'); c.execute('create table t(a)'); c.commit(); "
+                 "c.close()",
+                 i);
+        cr_expect_lt(run(&p, line), 2 * SOON);
+        cr_expect_str_eq(answer, "None");
+    }
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d.db", i);
+        holders[i] = hold("posix", in_dir(name), i == 0 ? 500 : 6000);
+    }
+    uint64_t began = now_ns();
+    send_line(&p, statement);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    uint64_t took = (now_ns() - began) / MS;
+    cr_expect_geq(took, 1900, "%s: %llu ms", statement, (unsigned long long)took);
+    cr_expect_lt(took, 2900, "%s: %llu ms", statement, (unsigned long long)took);
+    cr_expect_eq(log_count("File unlocked after polling") + log_count("unlocked at once: "), 1,
+                 "%s", statement);
+    cr_expect_eq(log_count("still locked after"), 2, "%s", statement);
+    for (int i = 0; i < 3; i++) {
+        kill(holders[i].pid, SIGKILL);
+        finish(&holders[i]);
+    }
+}
+
+Test(use, with_trigger_use_the_exit_waits_for_all_stores_together)
+{
+    expect_end_waits("sys.exit()");
+}
+
+Test(use, with_trigger_use_exec_waits_for_all_stores_together)
+{
+    expect_end_waits("os.execv('/bin/true', ['true'])");
+}
+
+/* --- who only reads --- */
+
+Test(use, programs_that_only_read_a_live_store_take_as_long_as_without)
+{
+    struct process owner = PLAIN("/usr/bin/python3", "tests/e2e/programs/user.py", world.dir);
+    open_store(&owner, "wal");
+    static const char *const scripts[] = {
+        "cat \"$1\" >/dev/null",          "head -c 16 \"$1\" >/dev/null",
+        "sha256sum \"$1\" >/dev/null",    "tar cf /dev/null -C \"$2\" .",
+        "cp -r \"$2\" \"$2.copy\"",       "gzip -c \"$1\" >/dev/null",
+        "grep -c x \"$1\" >/dev/null; :", "python3 -c 'open(\"'\"$1\"'\", \"rb\").read()'",
+    };
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+        uint64_t began = now_ns();
+        struct process p = SHIMMED("sh", "-c", scripts[i], "sh", world.primary, world.dir);
+        cr_expect_eq(finish(&p), 0, "%s: %s", scripts[i], errors_of(&p));
+        cr_expect_lt(now_ns() - began, 1000 * (uint64_t)MS, "%s", scripts[i]);
+    }
+    cr_expect_eq(log_waits(), log_count("unlocked at once: "), "the copy alone was written");
+    run(&owner, "c.close()");
+    end(&owner);
+}
+
+Test(use, a_reader_that_stays_open_keeps_no_close_from_waiting)
+{
+    struct process p = user();
+    open_store(&p, "delete");
+    run(&p, "f = open(P, 'rb'); g = os.open(P, os.O_RDONLY | os.O_NOFOLLOW)");
+    struct process holder = hold("posix", world.primary, 300);
+    expect_waits(&p, &holder, "c.close()");
+    unsigned waits = log_waits();
+    holder = hold("posix", world.primary, 2000);
+    expect_passes(&p, "f.close(); os.close(g)");
+    cr_expect_eq(log_waits(), waits);
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+    end(&p);
+}
+
+Test(use, with_trigger_every_and_in_directories_that_were_named_readers_count)
+{
+    struct process p = user_with(OPTIONS("--trigger", "every"));
+    run(&p, "f = os.open(P, os.O_RDONLY)");
+    struct process holder = hold("posix", world.primary, 300);
+    expect_waits(&p, &holder, "os.close(f)");
+    end(&p);
+
+    p = user_with(OPTIONS("--dir", world.dir, "--stores", "sqlite"));
+    run(&p, "open(D + '/index', 'w').close(); f = os.open(D + '/index', os.O_RDONLY)");
+    holder = hold("posix", in_dir("index"), 300);
+    expect_waits(&p, &holder, "os.close(f)");
+    end(&p);
+}
+
+/* --- what is told --- */
+
+Test(use, the_record_has_each_use_with_what_it_was_and_what_came_of_it)
+{
+    char record[PATH_MAX + 16];
+    snprintf(record, sizeof record, "%s.record", world.log);
+    struct process p = user_with(OPTIONS("--record", record));
+    open_store(&p, "delete");
+    run(&p, "os.listdir(D)");
+    struct process holder = writer(200);
+    run(&p, "f = open(P, 'rb')");
+    finish(&holder);
+    run(&p, "f.close(); c.close(); os.rename(P, P + '.old')");
+    end(&p);
+    struct process report =
+        PLAIN("/usr/bin/python3", "-c",
+              "import json, sys\n"
+              "for line in open(sys.argv[1]):\n"
+              "    one = json.loads(line)\n"
+              "    if one['event'] == 'store used':\n"
+              "        print(one['what'], one['outcome'], one['handles'], one['elapsed'] > 0.1)\n",
+              record);
+    static const char *const expected[] = {"list settled at once 1 False\n",
+                                           "open settled after waiting 1 True\n",
+                                           "rename settled at once 0 False\n"};
+    char line[512];
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert(read_line(&report, line, sizeof line));
+        cr_expect_str_eq(line, expected[i]);
+    }
+    finish(&report);
+}
