@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,8 +19,41 @@ struct world world;
 
 static char top[PATH_MAX];
 
+/* Tests that change the user need sources that this user can reach, which are not below a home of
+ * mode 0700, as root's is. So this test, in a mount namespace of its own, sees such a home open to
+ * all, and nothing in it but the directory that leads to the sources. */
+static void open_home(void)
+{
+    char here[PATH_MAX];
+    char path[PATH_MAX];
+    char by_number[32];
+    struct stat st;
+    cr_assert_not_null(realpath(".", here));
+    int home = 0; /* the length of the first directory that not all may search */
+    do {
+        home += 1 + (int)strcspn(here + home + 1, "/");
+        snprintf(path, sizeof path, "%.*s", home, here);
+        cr_assert_eq(stat(path, &st), 0);
+    } while ((st.st_mode & S_IXOTH) != 0 && here[home] != '\0');
+    if (geteuid() != 0 || here[home] == '\0' || unshare(CLONE_NEWNS) < 0)
+        return;
+    int below = home + 1 + (int)strcspn(here + home + 1, "/");
+    snprintf(path, sizeof path, "%.*s", below, here);
+    int sources = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", sources);
+    cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    path[home] = '\0';
+    cr_assert_eq(mount("none", path, "tmpfs", 0, "mode=0755"), 0);
+    path[home] = '/';
+    cr_assert_eq(mkdir(path, 0755), 0);
+    cr_assert_eq(mount(by_number, path, NULL, MS_BIND | MS_REC, NULL), 0);
+    close(sources);
+    cr_assert_eq(chdir(here), 0);
+}
+
 void world_begin(void)
 {
+    open_home();
     /* a shell has the programs that it starts in the background ignore these */
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
