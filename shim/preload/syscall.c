@@ -1,4 +1,5 @@
 /* System calls that a program makes by their number. */
+#include "base/sys.h"
 #include "preload/hooks.h"
 
 #include <sys/syscall.h>
