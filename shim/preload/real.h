@@ -23,6 +23,7 @@ int __openat_2(int dir, const char *path, int flags);
 int __openat64_2(int dir, const char *path, int flags);
 
 /* Of glibc since 2.34, and not declared by older ones. */
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int first);
 
