@@ -12,42 +12,6 @@ struct probe probe_of(const char *path, struct identity expected)
     return (struct probe){.path = path, .expected = expected, .fd = -1};
 }
 
-/* Where locks are kept by another host, flock is emulated as a POSIX lock or forwarded, and a trial
- * lock would be taken over there. Of these, NFS and SMB grant a lease only where their server has
- * given them the file to cache (nfs4_setlease and cifs_setlease in the kernel), so that a refusal
- * tells of nobody. On overlayfs a mapping is one of the file below, and keeps nobody from a lease
- * (measured). Numbers from statfs(2). */
-static void look_at_file_system(struct probe *p)
-{
-    static const struct {
-        uint32_t magic;
-        bool remote, foreign, hides_mappings;
-    } kinds[] = {
-        {0x6969, true, true, false},      /* NFS */
-        {0x517b, true, true, false},      /* SMB */
-        {0xff534d42, true, true, false},  /* CIFS */
-        {0xfe534d42, true, true, false},  /* SMB2 */
-        {0x65735546, true, false, false}, /* FUSE: GlusterFS, sshfs and others */
-        {0x00c36400, true, false, false}, /* Ceph */
-        {0x01021997, true, false, false}, /* 9P */
-        {0x5346414f, true, false, false}, /* AFS */
-        {0x0bd00bd0, true, false, false}, /* Lustre */
-        {0x01161970, true, false, false}, /* GFS2 */
-        {0x7461636f, true, false, false}, /* OCFS2 */
-        {0x794c7630, false, false, true}, /* overlayfs */
-    };
-    struct statfs fs;
-    p->remote = p->foreign = p->hides_mappings = false;
-    if (sys_fstatfs(p->fd, &fs) < 0)
-        return;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if ((uint32_t)fs.f_type == kinds[i].magic) {
-            p->remote = kinds[i].remote;
-            p->foreign = kinds[i].foreign;
-            p->hides_mappings = kinds[i].hides_mappings;
-        }
-}
-
 static enum verdict failed(struct probe *p, int error)
 {
     if (error == ENOENT)
@@ -105,7 +69,7 @@ static enum verdict open_file(struct probe *p)
     if (fd < 0)
         return failed(p, -fd);
     p->fd = fd;
-    look_at_file_system(p);
+    p->on = file_system_of(fd);
     return VERDICT_SETTLED;
 }
 
@@ -162,8 +126,10 @@ static enum verdict ask_processes(struct probe *p, bool *complete)
     const uint64_t longest = 500000000;
     struct holder list[1];
     struct holders found = {.list = list, .room = 1};
-    const struct holders_question question = {
-        .path = p->path, .until = p->until, .remote = p->remote, .deadline = clock_now() + longest};
+    const struct holders_question question = {.path = p->path,
+                                              .until = p->until,
+                                              .remote = p->on.remote,
+                                              .deadline = clock_now() + longest};
     if (p->until == UNTIL_CLOSED)
         probe_end(p); /* it would be found */
     holders_find(&found, &question, NULL);
@@ -201,9 +167,9 @@ static enum verdict ask_lease(struct probe *p)
     if (result == 0) {
         bool complete;
         sys_fcntl(p->fd, F_SETLEASE, F_UNLCK);
-        return p->hides_mappings ? ask_processes(p, &complete) : VERDICT_SETTLED;
+        return p->on.hides_mappings ? ask_processes(p, &complete) : VERDICT_SETTLED;
     }
-    if (result == -EAGAIN && !p->foreign)
+    if (result == -EAGAIN && !p->on.foreign)
         return held(p,
                     (struct holder){.hold = closed ? HOLD_OPEN : HOLD_WRITING, .writes = !closed});
     return do_without_lease(p, -result);
@@ -224,7 +190,7 @@ static enum verdict ask(struct probe *p)
         return VERDICT_GONE;
 
     enum verdict verdict = ask_record_locks(p);
-    if (verdict == VERDICT_SETTLED && !p->remote && !p->writers)
+    if (verdict == VERDICT_SETTLED && !p->on.remote && !p->writers)
         verdict = ask_flock(p);
     if (verdict == VERDICT_SETTLED && p->until != UNTIL_UNLOCKED)
         verdict = ask_lease(p);

@@ -11,6 +11,7 @@
 #ifndef SETTLE_PROBE_H
 #define SETTLE_PROBE_H
 
+#include "base/file_system.h"
 #include "base/identity.h"
 #include "holders/holders.h"
 
@@ -29,16 +30,14 @@ enum verdict {
 struct probe {
     const char *path;
     struct identity expected;
-    enum until until;    /* of what is asked; UNTIL_UNLOCKED unless it is set */
-    bool fresh;          /* the path was that of a regular file a moment ago */
-    bool last;           /* nobody asks again once it is settled */
-    bool writers;        /* only record locks that write are in the way, of UNTIL_UNLOCKED */
-    int fd;              /* -1 until the file could be opened */
-    bool remote;         /* on a file system of another host: flock is not asked */
-    bool foreign;        /* and it has leases of its own, which tell of no holder */
-    bool hides_mappings; /* from leases */
-    int error;           /* of VERDICT_UNEXAMINED: errno's value, */
-    const char *reason;  /* and why, where that does not say it; else NULL */
+    enum until until;      /* of what is asked; UNTIL_UNLOCKED unless it is set */
+    bool fresh;            /* the path was that of a regular file a moment ago */
+    bool last;             /* nobody asks again once it is settled */
+    bool writers;          /* only record locks that write are in the way, of UNTIL_UNLOCKED */
+    int fd;                /* -1 until the file could be opened */
+    struct file_system on; /* remote: flock is not asked */
+    int error;             /* of VERDICT_UNEXAMINED: errno's value, */
+    const char *reason;    /* and why, where that does not say it; else NULL */
     struct holder holder;
 };
 

@@ -73,7 +73,7 @@ static bool ask(struct probe *probe, bool slept, struct wait_result *result)
     result->probes++;
     result->error = probe->error;
     result->reason = probe->reason;
-    result->remote |= probe->remote;
+    result->remote |= probe->on.remote;
     if (verdict == VERDICT_SETTLED)
         result->outcome = slept ? OUTCOME_SETTLED_AFTER_WAITING : OUTCOME_SETTLED_AT_ONCE;
     else if (verdict == VERDICT_GONE)
