@@ -145,6 +145,16 @@ struct sys_statx {
 };
 _Static_assert(sizeof(struct sys_statx) == 256, "as the kernel has it");
 
+enum {
+    SYS_STATX_MNT_ID = 0x1000
+}; /* STATX_MNT_ID, Linux 5.8; in sys_statx.mask where it is known */
+
+static inline int sys_statx(int dir, const char *path, int flags, struct sys_statx *st)
+{
+    const long mask = 0x7ff | SYS_STATX_MNT_ID; /* STATX_BASIC_STATS */
+    return (int)sys_call(SYS_statx, dir, (long)path, flags, mask, (long)st, 0);
+}
+
 /* What the kernel knows without asking another host, which may never answer. */
 static inline int sys_statx_cached(int dir, const char *path, int flags, struct sys_statx *st)
 {

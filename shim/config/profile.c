@@ -17,7 +17,7 @@ const struct profile profiles[] = {
 const int profile_count = sizeof profiles / sizeof profiles[0];
 
 /* https://www.sqlite.org/tempfiles.html: what SQLite keeps beside a database, under its name. */
-const char *const role_names[] = {"", "primary", "sidecar", "secondary", "candidate"};
+const char *const role_names[] = {"", "primary", "sidecar", "secondary", "candidate", "put off"};
 
 const char *const sidecar_endings[] = {"-wal", "-shm", "-journal", NULL};
 

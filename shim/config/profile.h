@@ -16,6 +16,7 @@ enum role {
     ROLE_SIDECAR,   /* -wal, -shm, -journal of a primary */
     ROLE_SECONDARY, /* index files below the store's directory */
     ROLE_CANDIDATE, /* may turn out to be a primary by its content */
+    ROLE_PUT_OFF,   /* none any more: the program has closed it, really it is open (track/keep.h) */
 };
 
 /* By role; for logs and records. */

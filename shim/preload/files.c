@@ -5,6 +5,8 @@
 #include "track/track.h"
 #include "track/use.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -23,24 +25,54 @@ static inline int opened(int fd, const char *path)
     return fd;
 }
 
+/* Descriptors that the program has closed and that are open still (track/keep.h) are there for it
+ * again: one of the same file instead of a new one, and their numbers where it has no others. */
+static bool made_room(int fd)
+{
+    int saved = errno;
+    bool made = fd < 0 && saved == EMFILE && track_make_room();
+    errno = saved;
+    return made;
+}
+
+/* Apart from the hook, which has a load more for it and no more. */
+#define OPEN_ANEW(name, parameters, dir, call)                                                     \
+    static __attribute__((noinline)) int name##_anew parameters                                    \
+    {                                                                                              \
+        int fd = track_take_up(dir, path, flags);                                                  \
+        if (fd < 0)                                                                                \
+            fd = call;                                                                             \
+        if (made_room(fd))                                                                         \
+            fd = call;                                                                             \
+        return opened(fd, path);                                                                   \
+    }
+
 /* With a mode in any case, which in both architectures lies where a variable argument would: where
  * the program gave none it is whatever was there, and the real function does not look at it. To
  * fetch it only where the flags tell of one takes more than all the rest. */
 #define OPEN(name)                                                                                 \
+    OPEN_ANEW(name, (const char *path, int flags, mode_t mode), AT_FDCWD,                          \
+              real.name(path, flags, mode))                                                        \
     EXPORT int settle_##name(const char *path, int flags, mode_t mode) __asm__(#name);             \
     int settle_##name(const char *path, int flags, mode_t mode)                                    \
     {                                                                                              \
         opening(AT_FDCWD, path, flags);                                                            \
+        if (__builtin_expect(keep_possible(), 0))                                                  \
+            return name##_anew(path, flags, mode);                                                 \
         return opened(real.name(path, flags, mode), path);                                         \
     }
 OPEN(open)
 OPEN(open64)
 
 #define OPENAT(name)                                                                               \
+    OPEN_ANEW(name, (int dir, const char *path, int flags, mode_t mode), dir,                      \
+              real.name(dir, path, flags, mode))                                                   \
     EXPORT int settle_##name(int dir, const char *path, int flags, mode_t mode) __asm__(#name);    \
     int settle_##name(int dir, const char *path, int flags, mode_t mode)                           \
     {                                                                                              \
         opening(dir, path, flags);                                                                 \
+        if (__builtin_expect(keep_possible(), 0))                                                  \
+            return name##_anew(dir, path, flags, mode);                                            \
         return opened(real.name(dir, path, flags, mode), path);                                    \
     }
 OPENAT(openat)
@@ -56,27 +88,43 @@ CREAT(creat)
 CREAT(creat64)
 
 #define OPEN_2(name)                                                                               \
+    OPEN_ANEW(name, (const char *path, int flags), AT_FDCWD, real.name(path, flags))               \
     EXPORT int name(const char *path, int flags)                                                   \
     {                                                                                              \
         opening(AT_FDCWD, path, flags);                                                            \
+        if (__builtin_expect(keep_possible(), 0))                                                  \
+            return name##_anew(path, flags);                                                       \
         return opened(real.name(path, flags), path);                                               \
     }
 OPEN_2(__open_2)
 OPEN_2(__open64_2)
 
 #define OPENAT_2(name)                                                                             \
+    OPEN_ANEW(name, (int dir, const char *path, int flags), dir, real.name(dir, path, flags))      \
     EXPORT int name(int dir, const char *path, int flags)                                          \
     {                                                                                              \
         opening(dir, path, flags);                                                                 \
+        if (__builtin_expect(keep_possible(), 0))                                                  \
+            return name##_anew(dir, path, flags);                                                  \
         return opened(real.name(dir, path, flags), path);                                          \
     }
 OPENAT_2(__openat_2)
 OPENAT_2(__openat64_2)
 
+bool hooks_has_closed(int fd)
+{
+    bool closed = track_has_put_off(fd);
+    if (closed)
+        errno = EBADF;
+    return closed;
+}
+
 /* --- copies --- */
 
 EXPORT int dup(int fd)
 {
+    if (hooks_is_bad(fd))
+        return -1;
     int copy = real.dup(fd);
     track_duplicated(fd, copy);
     return copy;
@@ -96,29 +144,44 @@ static int duplicated_over(int from, int to, int result, struct closing *closing
 
 EXPORT int dup2(int from, int to)
 {
+    if (hooks_is_bad(from))
+        return -1;
     if (from == to || (!handle_possible(from) && !handle_possible(to)))
         return real.dup2(from, to);
     struct closing closing;
-    track_closing(to, &closing);
+    track_closing_by_force(to, to, &closing);
     return duplicated_over(from, to, real.dup2(from, to), &closing);
 }
 
 EXPORT int dup3(int from, int to, int flags)
 {
+    if (hooks_is_bad(from))
+        return -1;
     if (from == to || (!handle_possible(from) && !handle_possible(to)))
         return real.dup3(from, to, flags);
     struct closing closing;
-    track_closing(to, &closing);
+    track_closing_by_force(to, to, &closing);
     return duplicated_over(from, to, real.dup3(from, to, flags), &closing);
 }
 
 /* --- close --- */
 
+/* The real close of no descriptor is a point where the thread can be cancelled, as any is. */
+static int put_off(struct closing *closing, int (*real_close)(int))
+{
+    int saved = errno;
+    real_close(-1);
+    int error = track_put_off(closing);
+    errno = error == 0 ? saved : error;
+    return error == 0 ? 0 : -1;
+}
+
 static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int))
 {
     struct closing closing;
-    track_closing(fd, &closing);
-    int result = real_close(fd);
+    if (hooks_is_bad(fd))
+        return -1;
+    int result = track_closing(fd, &closing) ? put_off(&closing, real_close) : real_close(fd);
     track_closed(&closing);
     return result;
 }
@@ -139,7 +202,7 @@ static void closing_range(unsigned first, unsigned last)
 {
     for (int fd = handle_next(first, last); fd >= 0; fd = handle_next((unsigned)fd + 1, last)) {
         struct closing closing;
-        track_closing(fd, &closing);
+        track_closing_by_force(fd, (int)(last < INT_MAX ? last : INT_MAX), &closing);
         track_closed(&closing);
     }
 }
@@ -212,7 +275,22 @@ int hooks_close_range_by_number(unsigned first, unsigned last, int flags)
     return close_range_by(raw_close_range, first, last, flags);
 }
 
-/* --- descriptors from elsewhere --- */
+/* --- descriptors to elsewhere, and from there --- */
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (message != NULL && message->msg_controllen > 0)
+        track_shared();
+    return real.sendmsg(fd, message, flags);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (messages[i].msg_hdr.msg_controllen > 0)
+            track_shared();
+    return real.sendmmsg(fd, messages, count, flags);
+}
 
 /* CMSG_NXTHDR calls a function that musl lacks where nothing is inlined. */
 static struct cmsghdr *next_header(const struct msghdr *message, struct cmsghdr *c)

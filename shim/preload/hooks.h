@@ -5,8 +5,21 @@
 #ifndef SETTLE_HOOKS_H
 #define SETTLE_HOOKS_H
 
+#include "track/possible.h"
+
+#include <stdbool.h>
+
 #define EXPORT __attribute__((visibility("default")))
 #define FRAME  __builtin_frame_address(0)
+
+/* Whether the program has closed this descriptor, though it is open (track/keep.h): then sets errno
+ * to EBADF. */
+bool hooks_has_closed(int fd);
+
+static inline bool hooks_is_bad(int fd)
+{
+    return __builtin_expect(handle_possible(fd), 0) && hooks_has_closed(fd);
+}
 
 /* What syscall(number, ...) does of these, through the real syscall. */
 int hooks_close_by_number(int fd);

@@ -31,8 +31,10 @@ static void commanded(int fd, int command, void *argument)
         va_start(list, command);                                                                   \
         void *argument = va_arg(list, void *);                                                     \
         va_end(list);                                                                              \
+        if (hooks_is_bad(fd))                                                                      \
+            return -1;                                                                             \
         if (command == F_SETLK || command == F_SETLKW)                                             \
-            track_locking(fd);                                                                     \
+            track_locking(fd, argument);                                                           \
         int result = real.name(fd, command, argument);                                             \
         if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
             track_duplicated(fd, result);                                                          \
@@ -45,6 +47,8 @@ FCNTL(fcntl64)
 
 EXPORT int flock(int fd, int operation)
 {
+    if (hooks_is_bad(fd))
+        return -1;
     int result = real.flock(fd, operation);
     if (result == 0 && handle_possible(fd))
         track_locked(fd, 0, NULL, (operation & LOCK_UN) == 0);
@@ -55,6 +59,8 @@ EXPORT int flock(int fd, int operation)
 #define LOCKF(name)                                                                                \
     EXPORT int name(int fd, int command, off_t length)                                             \
     {                                                                                              \
+        if (hooks_is_bad(fd))                                                                      \
+            return -1;                                                                             \
         int result = real.name(fd, command, length);                                               \
         if (result == 0 && handle_possible(fd) && command != F_TEST)                               \
             track_locked(fd, 0, NULL, command != F_ULOCK);                                         \

@@ -2,6 +2,7 @@
  * in the child, on the same stack. */
 #include "preload/hooks.h"
 #include "preload/real.h"
+#include "track/track.h"
 #include "track/use.h"
 
 #include <stdarg.h>
@@ -13,6 +14,7 @@
                     char *const *environment)                                                      \
     {                                                                                              \
         use_starting(arguments);                                                                   \
+        track_shared();                                                                            \
         return real.name(pid, path, actions, attributes, arguments, environment);                  \
     }
 SPAWN(posix_spawn)
@@ -21,25 +23,53 @@ SPAWN(posix_spawnp)
 EXPORT int system(const char *command)
 {
     use_starting_shell(command);
+    track_shared();
     return real.system(command);
 }
 
 EXPORT FILE *popen(const char *command, const char *mode)
 {
     use_starting_shell(command);
+    track_shared();
     return real.popen(command, mode);
 }
 
-EXPORT pid_t fork(void)
+/* The child first closes what its parent has closed already (track/keep.h). */
+#define FORK(name, parameters, arguments)                                                          \
+    EXPORT int name parameters                                                                     \
+    {                                                                                              \
+        use_starting_unknown();                                                                    \
+        int parent = track_before_fork();                                                          \
+        int result = real.name arguments;                                                          \
+        if (result == 0)                                                                           \
+            track_forked(parent);                                                                  \
+        return result;                                                                             \
+    }
+FORK(fork, (void), ())
+FORK(_Fork, (void), ())
+FORK(forkpty,
+     (int *terminal, char *name, const struct termios *termios, const struct winsize *size),
+     (terminal, name, termios, size))
+FORK(daemon, (int nochdir, int noclose), (nochdir, noclose)) /* whose parent does not come back */
+
+/* The child begins on a stack of its own. */
+EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
-    use_starting_unknown();
-    return real.fork();
+    va_list list;
+    void *more[3];
+    va_start(list, argument);
+    for (int i = 0; i < 3; i++)
+        more[i] = va_arg(list, void *);
+    va_end(list);
+    track_shared();
+    return real.clone(function, stack, flags, argument, more[0], more[1], more[2]);
 }
 
 void settle_before_vfork(void);
 void settle_before_vfork(void)
 {
     use_starting_unknown();
+    track_shared();
 }
 
 /* --- exec --- */

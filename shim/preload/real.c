@@ -132,6 +132,16 @@ static void raw_closefrom(int first)
         sys_close((int)fd);
 }
 
+static ssize_t raw_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return returned(sys_call(SYS_sendmsg, fd, (long)message, flags, 0, 0, 0));
+}
+
+static int raw_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    return (int)returned(sys_call(SYS_sendmmsg, fd, (long)messages, count, flags, 0, 0));
+}
+
 static ssize_t raw_recvmsg(int fd, struct msghdr *message, int flags)
 {
     return returned(sys_call(SYS_recvmsg, fd, (long)message, flags, 0, 0, 0));
@@ -268,10 +278,30 @@ EARLY(posix_spawnp, int, ENOSYS, SPAWN_PARAMETERS,
 EARLY(system, int, -1, (const char *command), (command))
 EARLY(popen, FILE *, NULL, (const char *command, const char *mode), (command, mode))
 EARLY(fork, pid_t, -1, (void), ())
+EARLY(_Fork, pid_t, -1, (void), ())
+EARLY(daemon, int, -1, (int nochdir, int noclose), (nochdir, noclose))
+EARLY(forkpty, int, -1,
+      (int *terminal, char *name, const struct termios *termios, const struct winsize *size),
+      (terminal, name, termios, size))
 EARLY(execvp, int, -1, (const char *file, char *const *arguments), (file, arguments))
 EARLY(execvpe, int, -1, (const char *file, char *const *arguments, char *const *environment),
       (file, arguments, environment))
 EARLY(lockf, int, -1, (int fd, int command, off_t length), (fd, command, length))
+
+static int early_clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
+{
+    va_list list;
+    void *more[3];
+    va_start(list, argument);
+    for (int i = 0; i < 3; i++)
+        more[i] = va_arg(list, void *);
+    va_end(list);
+    real_resolve();
+    if (real.clone != early_clone)
+        return real.clone(function, stack, flags, argument, more[0], more[1], more[2]);
+    errno = ENOSYS;
+    return -1;
+}
 
 static FILE *early_fopen(const char *path, const char *mode)
 {
@@ -380,6 +410,12 @@ union real real = {{
     .closefrom = raw_closefrom,
     .fclose = early_fclose,
     .fcloseall = early_fcloseall,
+    .sendmsg = raw_sendmsg,
+    .sendmmsg = raw_sendmmsg,
+    ._Fork = early__Fork,
+    .clone = early_clone,
+    .daemon = early_daemon,
+    .forkpty = early_forkpty,
     .recvmsg = raw_recvmsg,
     .recvmmsg = raw_recvmmsg,
     .prctl = raw_prctl,

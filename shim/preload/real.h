@@ -7,6 +7,8 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pty.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@ int __openat64_2(int dir, const char *path, int flags);
 int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int first);
+pid_t _Fork(void);
 
 #define DECLARE_REAL(name) __typeof__(&name) name;
 #define COUNT_REAL(name)   +1

@@ -28,10 +28,52 @@ static void opening_stream(const char *path, const char *mode)
         use_truncating(AT_FDCWD, path);
 }
 
+/* A stream made of a descriptor that is there for it again (files.c); NULL if there is none. Of the
+ * modes in which libc opens nothing but the file that is there, without a word of its own. */
+static FILE *taken_up(const char *path, const char *mode)
+{
+    int flags = O_RDONLY;
+    if (*mode != 'r')
+        return NULL;
+    for (const char *at = mode + 1; *at != '\0'; at++) {
+        if (*at == '+')
+            flags |= O_RDWR;
+        else if (*at == 'e')
+            flags |= O_CLOEXEC;
+        else if (*at != 'b')
+            return NULL;
+    }
+    int fd = track_take_up(AT_FDCWD, path, flags);
+    if (fd < 0)
+        return NULL;
+    track_opened(fd, path);
+    FILE *stream = real.fdopen(fd, mode);
+    if (stream == NULL)
+        close(fd);
+    return stream;
+}
+
+static __attribute__((noinline)) FILE *open_anew(const char *path, const char *mode,
+                                                 __typeof__(&fopen) real_fopen)
+{
+    FILE *stream = taken_up(path, mode);
+    if (stream != NULL)
+        return stream;
+    stream = real_fopen(path, mode);
+    int saved = errno;
+    if (stream == NULL && saved == EMFILE && track_make_room())
+        stream = real_fopen(path, mode);
+    else
+        errno = saved;
+    return opened_stream(stream, path);
+}
+
 #define FOPEN(name)                                                                                \
     EXPORT FILE *name(const char *path, const char *mode)                                          \
     {                                                                                              \
         opening_stream(path, mode);                                                                \
+        if (__builtin_expect(keep_possible(), 0))                                                  \
+            return open_anew(path, mode, real.name);                                               \
         return opened_stream(real.name(path, mode), path);                                         \
     }
 FOPEN(fopen)
@@ -40,6 +82,8 @@ FOPEN(fopen64)
 /* A descriptor that came by a way of its own (over a socket, from a parent) is looked at here. */
 EXPORT FILE *fdopen(int fd, const char *mode)
 {
+    if (hooks_is_bad(fd))
+        return NULL;
     FILE *stream = real.fdopen(fd, mode);
     if (stream != NULL && !handle_possible(fd))
         track_opened(fd, "");
@@ -51,8 +95,9 @@ EXPORT FILE *fdopen(int fd, const char *mode)
     EXPORT FILE *name(const char *path, const char *mode, FILE *stream)                            \
     {                                                                                              \
         struct closing closing;                                                                    \
+        int fd = descriptor_of(stream);                                                            \
         opening_stream(path, mode);                                                                \
-        track_closing(descriptor_of(stream), &closing);                                            \
+        track_closing_by_force(fd, fd, &closing);                                                  \
         FILE *result = real.name(path, mode, stream);                                              \
         opened_stream(result, path == NULL ? "" : path);                                           \
         track_closed(&closing);                                                                    \
@@ -61,14 +106,55 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 FREOPEN(freopen)
 FREOPEN(freopen64)
 
+/* glibc's freopen has this flag set where fclose is to leave the descriptor open, and its streams
+ * begin with this number (libio.h and fileops.c, 2.17 to at least 2.41); the fields are in its
+ * public header. Another libc closes what it wants. */
+static bool is_detachable(FILE *stream, int fd)
+{
+#ifdef __GLIBC__
+    const unsigned magic = 0xfbad0000; /* _IO_MAGIC */
+    return ((unsigned)stream->_flags & 0xffff0000) == magic && stream->_fileno == fd;
+#else
+    (void)stream;
+    (void)fd;
+    return false;
+#endif
+}
+
+static int close_all_but_descriptor(FILE *stream)
+{
+#ifdef __GLIBC__
+    const int no_close = 32; /* _IO_FLAGS2_NOCLOSE */
+    stream->_flags2 |= no_close;
+#endif
+    return real.fclose(stream);
+}
+
+/* What the flush writes comes before the descriptor is put off. */
+static int put_off(FILE *stream, struct closing *closing)
+{
+    int result = close_all_but_descriptor(stream);
+    int saved = errno;
+    int error = track_put_off(closing);
+    errno = result == 0 && error != 0 ? error : saved;
+    return result == 0 && error != 0 ? EOF : result;
+}
+
 EXPORT int fclose(FILE *stream)
 {
     int fd = descriptor_of(stream);
     if (!handle_possible(fd))
         return real.fclose(stream);
     struct closing closing;
-    track_closing(fd, &closing);
-    int result = real.fclose(stream);
+    int result;
+    if (!is_detachable(stream, fd)) {
+        track_closing_by_force(fd, fd, &closing);
+        result = real.fclose(stream);
+    } else if (track_closing(fd, &closing)) {
+        result = put_off(stream, &closing);
+    } else {
+        result = real.fclose(stream);
+    }
     track_closed(&closing);
     return result;
 }

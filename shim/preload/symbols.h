@@ -63,8 +63,14 @@
     LIBC(execvpe)                                                                                  \
     LIBC(fexecve)                                                                                  \
     LIBC(execveat)                                                                                 \
+    LIBC(sendmsg)                                                                                  \
+    LIBC(sendmmsg)                                                                                 \
     LIBC(recvmsg)                                                                                  \
     LIBC(recvmmsg)                                                                                 \
+    LIBC(_Fork)                                                                                    \
+    LIBC(clone)                                                                                    \
+    LIBC(daemon)                                                                                   \
+    LIBC(forkpty)                                                                                  \
     LIBC(prctl)                                                                                    \
     LIBC(syscall)                                                                                  \
     LIBC(dlopen)                                                                                   \

@@ -7,6 +7,8 @@
  * frame would read the wrong one.
  * vfork: the child goes on in the caller's frame and overwrites what lies below it, ours among it, before
  * the parent comes back. What is done before it is done in a call of its own, which has returned.
+ * Some calls of syscall() make processes: from there on somebody else may have the descriptions that are
+ * open (track/keep.h).
  * The union `real` begins in real.h; its offsets come from a generated header.
  */
 #include "preload/offsets.h"
@@ -36,7 +38,13 @@ syscall:
     je settle_syscall
     cmp $317, %rdi      /* SYS_seccomp */
     je settle_syscall
-    jmp *(real + REAL_SYSCALL)(%rip)
+    cmp $435, %rdi      /* SYS_clone3 */
+    je 1f
+    lea -56(%rdi), %rax /* SYS_clone, SYS_fork, SYS_vfork */
+    cmp $2, %rax
+    ja 2f
+1:  lock incl keep_sharings(%rip)
+2:  jmp *(real + REAL_SYSCALL)(%rip)
     .cfi_endproc
     .size syscall, . - syscall
 
@@ -83,7 +91,17 @@ syscall:
     b.eq settle_syscall
     cmp x0, #277        /* SYS_seccomp */
     b.eq settle_syscall
-    adrp x16, real + REAL_SYSCALL
+    cmp x0, #435        /* SYS_clone3 */
+    b.eq 1f
+    cmp x0, #220        /* SYS_clone */
+    b.ne 3f
+1:  adrp x16, keep_sharings
+    add x16, x16, :lo12:keep_sharings
+2:  ldxr w17, [x16]
+    add w17, w17, #1
+    stxr w15, w17, [x16]
+    cbnz w15, 2b
+3:  adrp x16, real + REAL_SYSCALL
     add x16, x16, :lo12:(real + REAL_SYSCALL)
     ldr x16, [x16]
     br x16

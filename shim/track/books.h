@@ -16,6 +16,7 @@
 #include "track/handle.h"
 #include "track/opened.h"
 #include "track/outlasted.h"
+#include "track/places.h"
 #include "track/process.h"
 #include "track/seen.h"
 #include "track/store.h"
@@ -33,6 +34,7 @@ struct books {
     struct outlasted_books outlasted;
     struct handle_books handles;
     struct opened_books opens;
+    struct places_books places;
 };
 
 /* The pages of the books have nothing else in them, wherever they begin. */

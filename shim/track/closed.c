@@ -9,6 +9,7 @@
 #include "track/books.h"
 #include "track/deferral.h"
 #include "track/history.h"
+#include "track/keep.h"
 #include "track/locks.h"
 #include "track/opened.h"
 #include "track/possible.h"
@@ -18,6 +19,18 @@
 
 static struct closed_books *const own = &BOOKS.closes;
 
+void closed_set_out(void)
+{
+    atomic_fetch_add(&own->on_their_way, 1);
+}
+
+void closed_arrive(void)
+{
+    uint32_t closes = atomic_load(&own->on_their_way);
+    while (closes > 0 && !atomic_compare_exchange_weak(&own->on_their_way, &closes, closes - 1))
+        ;
+}
+
 static void set_out(struct closing *c)
 {
     if (!process_thread_at_home())
@@ -25,31 +38,35 @@ static void set_out(struct closing *c)
     c->home = process_home();
     c->on_its_way = true;
     c->waited_before = waiting_begin(clock_now() + BLOCK_PATIENCE);
-    atomic_fetch_add(&own->on_their_way, 1);
+    closed_set_out();
 }
 
 /* A fork child knows nothing of the first half. */
-static void arrive(const struct closing *c)
+static void arrive(struct closing *c)
 {
     if (!c->on_its_way)
         return;
     waiting_end(c->waited_before);
     if (c->home != process_home())
         return;
-    uint32_t closes = atomic_load(&own->on_their_way);
-    while (closes > 0 && !atomic_compare_exchange_weak(&own->on_their_way, &closes, closes - 1))
-        ;
+    c->on_its_way = false;
+    closed_arrive();
 }
 
-void track_locking(int fd)
+void closed_await(void)
 {
-    const uint64_t patience = 100000;
-    if (!handle_possible(fd) || atomic_load(&own->on_their_way) == 0)
+    const uint64_t spinning = 100000;
+    const uint64_t patience = 10000000;
+    if (atomic_load(&own->on_their_way) == 0)
         return;
     uint64_t began = clock_now();
-    while (atomic_load(&own->on_their_way) > 0)
-        if (clock_now() - began >= patience)
+    while (atomic_load(&own->on_their_way) > 0) {
+        uint64_t waited = clock_now() - began;
+        if (waited >= patience)
             atomic_store(&own->on_their_way, 0); /* one that was left by longjmp never arrives */
+        else if (waited >= spinning)
+            sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* it has lost the processor */
+    }
 }
 
 void closed_under_way(struct store *store)
@@ -102,10 +119,14 @@ static void decide(struct closing *c, bool last)
 }
 
 /* In a fork child that a signal handler made meanwhile the tables are nobody's. */
-static void begin_closing(int fd, struct closing *c)
+static void begin_closing(int fd, int last_closed, bool putting_off, struct closing *c)
 {
     if (!c->on_its_way || c->home != process_home())
         return;
+    if (handle_get(fd).role == ROLE_PUT_OFF) {
+        c->given_up = keep_give_up(fd);
+        return;
+    }
 
     struct stat st;
     if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity)) {
@@ -125,22 +146,41 @@ static void begin_closing(int fd, struct closing *c)
     c->placed = c->waits && c->handle.role == ROLE_PRIMARY && st.st_nlink > 0;
     if (c->placed || record_wanted())
         descriptor_path(fd, c->path, sizeof c->path); /* it may have been renamed meanwhile */
+    if (putting_off)
+        c->kept = keep_wants(fd, &c->handle);
+    else
+        keep_cannot(fd, last_closed, &c->handle);
 }
 
-void track_closing(int fd, struct closing *c)
+static void first_half(int fd, int last_closed, bool putting_off, struct closing *c)
 {
     c->handle = (struct handle){.role = ROLE_NONE};
     c->fd = fd;
     c->on_its_way = false;
     c->waits = false;
     c->placed = false;
+    c->kept = false;
+    c->given_up = NULL;
     c->path[0] = '\0';
     if (!track_is_on() || !handle_possible(fd))
         return;
     set_out(c);
     sys_sigset old = process_hold_signals();
-    begin_closing(fd, c);
+    begin_closing(fd, last_closed, putting_off, c);
     process_let_signals(old);
+    if (c->kept)
+        arrive(c);
+}
+
+bool track_closing(int fd, struct closing *c)
+{
+    first_half(fd, fd, true, c);
+    return c->kept;
+}
+
+void track_closing_by_force(int fd, int last, struct closing *c)
+{
+    first_half(fd, last, false, c);
 }
 
 /* Whether the second half of a close has something to finish. A signal handler between the two may
@@ -150,11 +190,18 @@ static bool is_begun(const struct closing *c)
     return c->handle.role != ROLE_NONE && c->home == process_home();
 }
 
+int track_put_off(struct closing *c)
+{
+    return keep_put_off(c->fd, &c->handle, c->home);
+}
+
 void track_not_closed(int fd, struct closing *c)
 {
     arrive(c);
     sys_sigset old = process_hold_signals();
-    if (is_begun(c)) {
+    if (c->given_up != NULL && c->home == process_home()) {
+        keep_give_back(c->given_up);
+    } else if (is_begun(c)) {
         if (c->handle.store != NULL && is_connections(c))
             closed_arrived(c->handle.store);
         opened_enter(fd, c->handle);
@@ -183,14 +230,28 @@ void closed_wait(struct store *store, const char *path, int home)
     closed_end(store, true, home);
 }
 
+/* The descriptor has gone, and SQLite still has the mutex under which it closes. */
+static void gone(struct closing *c)
+{
+    if (c->home != process_home())
+        return;
+    if (c->given_up != NULL)
+        keep_given_up(c->given_up);
+    if (c->kept)
+        return;
+    if (c->handle.store != NULL)
+        locks_dropped(c->handle.store, c->handle.identity);
+    if (handle_of_its_engine(&c->handle))
+        keep_engine_gone(c->handle.identity);
+}
+
 void track_closed(struct closing *c)
 {
+    gone(c);
     arrive(c);
     if (!is_begun(c))
         return;
     struct store *store = c->handle.store;
-    if (store != NULL)
-        locks_dropped(store, c->handle.identity);
     history_closed(c->fd, &c->handle, c->path);
     if (deferral_takes(c))
         return;

@@ -18,6 +18,13 @@ struct closed_books {
     _Atomic uint32_t unfinished;
 };
 
+/* Around a real close that is not between a track_closing and a track_closed. */
+void closed_set_out(void);
+void closed_arrive(void);
+
+/* Until no close is on its way to the kernel; for 10 ms at most. */
+void closed_await(void);
+
 /* How many closes are unfinished. */
 uint32_t closed_unfinished(void);
 

@@ -25,6 +25,12 @@ static struct handle_entry *entry_of(int fd, bool make_chunk)
  * O_NOFOLLOW, too, and only read. */
 static const unsigned as_sqlite_opens = FACT_WRITES | FACT_NOFOLLOW | FACT_CLOEXEC;
 
+static bool tell_of_engine(unsigned facts)
+{
+    return (facts & (FACT_IN_SQLITE | FACT_SQLITE_LOCK)) != 0 ||
+           (facts & as_sqlite_opens) == as_sqlite_opens;
+}
+
 static enum kind kind_by(const struct profile *profile, enum role role, unsigned facts)
 {
     const bool counts = (facts & (FACT_WRITES | FACT_LOCK)) != 0;
@@ -32,8 +38,7 @@ static enum kind kind_by(const struct profile *profile, enum role role, unsigned
         return KIND_READER; /* not counted before it is promoted */
     if (role == ROLE_SECONDARY)
         return counts ? KIND_PRESUMED : KIND_READER;
-    if ((facts & (FACT_IN_SQLITE | FACT_SQLITE_LOCK)) != 0 ||
-        (facts & as_sqlite_opens) == as_sqlite_opens)
+    if (tell_of_engine(facts))
         return KIND_ENGINE;
     if (profile->by_directory)
         return (facts & FACT_LOCK) != 0 ? KIND_ENGINE : KIND_PRESUMED;
@@ -80,12 +85,18 @@ static struct identity identity_in(const struct handle_entry *entry)
                              atomic_load_explicit(&entry->ino, memory_order_relaxed)};
 }
 
+/* Others have no store, and count nowhere. */
+static bool is_of_store(enum role role)
+{
+    return role != ROLE_CANDIDATE && role != ROLE_PUT_OFF;
+}
+
 static struct handle unpack(uint32_t word, const struct handle_entry *entry)
 {
     struct handle h = {.role = role_of(word), .kind = kind_in(word), .store = NULL};
     if (h.role == ROLE_NONE)
         return h;
-    if (h.role != ROLE_CANDIDATE) {
+    if (is_of_store(h.role)) {
         h.store = store_numbered(word >> NUMBER_AT);
         if (h.store == NULL) /* a signal handler has forked, and this is the child */
             return (struct handle){.role = ROLE_NONE};
@@ -263,7 +274,7 @@ void handle_note(int fd, unsigned facts)
     struct handle h = {.role = ROLE_NONE};
     if (word != 0)
         h = unpack(word, entry);
-    if (h.role == ROLE_NONE || (h.facts & facts) == facts)
+    if (h.role == ROLE_NONE || h.role == ROLE_PUT_OFF || (h.facts & facts) == facts)
         return;
     atomic_fetch_or(&entry->facts, facts);
     h.facts |= facts;
@@ -280,10 +291,33 @@ void handle_note(int fd, unsigned facts)
         atomic_fetch_or(&h.store->manners, manner_of(h.facts));
 }
 
+static uint32_t put_off_word(unsigned place)
+{
+    return place << NUMBER_AT | ROLE_PUT_OFF;
+}
+
+void handle_put_off(int fd, unsigned place, struct identity file)
+{
+    struct handle_entry *entry = entry_of(fd, false);
+    if (entry == NULL)
+        return;
+    atomic_store_explicit(&entry->dev, file.dev, memory_order_relaxed);
+    atomic_store_explicit(&entry->ino, file.ino, memory_order_relaxed);
+    atomic_store(&entry->word, put_off_word(place));
+}
+
+void handle_end_put_off(int fd, unsigned place)
+{
+    struct handle_entry *entry = entry_of(fd, false);
+    uint32_t word = put_off_word(place);
+    if (entry != NULL)
+        atomic_compare_exchange_strong(&entry->word, &word, 0);
+}
+
 int handle_next(unsigned first, unsigned last)
 {
-    const unsigned all = HANDLE_CHUNK * HANDLE_CHUNKS;
-    for (unsigned fd = first; fd < all && fd <= last; fd++) {
+    const unsigned end = atomic_load(&own->end);
+    for (unsigned fd = first; fd < end && fd <= last; fd++) {
         struct handle_entry *chunk = atomic_load(&own->chunks[fd / HANDLE_CHUNK]);
         if (chunk == NULL)
             fd |= HANDLE_CHUNK - 1; /* on to the next chunk */
@@ -296,6 +330,11 @@ int handle_next(unsigned first, unsigned last)
 uint32_t handle_count(void)
 {
     return atomic_load(&own->count);
+}
+
+bool handle_of_its_engine(const struct handle *h)
+{
+    return h->kind == KIND_ENGINE || (h->role == ROLE_CANDIDATE && tell_of_engine(h->facts));
 }
 
 bool handle_is_engine(int fd)
@@ -314,7 +353,8 @@ int handle_of_engine(const struct store *store, struct identity file)
 {
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         struct handle h = handle_get(fd);
-        if (h.store == store && h.kind == KIND_ENGINE && identity_same(h.identity, file))
+        if (handle_of_its_engine(&h) && identity_same(h.identity, file) &&
+            (store == NULL || h.store == store))
             return fd;
     }
     return -1;

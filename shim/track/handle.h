@@ -27,6 +27,8 @@ enum fact {
     FACT_IN_SQLITE = 1 << 3,   /* inside a hooked sqlite3_* */
     FACT_SQLITE_LOCK = 1 << 4, /* a lock as SQLite takes them was taken through it */
     FACT_LOCK = 1 << 5,        /* a lock of any kind was */
+    FACT_SHARED = 1 << 6,      /* another number or process may have its description */
+    FACT_TIME = 8,             /* from this bit on: when it was opened, by keep_time */
 };
 
 /* One descriptor. */
@@ -93,6 +95,9 @@ struct handle handle_take(int fd, bool *last);
 /* Something more is known of a descriptor. */
 void handle_note(int fd, unsigned facts);
 
+/* Whether it is the engine's, be it by a file that is no database yet. */
+bool handle_of_its_engine(const struct handle *h);
+
 /* Whether the descriptor is one of the engine; whether it is on a store that an engine has open and
  * none of its own, however it was opened. */
 bool handle_is_engine(int fd);
@@ -104,8 +109,15 @@ bool handle_is_foreign(int fd);
 bool handle_opened_as_engine(const struct handle *handle);
 
 /* A descriptor by which the engine has that file open; -1 if there is none. It may be closed at any
- * time. */
+ * time. store: NULL where it is not known. */
 int handle_of_engine(const struct store *store, struct identity file);
+
+/* A descriptor that is not in the table becomes ROLE_PUT_OFF, which is no handle. place: keep.c's
+ * number for it. */
+void handle_put_off(int fd, unsigned place, struct identity file);
+
+/* Takes it out again, if it is still that. */
+void handle_end_put_off(int fd, unsigned place);
 
 /* Turns a candidate for `primary` into a handle on the store, which takes a pin of its own. False
  * where the descriptor is no such candidate, or no more: of this and a handle_take at the same

@@ -1,4 +1,6 @@
 /* What the program's locks tell: whose a descriptor is, and what the engine holds. */
+#include "track/closed.h"
+#include "track/keep.h"
 #include "track/locks.h"
 #include "track/process.h"
 #include "track/track.h"
@@ -14,6 +16,12 @@ static void note(int fd, const struct handle *h, unsigned facts)
     process_let_signals(old);
 }
 
+/* An empty file that is no database yet is locked before its first page is written. */
+static enum role role_of(const struct handle *h)
+{
+    return h->role == ROLE_CANDIDATE ? ROLE_PRIMARY : h->role;
+}
+
 /* An engine that is not SQLite, as far as is known so far. */
 static void other_lock(int fd, const struct handle *h, bool held)
 {
@@ -23,17 +31,37 @@ static void other_lock(int fd, const struct handle *h, bool held)
         locks_other(h->store, held);
 }
 
+/* How SQLite gives up the last lock of its process on a file, with the mutex of that file held
+ * (os_unix.c, posixUnlock). */
+static bool is_of_whole_file(const struct flock *lock)
+{
+    return lock->l_type == F_UNLCK && lock->l_whence == SEEK_SET && lock->l_start == 0 &&
+           lock->l_len == 0;
+}
+
+void track_locking(int fd, const struct flock *lock)
+{
+    struct handle h = handle_possible(fd) ? handle_get(fd) : (struct handle){.role = ROLE_NONE};
+    if (h.role == ROLE_NONE || lock->l_type == F_UNLCK)
+        return;
+    /* Known as the engine's before the closes are looked for: a close that begins later is put off,
+     * and one that is not has been before the lock is taken. */
+    if (locks_sqlites(role_of(&h), lock))
+        note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
+    closed_await();
+}
+
 void track_locked(int fd, int command, const struct flock *lock, bool held)
 {
     struct handle h = handle_possible(fd) ? handle_get(fd) : (struct handle){.role = ROLE_NONE};
     if (h.role == ROLE_NONE)
         return;
     const bool posix = command == F_SETLK || command == F_SETLKW;
-    /* an empty file that is no database yet is locked before its first page is written */
-    const enum role role = h.role == ROLE_CANDIDATE ? ROLE_PRIMARY : h.role;
-    const bool sqlites = posix && lock != NULL && locks_sqlites(role, lock);
+    const bool sqlites = posix && lock != NULL && locks_sqlites(role_of(&h), lock);
     if (sqlites)
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
+    if (posix && is_of_whole_file(lock) && handle_of_its_engine(&h) && process_thread_at_home())
+        keep_let_go(h.identity);
     if (h.store == NULL)
         return;
     if (posix && lock != NULL)

@@ -8,6 +8,7 @@
 #include "track/books.h"
 #include "track/deferral.h"
 #include "track/history.h"
+#include "track/keep.h"
 #include "track/possible.h"
 #include "track/process.h"
 #include "track/track.h"
@@ -99,7 +100,7 @@ static unsigned facts_of(int fd)
 {
     int flags = sys_fcntl(fd, F_GETFL, 0);
     int own_flags = sys_fcntl(fd, F_GETFD, 0);
-    unsigned facts = deferral_inside() ? FACT_IN_SQLITE : 0;
+    unsigned facts = (deferral_inside() ? FACT_IN_SQLITE : 0) | keep_time();
     if (flags < 0 || own_flags < 0)
         return facts;
     if ((flags & O_ACCMODE) != O_RDONLY)
@@ -202,7 +203,9 @@ void opened_forget(int fd)
 {
     bool last;
     struct handle h = opened_take(fd, &last);
-    if (h.role != ROLE_NONE)
+    if (h.role == ROLE_PUT_OFF)
+        keep_forget(fd);
+    else if (h.role != ROLE_NONE)
         history_closed(fd, &h, NULL);
     if (h.store != NULL)
         store_release(h.store);
@@ -216,6 +219,8 @@ static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st
         if (handle_possible(fd))
             opened_forget(fd); /* the number is used again: its close went by unseen */
         examine(fd, st, path);
+        if (path[0] == '\0') /* it came from somebody who may have it still */
+            handle_note(fd, FACT_SHARED);
     }
     process_let_signals(old);
 }
@@ -248,8 +253,9 @@ static void copy_handle(int from, int to)
         return;
     if (handle_possible(to))
         opened_forget(to);
+    handle_note(from, FACT_SHARED);
     struct handle h = handle_get(from);
-    if (h.role == ROLE_NONE)
+    if (h.role == ROLE_NONE || h.role == ROLE_PUT_OFF)
         return;
     if (h.store != NULL)
         store_retain(h.store);

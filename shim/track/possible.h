@@ -1,4 +1,4 @@
-/* The quick question of every close. */
+/* The quick questions of every close and open. */
 #ifndef SETTLE_POSSIBLE_H
 #define SETTLE_POSSIBLE_H
 
@@ -17,6 +17,12 @@ static inline bool handle_possible(int fd)
         atomic_load_explicit(&chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
     return chunk != NULL && atomic_load_explicit(&chunk[(unsigned)fd % HANDLE_CHUNK].word,
                                                  memory_order_relaxed) != 0;
+}
+
+/* Is any close put off? Of every open; relaxed for the same reason. */
+static inline bool keep_possible(void)
+{
+    return atomic_load_explicit(&BOOKS.places.count, memory_order_relaxed) > 0;
 }
 
 #endif

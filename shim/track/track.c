@@ -4,6 +4,7 @@
 #include "helper/log.h"
 #include "track/block.h"
 #include "track/exit.h"
+#include "track/keep.h"
 #include "track/opened.h"
 #include "track/process.h"
 #include "track/use.h"
@@ -22,6 +23,7 @@ void track_start(const struct settings *s)
     block_start(s);
     exit_start(s);
     use_start(s);
+    keep_start(s->keep_locks == KEEP_LOCKS_ON);
     atomic_store(&track_size_mask, size_mask);
 }
 

@@ -21,6 +21,8 @@ struct closing {
     uint64_t waited_before; /* waiting.h: a handler meanwhile must not wait for this close */
     bool waits;             /* for handle.store */
     bool placed;            /* path is where its primary is now; else it is as when it was opened */
+    bool kept;              /* the real close is put off (keep.h) */
+    struct place *given_up; /* it was put off, and its number is closed by force */
     char path[PATH_MAX];    /* of the file, where it matters */
 };
 
@@ -54,9 +56,9 @@ static inline void track_opened(int fd, const char *path);
  * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
  * lock that another thread takes in between is dropped by that close (os_unix.c, unixClose; make
  * torture-race counts them). What is done here before the real close must not make that gap wider,
- * so locks are put off while a close is on its way to the kernel: some microseconds, 0.1 ms at
- * most. */
-void track_locking(int fd);
+ * so locks are put off while a close is on its way to the kernel: some microseconds, and 10 ms at
+ * most, where its thread has lost the processor. */
+void track_locking(int fd, const struct flock *lock);
 
 /* The program has locked, changed a lock or unlocked through a descriptor. command: of fcntl; 0 for
  * flock and lockf. lock: fcntl's argument where it is a record lock, else NULL. held: whether there
@@ -66,8 +68,16 @@ void track_locked(int fd, int command, const struct flock *lock, bool held);
 /* `to` is now a copy of `from`. What `to` was before has been dealt with. */
 void track_duplicated(int from, int to);
 
-/* Before the real close of a tracked descriptor: takes it out of the table. */
-void track_closing(int fd, struct closing *closing);
+/* Before the real close of a tracked descriptor: takes it out of the table. True if there must be
+ * no real close now, since it would drop the locks of the program's own engine: then track_put_off
+ * comes between this and track_closed. */
+bool track_closing(int fd, struct closing *closing);
+
+/* The same where the close cannot be put off. last: the highest number that is closed with it. */
+void track_closing_by_force(int fd, int last, struct closing *closing);
+
+/* In place of the real close. Returns what that would have: 0 or an error number. */
+int track_put_off(struct closing *closing);
 
 /* The real close did not happen after all (dup2 of a bad descriptor). */
 void track_not_closed(int fd, struct closing *closing);
@@ -82,6 +92,27 @@ void track_closed(struct closing *closing);
  */
 void track_defer(const void *frame);
 void track_resume(const void *frame);
+
+/* --- closes that are put off (keep.h) --- */
+
+/* Whether the program has closed this descriptor, and only the library has it yet: every call on it
+ * fails with EBADF. */
+bool track_has_put_off(int fd);
+
+/* A descriptor that is put off and that an open of this path gets again, as fresh as any; -1 if
+ * there is none. */
+int track_take_up(int dir, const char *path, int flags);
+
+/* The program is out of descriptors: really closes all that are put off. True if there were any. */
+bool track_make_room(void);
+
+/* The descriptions that are open are somebody else's, too, from here on: before a spawn or a
+ * message with descriptors. */
+void track_shared(void);
+
+/* Before a fork, whose result is for track_forked; in its child, before anything else. */
+int track_before_fork(void);
+void track_forked(int parent);
 
 /* Drops what is no longer open in the table, without waiting. */
 void track_recheck(void);

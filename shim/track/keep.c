@@ -1,0 +1,302 @@
+#include "track/keep.h"
+
+#include "base/clock.h"
+#include "base/file_system.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "helper/log.h"
+#include "track/books.h"
+#include "track/closed.h"
+#include "track/locks.h"
+#include "track/process.h"
+#include "track/track.h"
+
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static struct places_books *const own = &BOOKS.places;
+static bool is_on;
+
+_Atomic uint32_t keep_sharings;
+static const uint32_t times = UINT32_MAX >> FACT_TIME;
+
+void keep_start(bool on)
+{
+    is_on = on;
+}
+
+/* --- who shares a description --- */
+
+uint32_t keep_now(void)
+{
+    return atomic_load(&keep_sharings) & times;
+}
+
+unsigned keep_time(void)
+{
+    return keep_now() << FACT_TIME;
+}
+
+void track_shared(void)
+{
+    atomic_fetch_add(&keep_sharings, 1);
+}
+
+static bool is_shared(const struct handle *h)
+{
+    return (h->facts & FACT_SHARED) != 0 || h->facts >> FACT_TIME != keep_now();
+}
+
+/* --- what cannot be put off --- */
+
+static void warn_of_cost(const struct handle *h, const char *why)
+{
+    static atomic_bool said;
+    if (!log_wants(LOG_WARN) || atomic_exchange(&said, true))
+        return;
+    char message[192];
+    struct text t = text_in(message, sizeof message);
+    text_str(&t,
+             "a close of the program's own descriptor drops the locks of its database engine (");
+    text_str(&t, why);
+    text_str(&t, ")");
+    log_say_path(LOG_WARN, h->store == NULL ? "" : atomic_load(&h->store->path), message);
+}
+
+/* The books of the descriptors and those of the locks are of one mind where SQLite opened the file
+ * as it does now; an older one is known by its lock alone. */
+static bool engine_has(const struct handle *h)
+{
+    return handle_of_engine(h->store, h->identity) >= 0 ||
+           (h->store != NULL && locks_on(h->store, h->identity));
+}
+
+static unsigned descriptor_limit(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0);
+    return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur;
+}
+
+/* Of a small table no large part is kept from the program. */
+static unsigned places(unsigned limit)
+{
+    return limit / 8 < PLACES_MOST ? limit / 8 : PLACES_MOST;
+}
+
+static const char too_many[] = "too many such closes are put off already";
+
+static const char *why_not(int fd, const struct handle *h)
+{
+    const unsigned spare = 8;
+    unsigned limit = descriptor_limit();
+    if (fd <= STDERR_FILENO)
+        return "its number is that of a standard stream";
+    if ((unsigned)fd + spare >= limit)
+        return "the limit of open files is near";
+    if ((h->facts & FACT_LOCK) != 0 && is_shared(h))
+        return "a lock was taken through it, and another process or number shares it";
+    if (atomic_load(&own->count) >= places(limit))
+        return too_many;
+    return NULL;
+}
+
+bool keep_wants(int fd, const struct handle *h)
+{
+    if (!is_on || h->role == ROLE_NONE || handle_of_its_engine(h) || !engine_has(h))
+        return false;
+    const char *why = why_not(fd, h);
+    if (why != NULL)
+        warn_of_cost(h, why);
+    return why == NULL;
+}
+
+void keep_cannot(int fd, int last, const struct handle *h)
+{
+    if (!is_on || h->role == ROLE_NONE || handle_of_its_engine(h))
+        return;
+    int engine = handle_of_engine(h->store, h->identity);
+    if (engine >= 0 && (engine < fd || engine > last))
+        warn_of_cost(h, "it is closed in a way that cannot be put off");
+}
+
+/* --- putting off --- */
+
+/* What the close of the last descriptor would have let go of. Of the POSIX locks those that are not
+ * where SQLite has its own (https://www.sqlite.org/lockingv3.html, and bytes 120 to 128 of -shm).
+ */
+static void drop_locks(int fd)
+{
+    static const struct {
+        off_t start, length;
+    } ranges[] = {{0, 120}, {129, 0x40000000 - 129}, {0x40000200, 0}};
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    sys_flock(fd, LOCK_UN);
+    sys_fcntl(fd, F_OFD_SETLK, (long)&lock);
+    sys_fcntl(fd, F_SETLEASE, F_UNLCK);
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        lock.l_start = ranges[i].start;
+        lock.l_len = ranges[i].length;
+        sys_fcntl(fd, F_SETLK, (long)&lock);
+    }
+}
+
+/* Where a close would have told of writes that failed. */
+static int write_error(int fd)
+{
+    int flags = sys_fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || !file_system_of(fd).remote)
+        return 0;
+    long result = sys_call(SYS_fsync, fd, 0, 0, 0, 0, 0);
+    return result < 0 ? (int)-result : 0;
+}
+
+static void close_after_all(int fd, const struct handle *h)
+{
+    closed_set_out();
+    if (engine_has(h))
+        warn_of_cost(h, too_many);
+    sys_close(fd);
+    closed_arrive();
+}
+
+static void put_off(int fd, const struct handle *h)
+{
+    struct place *p = place_new(places(descriptor_limit()));
+    if (p == NULL) {
+        close_after_all(fd, h);
+        return;
+    }
+    place_fill(p, fd, h->identity, is_shared(h) ? PLACE_SHARED : h->facts >> FACT_TIME);
+    place_publish(p);
+    /* The engine's last close finds it, or has been before this look. */
+    if (!engine_has(h))
+        keep_let_go(h->identity);
+}
+
+int keep_put_off(int fd, const struct handle *h, int home)
+{
+    int error = write_error(fd);
+    if ((h->facts & FACT_LOCK) != 0)
+        drop_locks(fd);
+    sys_sigset old = process_hold_signals();
+    if (process_home() == home)
+        put_off(fd, h);
+    else
+        sys_close(fd); /* a signal handler has forked, and this is the child */
+    process_let_signals(old);
+    return error;
+}
+
+/* --- letting go --- */
+
+void keep_let_go(struct identity file)
+{
+    if (atomic_load(&own->count) == 0)
+        return;
+    sys_sigset old = process_hold_signals();
+    closed_set_out();
+    for (unsigned i = 0; i < PLACES_MOST; i++) {
+        struct place *p = &own->all[i];
+        if (!identity_same(place_identity(p), file) || !place_claim(p))
+            continue;
+        if (identity_same(place_identity(p), file))
+            place_close(p);
+        else /* it changed hands meanwhile */
+            atomic_store(&p->state, PLACE_PUT_OFF);
+    }
+    closed_arrive();
+    process_let_signals(old);
+}
+
+void keep_engine_gone(struct identity file)
+{
+    if (atomic_load(&own->count) > 0 && handle_of_engine(NULL, file) < 0)
+        keep_let_go(file);
+}
+
+bool track_make_room(void)
+{
+    bool any = false;
+    if (!process_thread_at_home())
+        return false;
+    sys_sigset old = process_hold_signals();
+    for (unsigned i = 0; i < PLACES_MOST; i++) {
+        struct place *p = &own->all[i];
+        if (!place_claim(p))
+            continue;
+        struct handle was = {.identity = place_identity(p)};
+        closed_set_out();
+        if (engine_has(&was))
+            warn_of_cost(&was, "the program has no other descriptors left");
+        place_close(p);
+        closed_arrive();
+        any = true;
+    }
+    process_let_signals(old);
+    return any;
+}
+
+/* --- by its number --- */
+
+bool track_has_put_off(int fd)
+{
+    bool has = false;
+    if (handle_get(fd).role != ROLE_PUT_OFF || !process_thread_at_home())
+        return false;
+    sys_sigset old = process_hold_signals();
+    struct place *p = place_claim_number(fd);
+    if (p != NULL) {
+        has = place_is_still(p);
+        if (has)
+            atomic_store(&p->state, PLACE_PUT_OFF);
+        else
+            place_empty(p);
+    }
+    process_let_signals(old);
+    return has;
+}
+
+struct place *keep_give_up(int fd)
+{
+    struct place *p = place_claim_number(fd);
+    if (p == NULL)
+        return NULL;
+    struct handle was = {.role = ROLE_PRIMARY, .identity = place_identity(p)};
+    keep_cannot(fd, fd, &was);
+    place_withdraw(p);
+    return p;
+}
+
+void keep_give_back(struct place *p)
+{
+    place_publish(p);
+}
+
+void keep_given_up(struct place *p)
+{
+    place_empty(p);
+}
+
+void keep_forget(int fd)
+{
+    for (unsigned i = 0; i < PLACES_MOST; i++) {
+        struct place *p = &own->all[i];
+        if (atomic_load(&p->fd) == fd && place_claim(p))
+            place_empty(p);
+    }
+}
+
+/* --- children --- */
+
+int track_before_fork(void)
+{
+    track_shared();
+    return process_home();
+}
+
+void track_forked(int parent)
+{
+    place_forked(parent);
+}
