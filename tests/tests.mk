@@ -72,7 +72,7 @@ $(B)/programs/scopes-linked: tests/e2e/programs/scopes.c $(B)/libraries/scope-2.
 	$(Q)$(COMPILE) -o $@ $< $(LDFLAGS) -Wl,--no-as-needed $(B)/libraries/scope-2.so -Wl,-rpath,'$$ORIGIN/../libraries'
 
 # Without a dynamic linker, and with the other libc.
-FOREIGN := $(patsubst %,$(B)/programs/%,plain-static plain-musl plain-musl-static modules-musl)
+FOREIGN := $(patsubst %,$(B)/programs/%,keeper-musl plain-static plain-musl plain-musl-static modules-musl)
 $(B)/programs/%-static: tests/e2e/programs/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
@@ -315,7 +315,7 @@ valgrind-short: ## ... without the unit tests, which take minutes
 
 # --- torture ---
 
-.PHONY: torture torture-short torture-race torture-programs
+.PHONY: torture torture-short torture-race torture-locks torture-locks-short torture-programs
 # Workers and inspector of the torture, and the library with the mistake that it must find.
 TORTURE := $(B)/torture/worker $(B)/torture/inspector $(B)/torture/libnaive.so $(B)/programs/holder
 
@@ -335,12 +335,21 @@ torture-programs: all $(TORTURE)
 	@:
 
 TORTURE_SECONDS ?= 600
+LOCKS_SECONDS ?= 60
+LOCKS_RUNS ?= 20
 torture: torture-programs ## ten minutes of writers and readers on one database, some killed (TORTURE_SECONDS=, SEED=)
 	$(Q)$(python) tests/torture/run --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED))
 
 torture-short: torture-programs ## ... for half a minute, and with a library that must be caught
 	$(Q)$(python) tests/torture/run --seconds 30 $(if $(SEED),--seed $(SEED))
 	$(Q)$(python) tests/torture/run --seconds 5 --library naive --must-harm
+
+torture-locks: all $(B)/torture/locks ## own locks: a program that copies its own live store, for LOCKS_SECONDS, LOCKS_RUNS times
+	$(Q)$(python) tests/torture/locks --seconds $(LOCKS_SECONDS) --runs $(LOCKS_RUNS)
+
+torture-locks-short: all $(B)/torture/locks ## ... for some seconds, and without the library, where rows must be lost
+	$(Q)$(python) tests/torture/locks --seconds 4
+	$(Q)$(python) tests/torture/locks --seconds 3 --library off --must-harm
 
 torture-race: all $(B)/torture/race ## how many locks SQLite loses by its own race, alone and under the library
 	$(Q)sh tests/torture/races
