@@ -56,15 +56,15 @@ void track_locked(int fd, int command, const struct flock *lock, bool held)
     struct handle h = handle_possible(fd) ? handle_get(fd) : (struct handle){.role = ROLE_NONE};
     if (h.role == ROLE_NONE)
         return;
-    const bool posix = command == F_SETLK || command == F_SETLKW;
-    const bool sqlites = posix && lock != NULL && locks_sqlites(role_of(&h), lock);
+    const bool posix = lock != NULL && (command == F_SETLK || command == F_SETLKW);
+    const bool sqlites = posix && locks_sqlites(role_of(&h), lock);
     if (sqlites)
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
     if (posix && is_of_whole_file(lock) && handle_of_its_engine(&h) && process_thread_at_home())
         keep_let_go(h.identity);
     if (h.store == NULL)
         return;
-    if (posix && lock != NULL)
+    if (posix)
         locks_changed(h.store, h.role, h.identity, lock);
     if (!sqlites)
         other_lock(fd, &h, held);
