@@ -195,7 +195,8 @@ void holders_complete_one(struct holder *seen)
                                        seen->start, seen->end);
     if (seen->pid == 0 || seen->where != WHERE_HERE)
         return;
-    if (proc_self() != sys_getpid())
+    const int self = proc_self();
+    if (self != 0 && self != sys_getpid()) /* /proc counts in another pid namespace */
         seen->pid = 0;
     else
         proc_read_command(seen->pid, seen->command, sizeof seen->command);

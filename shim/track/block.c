@@ -179,7 +179,8 @@ static void work(void *argument)
         take_names(request);
         learn(request);
     }
-    count_down(request, result->sleeps > 0 ? ended - request->claim.began : 0);
+    const bool free = result->outcome == OUTCOME_SETTLED_AT_ONCE;
+    count_down(request, free ? 0 : ended - request->claim.began);
 }
 
 /* --- in the program's thread --- */
@@ -253,7 +254,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     }
     struct block_request *request = helper_request(helper);
     struct wait_request *wait = &request->wait;
-    uint64_t now = clock_now();
+    const uint64_t now = cause->now != 0 ? cause->now : clock_now();
     uint64_t gone = now - began;
     uint64_t limit = rule->max_wait;
     request->whole = vain_has_whole(now);
@@ -291,6 +292,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     uint64_t elapsed = error == 0 ? request->result.elapsed : clock_now() - began;
     switch (error) {
     case 0:
+        last_look_apply(&cause->last_look, wait, &request->result);
         tell_result(&request->line, wait, &request->result, rule);
         tell_in_vain(request);
         if (request->result.outcome == OUTCOME_UNEXAMINED)

@@ -5,6 +5,7 @@
 #include "config/settings.h"
 #include "helper/interruption.h"
 #include "track/store.h"
+#include "wait/last_look.h"
 
 /* ns: what a helper that is stuck in the kernel (a dead network file system) may overrun its
  * deadline by. */
@@ -25,8 +26,10 @@ bool block_may_wait(const struct store *store, const char *path);
 /* What a wait is for. */
 struct block_cause {
     uint64_t began;  /* clock_now: what max_wait counts from */
+    uint64_t now;    /* the last reading of it; 0: it was some time ago */
     const char *use; /* what the program does with the store's files; NULL: it closed the store */
     bool writers; /* connections of this process are open, so that only who writes is waited for */
+    struct last_look last_look; /* of a close: what its descriptor told before */
 };
 
 /* Blocks until the store is settled, or until its rule's max_wait is past, or the budget. path:

@@ -144,6 +144,8 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
     if (c->handle.store != NULL)
         decide(c, last);
     c->placed = c->waits && c->handle.role == ROLE_PRIMARY && st.st_nlink > 0;
+    if (c->waits && c->handle.role == ROLE_PRIMARY)
+        c->last_look = last_look_at(fd, &st);
     if (c->placed || record_wanted())
         descriptor_path(fd, c->path, sizeof c->path); /* it may have been renamed meanwhile */
     if (putting_off)
@@ -161,6 +163,7 @@ static void first_half(int fd, int last_closed, bool putting_off, struct closing
     c->placed = false;
     c->kept = false;
     c->given_up = NULL;
+    c->last_look = (struct last_look){.look = LOOK_NONE};
     c->path[0] = '\0';
     if (!track_is_on() || !handle_possible(fd))
         return;
@@ -223,9 +226,10 @@ void closed_end(struct store *store, bool connections, int home)
     process_let_signals(old);
 }
 
-void closed_wait(struct store *store, const char *path, int home)
+void closed_wait(struct store *store, const char *path, const struct last_look *last_look, int home)
 {
-    const struct block_cause cause = {.began = clock_now()};
+    const uint64_t now = clock_now();
+    const struct block_cause cause = {.began = now, .now = now, .last_look = *last_look};
     block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), &cause, home);
     closed_end(store, true, home);
 }
@@ -256,7 +260,7 @@ void track_closed(struct closing *c)
     if (deferral_takes(c))
         return;
     if (c->waits)
-        closed_wait(store, c->placed ? c->path : "", c->home);
+        closed_wait(store, c->placed ? c->path : "", &c->last_look, c->home);
     else
         closed_end(store, is_connections(c), c->home);
 }

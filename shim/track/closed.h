@@ -3,6 +3,7 @@
 #define SETTLE_CLOSED_H
 
 #include "track/store.h"
+#include "wait/last_look.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +45,7 @@ bool closed_is_under_way(struct store *store, uint64_t patience);
 void closed_end(struct store *store, bool connections, int home);
 
 /* Waits, and ends the close. path: where the primary is now; "" if it is as when it was opened. */
-void closed_wait(struct store *store, const char *path, int home);
+void closed_wait(struct store *store, const char *path, const struct last_look *last_look,
+                 int home);
 
 #endif

@@ -168,7 +168,7 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
             "not finalised");
     else
         block_until_settled(store, atomic_load(&store->path),
-                            &(const struct block_cause){.began = began}, home);
+                            &(const struct block_cause){.began = began, .now = now}, home);
 }
 
 void connection_closed(void *db, const struct leaving *l, bool closed, enum statements left)

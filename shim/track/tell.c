@@ -60,6 +60,10 @@ static void say_outcome(struct text *t, const struct wait_request *wait,
         else
             text_error(t, r->error);
         text_str(t, "), a fixed delay instead");
+        if (r->holder.hold != HOLD_NONE) {
+            text_str(t, "; when it was closed, held by ");
+            holder_describe(t, &r->holder);
+        }
         break;
     case OUTCOME_GONE:
         text_path(t, path);

@@ -11,6 +11,7 @@
 #include "config/settings.h"
 #include "track/handle.h"
 #include "track/possible.h"
+#include "wait/last_look.h"
 
 /* A close between its two halves. */
 struct closing {
@@ -23,7 +24,8 @@ struct closing {
     bool placed;            /* path is where its primary is now; else it is as when it was opened */
     bool kept;              /* the real close is put off (keep.h) */
     struct place *given_up; /* it was put off, and its number is closed by force */
-    char path[PATH_MAX];    /* of the file, where it matters */
+    struct last_look last_look; /* of a primary that waits */
+    char path[PATH_MAX];        /* of the file, where it matters */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links

@@ -508,6 +508,29 @@ Test(rules, once_the_budget_is_spent_closes_no_longer_wait_and_that_is_said_once
     end_now(&holder);
 }
 
+/* Whatever one has to do with the other, it is spent to its end, and that is said. */
+Test(rules, a_budget_of_any_number_of_waits_is_spent_and_said_to_be_once)
+{
+    static const struct {
+        const char *max_wait, *total_wait;
+        unsigned timed_out;
+    } cases[] = {{"200ms", "200ms", 1}, {"100ms", "300ms", 3}, {"200ms", "500ms", 4}};
+    struct process holder = hold("posix", world.primary, 30000);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct process p = SHIMMED_WITH(
+            OPTIONS("--max-wait", cases[i].max_wait, "--total-wait", cases[i].total_wait),
+            "build/programs/stepper");
+        for (int j = 0; j < 10; j++)
+            open_and_close(&p, world.primary);
+        cr_expect_eq(finish(&p), 0);
+        cr_expect_eq(log_count(SPENT), 1, "%s of %s", cases[i].max_wait, cases[i].total_wait);
+        cr_expect_leq(log_count("still locked after"), cases[i].timed_out, "%s of %s",
+                      cases[i].max_wait, cases[i].total_wait);
+        unlink(world.log);
+    }
+    end_now(&holder);
+}
+
 Test(rules, closes_that_find_their_store_free_take_nothing_of_the_budget)
 {
     struct process p = SHIMMED_WITH(OPTIONS("--total-wait", "1ms"), "build/programs/stepper");

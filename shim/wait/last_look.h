@@ -1,0 +1,36 @@
+/* What a descriptor tells of its file just before it is closed. A path is not the file: it may have
+ * been renamed, lie below another root directory (chroot) or in another mount namespace, or not be
+ * readable any more for a process that has dropped its privileges. The descriptor still leads to
+ * it.
+ */
+#ifndef SETTLE_LAST_LOOK_H
+#define SETTLE_LAST_LOOK_H
+
+#include "wait/wait.h"
+
+#include <sys/stat.h>
+
+enum look {
+    LOOK_NONE, /* it was not asked, or could not tell */
+    LOOK_FREE, /* nobody had a POSIX or OFD lock */
+    LOOK_HELD,
+};
+
+struct last_look {
+    int pid;    /* of LOOK_HELD, as the kernel counts: 0 or -1 where it names none */
+    short type; /* F_RDLCK or F_WRLCK */
+    uint8_t look;
+    bool exists; /* the file had a name somewhere */
+};
+
+/* Asks the descriptor; st: of it. One system call, which changes nothing. A lock of this process,
+ * which the close drops, hides those of others: then it could not tell. */
+struct last_look last_look_at(int fd, const struct stat *st);
+
+/* Corrects the result of a wait for the file where its path does not lead to it any more, though it
+ * had a name when it was closed: then what the descriptor told is all that is known. Free is
+ * settled; else it is OUTCOME_UNEXAMINED, with the holder that there was. */
+void last_look_apply(const struct last_look *l, const struct wait_request *wait,
+                     struct wait_result *result);
+
+#endif
