@@ -184,14 +184,10 @@ void *elf_find_in_image(const void *image, const char *name)
 {
     const ElfW(Ehdr) *header = image;
     const ElfW(Phdr) *segments = (const void *)((const char *)image + header->e_phoff);
-    struct dl_phdr_info info = {
+    const struct dl_phdr_info info = {
         .dlpi_addr = (ElfW(Addr))image, .dlpi_phdr = segments, .dlpi_phnum = header->e_phnum};
-    void *function = NULL;
-    struct search search;
-    begin(&search, true);
-    want(&search, name, &function);
-    look_at(&info, sizeof info, &search);
-    return function;
+    const ElfW(Dyn) *dynamic = elf_dynamic_of(&info);
+    return dynamic == NULL ? NULL : elf_find_in_object((uintptr_t)image, dynamic, name);
 }
 
 void *elf_find_anywhere(const char *name)

@@ -6,29 +6,40 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Up to three pieces, one behind the other. */
-static bool put(char *out, size_t size, const char *first, const char *second, const char *third)
+/* The first bytes of a string, and two more strings behind them. */
+static bool put(char *out, size_t size, const char *first, size_t length, const char *second,
+                const char *third)
 {
-    size_t lengths[] = {strlen(first), strlen(second), strlen(third)};
-    if (lengths[0] + lengths[1] + lengths[2] >= size) {
+    if (length + strlen(second) + strlen(third) >= size) {
         out[0] = '\0';
         return false;
     }
     struct text t = text_in(out, size);
-    text_bytes(&t, first, lengths[0]);
-    text_bytes(&t, second, lengths[1]);
-    text_bytes(&t, third, lengths[2]);
+    text_bytes(&t, first, length);
+    text_str(&t, second);
+    text_str(&t, third);
     return true;
+}
+
+bool path_join_part(char *out, size_t size, const char *path, size_t length, const char *name)
+{
+    bool has_slash = length > 0 && path[length - 1] == '/';
+    return put(out, size, path, length, has_slash ? "" : "/", name);
 }
 
 bool path_join(char *out, size_t size, const char *directory, const char *name)
 {
-    return put(out, size, directory, str_ends_with(directory, "/") ? "" : "/", name);
+    return path_join_part(out, size, directory, strlen(directory), name);
 }
 
 bool path_beside(char *out, size_t size, const char *path, const char *ending)
 {
-    return put(out, size, path, ending, "");
+    return put(out, size, path, strlen(path), ending, "");
+}
+
+bool path_part(char *out, size_t size, const char *path, size_t length)
+{
+    return put(out, size, path, length, "", "");
 }
 
 const char *path_name(const char *path)
@@ -43,11 +54,7 @@ bool path_directory(char *out, size_t size, const char *path)
     if (length == 0)
         return str_copy(out, size, ".");
     length -= length > 1;
-    struct text t = text_in(out, size);
-    if (length >= size)
-        return false;
-    text_bytes(&t, path, length);
-    return true;
+    return path_part(out, size, path, length);
 }
 
 /* The kernel gives one outside of the root as "(unreachable)/..." (getcwd(2)). */

@@ -10,6 +10,10 @@
 /* "dir/name"; of the root "/name". */
 bool path_join(char *out, size_t size, const char *directory, const char *name);
 
+/* The same, where the directory is the first `length` bytes of a path; and these bytes alone. */
+bool path_join_part(char *out, size_t size, const char *path, size_t length, const char *name);
+bool path_part(char *out, size_t size, const char *path, size_t length);
+
 /* A file that lies beside another one under its name: "x.db-wal". */
 bool path_beside(char *out, size_t size, const char *path, const char *ending);
 

@@ -1,6 +1,7 @@
 #include "base/status.h"
 
 #include "base/lines.h"
+#include "base/scratch.h"
 #include "base/text.h"
 
 static long last_number(char *line)
@@ -13,15 +14,14 @@ static long last_number(char *line)
 
 bool status_read(const char *path, const char *const *names, long *values, unsigned count)
 {
-    struct lines lines;
+    struct lines *lines = scratch_take();
     char *line;
     unsigned missing = count;
     for (unsigned i = 0; i < count; i++)
         values[i] = -1;
-    if (lines_open(&lines, path) < 0)
-        return false;
     bool any = false;
-    while (missing > 0 && (line = lines_next(&lines)) != NULL) {
+    bool is_open = lines != NULL && lines_open(lines, path) >= 0;
+    while (is_open && missing > 0 && (line = lines_next(lines)) != NULL) {
         const char *key = next_field(&line);
         any = true;
         for (unsigned i = 0; key != NULL && i < count; i++)
@@ -31,6 +31,8 @@ bool status_read(const char *path, const char *const *names, long *values, unsig
                 break;
             }
     }
-    lines_close(&lines);
+    if (is_open)
+        lines_close(lines);
+    scratch_give(lines);
     return any;
 }

@@ -89,6 +89,10 @@ static inline int sys_fstat(int fd, struct stat *st)
 #define MADV_WIPEONFORK 18
 #endif
 
+/* For a function that is seldom called by one that is on the way of every open: its variables lie
+ * on the stack only while it runs, and not in the other's frame. */
+#define SYS_OWN_FRAME __attribute__((noinline))
+
 /* For arrays that most processes never touch: the linker puts them behind the small variables,
  * which then share the few pages that every process touches. Each such page is a fault at its
  * start. */

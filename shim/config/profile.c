@@ -2,6 +2,7 @@
 
 #include "base/glob.h"
 #include "base/path.h"
+#include "base/scratch.h"
 
 #include <string.h>
 
@@ -115,36 +116,43 @@ bool profile_may_match(profile_set set, const char *path)
     return false;
 }
 
-bool profile_directory_matches(const char *dirs, const char *directory)
+/* Two strings that are parts of others, in memory of their own (scratch.h). */
+struct copies {
+    char directory[PATH_MAX], glob[PATH_MAX];
+};
+
+static bool matches_in(const char *dirs, struct copies *in)
 {
-    char glob[PATH_MAX];
     for (const char *at = dirs; *at != '\0';) {
-        size_t length = strcspn(at, ":");
-        size_t kept = length;
+        size_t size = strcspn(at, ":");
+        size_t kept = size;
         while (kept > 1 && at[kept - 1] == '/')
             kept--;
-        if (kept > 0 && kept < sizeof glob) {
-            memcpy(glob, at, kept);
-            glob[kept] = '\0';
-            if (glob_matches(glob, directory))
-                return true;
-        }
-        at += length + (at[length] == ':');
+        if (kept > 0 && path_part(in->glob, sizeof in->glob, at, kept) &&
+            glob_matches(in->glob, in->directory))
+            return true;
+        at += size + (at[size] == ':');
     }
     return false;
+}
+
+bool profile_directory_matches(const char *dirs, const char *path, size_t length)
+{
+    struct copies *in = scratch_take();
+    if (in == NULL)
+        return false;
+    bool found =
+        path_part(in->directory, sizeof in->directory, path, length) && matches_in(dirs, in);
+    scratch_give(in);
+    return found;
 }
 
 /* Fills in the primary's path from the first `length` bytes of a path and, where that is a
  * directory, its name in there. */
 static bool set_primary(struct named *n, const char *path, size_t length, const char *name)
 {
-    char start[PATH_MAX];
-    struct text t = text_in(start, sizeof start);
-    text_bytes(&t, path, length);
-    if (length >= sizeof start)
-        return false;
-    return name == NULL ? str_copy(n->primary, sizeof n->primary, start)
-                        : path_join(n->primary, sizeof n->primary, start, name);
+    return name == NULL ? path_part(n->primary, sizeof n->primary, path, length)
+                        : path_join_part(n->primary, sizeof n->primary, path, length, name);
 }
 
 /* A path and the parts of it that tell what it is. */
@@ -178,9 +186,9 @@ static bool name_by_name(struct named *n, const struct profile *profile, const s
 static bool name_by_directory(struct named *n, const struct profile *profile, const struct parts *p,
                               const char *dirs)
 {
-    char parent[PATH_MAX];
-    return profile->by_directory && path_directory(parent, sizeof parent, p->path) &&
-           profile_directory_matches(dirs, parent) && name_self(n, p, ROLE_PRIMARY);
+    return profile->by_directory &&
+           profile_directory_matches(dirs, p->path, p->directory > 0 ? p->directory : 1) &&
+           name_self(n, p, ROLE_PRIMARY);
 }
 
 static bool name_by_ending(struct named *n, const struct profile *profile, const struct parts *p,
@@ -203,33 +211,39 @@ static bool name_by_content(struct named *n, const struct profile *profile, cons
     return profile->by_content && name_self(n, p, ROLE_CANDIDATE);
 }
 
-struct named profile_name(profile_set set, const char *dirs, const char *path)
+void profile_name(profile_set set, const char *dirs, const char *path, struct named *n)
 {
     /* From what says most: a directory that somebody has named says more than an ending. */
     static bool (*const ways[])(struct named *, const struct profile *, const struct parts *,
                                 const char *) = {name_by_name, name_by_directory, name_by_ending,
                                                  name_by_content};
-    struct named n = {.role = ROLE_NONE, .profile = NULL, .primary = ""};
+    n->role = ROLE_NONE;
+    n->profile = NULL;
+    n->primary[0] = '\0';
     struct parts p = {.path = path, .name = path_name(path)};
     if (p.name == path || *p.name == '\0')
-        return n;
+        return;
     p.directory = (size_t)(p.name - path) - 1; /* without the slash */
     p.stem = stem_length(p.name);
 
     for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++)
         for (int i = 0; i < profile_count; i++)
-            if (in_set(set, i) && ways[way](&n, &profiles[i], &p, dirs)) {
-                n.profile = &profiles[i];
-                return n;
+            if (in_set(set, i) && ways[way](n, &profiles[i], &p, dirs)) {
+                n->profile = &profiles[i];
+                return;
             }
-    n.role = ROLE_NONE;
-    return n;
+    n->role = ROLE_NONE;
 }
 
 bool profile_names_store(const char *path)
 {
-    struct named named = profile_name(profile_select("chroma", ""), "", path);
-    return named.role == ROLE_PRIMARY || named.role == ROLE_SIDECAR;
+    struct named *named = scratch_take();
+    if (named == NULL)
+        return false;
+    profile_name(profile_select("chroma", ""), "", path, named);
+    bool names = named->role == ROLE_PRIMARY || named->role == ROLE_SIDECAR;
+    scratch_give(named);
+    return names;
 }
 
 bool profile_by_content(profile_set set)

@@ -64,17 +64,18 @@ static inline bool profile_ending_possible(const char *path);
  * to a store of the set? Never says no to one that profile_name would recognise by its name. */
 bool profile_may_match(profile_set set, const char *path);
 
-/* Looks at an absolute path. Sets role, profile and primary; role is ROLE_NONE where the name says
- * nothing. Whether the primary of a sidecar or secondary exists is for the caller to find out.
+/* Looks at an absolute path. Fills in role, profile and primary; role is ROLE_NONE where the name
+ * says nothing. Whether the primary of a sidecar or secondary exists is for the caller to find out.
  * dirs: SETTLE_DIRS with symbolic links resolved. */
-struct named profile_name(profile_set set, const char *dirs, const char *path);
+void profile_name(profile_set set, const char *dirs, const char *path, struct named *named);
 
 /* True if an absolute path has the name of a store's primary or sidecar, whatever profiles are on.
  */
 bool profile_names_store(const char *path);
 
-/* True if the directory matches one of the colon-separated globs; a * does not match a slash. */
-bool profile_directory_matches(const char *dirs, const char *directory);
+/* True if the first `length` bytes of a path are a directory that matches one of the
+ * colon-separated globs; a * does not match a slash. */
+bool profile_directory_matches(const char *dirs, const char *path, size_t length);
 
 /* True if the set recognises databases by their content. */
 bool profile_by_content(profile_set set);

@@ -1,6 +1,7 @@
 #include "helper/log.h"
 
 #include "base/descriptor.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "helper/append.h"
 
@@ -19,11 +20,13 @@ static atomic_bool log_path_broken;
 /* Someone may have meant well with 2<>database. */
 static bool stderr_is_store(void)
 {
-    char path[PATH_MAX];
-    if (!S_ISREG(stderr_at_start.st_mode))
+    char *path = S_ISREG(stderr_at_start.st_mode) ? scratch_take() : NULL;
+    if (path == NULL)
         return false;
-    descriptor_path(2, path, sizeof path);
-    return append_would_harm(2, path);
+    descriptor_path(2, path, PATH_MAX);
+    bool is_store = append_would_harm(2, path);
+    scratch_give(path);
+    return is_store;
 }
 
 void log_start(enum log_level level, const char *file)
@@ -43,8 +46,11 @@ bool log_wants(enum log_level level)
 void log_begin(struct log_line *line, enum log_level level)
 {
     static const char *const names[] = {"", "warning: ", "", "debug: "};
+    static char none[1];
     line->level = level;
-    line->text = text_in(line->buffer, sizeof line->buffer - 1); /* room for the newline */
+    line->buffer = scratch_take();
+    line->text = line->buffer == NULL ? text_in(none, sizeof none)
+                                      : text_in(line->buffer, LOG_LINE_SIZE - 1); /* a newline */
     text_str(&line->text, "settle[");
     text_int(&line->text, sys_getpid());
     text_str(&line->text, "]: ");
@@ -114,9 +120,24 @@ static size_t end_line(struct text *t)
     return t->length + 1;
 }
 
-void log_end(struct log_line *line)
+static void complain_of_file(int error)
 {
-    struct text *t = &line->text;
+    struct log_line complaint;
+    log_begin(&complaint, LOG_WARN);
+    text_str(&complaint.text, "SETTLE_LOG_FILE='");
+    text_path(&complaint.text, log_path);
+    text_str(&complaint.text, "': cannot be written (");
+    text_error(&complaint.text, error);
+    text_str(&complaint.text,
+             "); expected a file in a directory that exists, no symbolic link and no database; "
+             "warnings go to standard error");
+    if (complaint.buffer != NULL)
+        write_stderr(complaint.text.data, end_line(&complaint.text));
+    scratch_give(complaint.buffer);
+}
+
+static void write_line(const struct log_line *line, struct text *t)
+{
     size_t length = end_line(t);
 
     if (log_path[0] == '\0') {
@@ -126,20 +147,17 @@ void log_end(struct log_line *line)
     int error = append_to_file(t->data, length);
     if (error == 0 || error == ESRCH)
         return;
-    if (!atomic_exchange(&log_path_broken, true)) {
-        struct log_line complaint;
-        log_begin(&complaint, LOG_WARN);
-        text_str(&complaint.text, "SETTLE_LOG_FILE='");
-        text_path(&complaint.text, log_path);
-        text_str(&complaint.text, "': cannot be written (");
-        text_error(&complaint.text, error);
-        text_str(&complaint.text,
-                 "); expected a file in a directory that exists, no symbolic link and no database; "
-                 "warnings go to standard error");
-        write_stderr(complaint.text.data, end_line(&complaint.text));
-    }
+    if (!atomic_exchange(&log_path_broken, true))
+        complain_of_file(error);
     if (line->level == LOG_WARN)
         write_stderr(t->data, length);
+}
+
+void log_end(struct log_line *line)
+{
+    if (line->buffer != NULL)
+        write_line(line, &line->text);
+    scratch_give(line->buffer);
 }
 
 void log_say(enum log_level level, const char *message)

@@ -12,11 +12,11 @@
  * block. */
 enum { LOG_LINE_SIZE = PIPE_BUF };
 
-/* One line that is being written. */
+/* One line that is being written, in memory of its own (scratch.h). Each that is begun is ended. */
 struct log_line {
     enum log_level level;
     struct text text;
-    char buffer[LOG_LINE_SIZE];
+    char *buffer; /* NULL: there was no memory, and what is added is dropped */
 };
 
 /* Remembers which file descriptor 2 is now, and where to log. file: "" for standard error. Call

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/record.h"
@@ -143,11 +144,13 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
         atomic_fetch_sub(&own->unfinished, 1); /* another thread was quicker */
     if (c->handle.store != NULL)
         decide(c, last);
-    c->placed = c->waits && c->handle.role == ROLE_PRIMARY && st.st_nlink > 0;
+    bool has_place = c->waits && c->handle.role == ROLE_PRIMARY && st.st_nlink > 0;
     if (c->waits && c->handle.role == ROLE_PRIMARY)
         c->last_look = last_look_at(fd, &st);
-    if (c->placed || record_wanted())
-        descriptor_path(fd, c->path, sizeof c->path); /* it may have been renamed meanwhile */
+    c->path = has_place || record_wanted() ? scratch_take() : NULL;
+    if (c->path != NULL)
+        descriptor_path(fd, c->path, PATH_MAX); /* it may have been renamed meanwhile */
+    c->placed = has_place && c->path != NULL;
     if (putting_off)
         c->kept = keep_wants(fd, &c->handle);
     else
@@ -164,7 +167,7 @@ static void first_half(int fd, int last_closed, bool putting_off, struct closing
     c->kept = false;
     c->given_up = NULL;
     c->last_look = (struct last_look){.look = LOOK_NONE};
-    c->path[0] = '\0';
+    c->path = NULL;
     if (!track_is_on() || !handle_possible(fd))
         return;
     set_out(c);
@@ -210,6 +213,7 @@ void track_not_closed(int fd, struct closing *c)
         opened_enter(fd, c->handle);
         atomic_fetch_sub(&own->unfinished, 1);
     }
+    scratch_give(c->path);
     process_let_signals(old);
 }
 
@@ -249,20 +253,25 @@ static void gone(struct closing *c)
         keep_engine_gone(c->handle.identity);
 }
 
-void track_closed(struct closing *c)
+static void finish_closing(struct closing *c)
 {
-    gone(c);
-    arrive(c);
-    if (!is_begun(c))
-        return;
     struct store *store = c->handle.store;
-    history_closed(c->fd, &c->handle, c->path);
+    history_closed(c->fd, &c->handle, c->path == NULL ? "" : c->path);
     if (deferral_takes(c))
         return;
     if (c->waits)
         closed_wait(store, c->placed ? c->path : "", &c->last_look, c->home);
     else
         closed_end(store, is_connections(c), c->home);
+}
+
+void track_closed(struct closing *c)
+{
+    gone(c);
+    arrive(c);
+    if (is_begun(c))
+        finish_closing(c);
+    scratch_give(c->path);
 }
 
 void track_recheck(void)

@@ -1,17 +1,18 @@
 #include "track/deferral.h"
 
-#include "base/sys.h"
+#include "base/scratch.h"
 #include "helper/log.h"
 #include "track/closed.h"
 #include "track/process.h"
 #include "track/track.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 /* Stores whose wait is put off. SQLite attaches 125 databases at most, besides its main and
  * temporary one (https://www.sqlite.org/limits.html). */
 enum { DEFERRED_MOST = 128, DEFERRALS = 8 };
-static __thread struct {
+struct deferred {
     unsigned depth;
     unsigned count;
     int home; /* the process whose stores these are */
@@ -22,52 +23,77 @@ static __thread struct {
     } deferrals[DEFERRALS];
     struct deferred_close {
         struct store *store;
-        char *path; /* where its primary is now; NULL: where it was when it was opened */
+        char
+            *path; /* where its primary is now (scratch.h); NULL: where it was when it was opened */
         struct last_look last_look;
     } closes[DEFERRED_MOST];
-} deferred __attribute__((tls_model("initial-exec")));
+};
+_Static_assert(sizeof(struct deferred) <= SCRATCH_SIZE, "it has room");
+
+/* While the thread is in such a function, or in the waits after it; else NULL. Not the thread's own
+ * variables, which lie on its stack. */
+static __thread struct deferred *deferred __attribute__((tls_model("initial-exec")));
+
+/* A signal handler may come at any point, and may put waits off itself: it finds either none or a
+ * list that has one deferral at least, and leaves it as it was. */
+static void enter(const void *frame)
+{
+    if (deferred != NULL) {
+        if (deferred->depth == DEFERRALS)
+            return;
+        deferred->deferrals[deferred->depth] = (struct deferral){frame, deferred->count, false};
+        atomic_signal_fence(memory_order_seq_cst);
+        deferred->depth++;
+        return;
+    }
+    struct deferred *first = scratch_take();
+    if (first == NULL)
+        return;
+    first->depth = 1;
+    first->count = 0;
+    first->deferrals[0] = (struct deferral){frame, 0, false};
+    atomic_signal_fence(memory_order_seq_cst);
+    deferred = first;
+}
+
+static void leave(void)
+{
+    if (deferred->depth > 1) {
+        deferred->depth--;
+        return;
+    }
+    struct deferred *last = deferred;
+    deferred = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    scratch_give(last);
+}
 
 static struct deferral *innermost(void)
 {
-    return deferred.depth == 0 ? NULL : &deferred.deferrals[deferred.depth - 1];
-}
-
-/* In pages of its own, since it is kept for the files only that have been renamed. */
-static char *copy_of(const char *path)
-{
-    char *copy = sys_mmap(PATH_MAX);
-    if (copy != NULL)
-        str_copy(copy, PATH_MAX, path);
-    return copy;
-}
-
-static void drop_copy(char *copy)
-{
-    if (copy != NULL)
-        sys_munmap(copy, PATH_MAX);
+    return deferred == NULL ? NULL : &deferred->deferrals[deferred->depth - 1];
 }
 
 static void drop_innermost(void)
 {
-    for (unsigned base = innermost()->base; deferred.count > base;) {
-        struct deferred_close *d = &deferred.closes[--deferred.count];
-        drop_copy(d->path);
-        closed_end(d->store, true, deferred.home);
+    for (unsigned base = innermost()->base; deferred->count > base;) {
+        struct deferred_close *d = &deferred->closes[--deferred->count];
+        scratch_give(d->path);
+        closed_end(d->store, true, deferred->home);
     }
-    deferred.depth--;
+    leave();
 }
 
 /* Forgets hooks that were left by longjmp or by cancellation: their frames lie below one that is in
  * use, since the stack grows down. */
 static void drop_left_below(const void *frame)
 {
-    while (deferred.depth > 0 && innermost()->frame < frame)
+    while (deferred != NULL && innermost()->frame < frame)
         drop_innermost();
 }
 
 static bool is_deferring(void)
 {
-    return deferred.depth > 0 && !innermost()->resuming;
+    return deferred != NULL && !innermost()->resuming;
 }
 
 bool deferral_inside(void)
@@ -76,16 +102,18 @@ bool deferral_inside(void)
     return is_deferring();
 }
 
-bool deferral_takes(const struct closing *c)
+bool deferral_takes(struct closing *c)
 {
     drop_left_below(c);
-    if (!c->waits || !is_deferring() || deferred.count >= DEFERRED_MOST)
+    if (!c->waits || !is_deferring() || deferred->count >= DEFERRED_MOST)
         return false;
     struct store *store = c->handle.store;
-    deferred.home = c->home;
+    deferred->home = c->home;
     bool moved = c->placed && strcmp(c->path, atomic_load(&store->path)) != 0;
-    deferred.closes[deferred.count++] =
-        (struct deferred_close){store, moved ? copy_of(c->path) : NULL, c->last_look};
+    deferred->closes[deferred->count++] =
+        (struct deferred_close){store, moved ? c->path : NULL, c->last_look};
+    if (moved)
+        c->path = NULL;
     log_say_path(LOG_DEBUG, atomic_load(&store->path),
                  "its wait is put off until the call that closes it has returned");
     return true;
@@ -94,8 +122,7 @@ bool deferral_takes(const struct closing *c)
 void track_defer(const void *frame)
 {
     drop_left_below((const char *)frame + 1);
-    if (deferred.depth < DEFERRALS)
-        deferred.deferrals[deferred.depth++] = (struct deferral){frame, deferred.count, false};
+    enter(frame);
 }
 
 void track_resume(const void *frame)
@@ -104,17 +131,17 @@ void track_resume(const void *frame)
     struct deferral *own = innermost();
     if (own == NULL || own->frame != frame)
         return;
-    if (deferred.depth > 1 && !own[-1].resuming) {
-        deferred.depth--; /* its stores are now those of the hook around it */
+    if (deferred->depth > 1 && !own[-1].resuming) {
+        leave(); /* its stores are now those of the hook around it */
         return;
     }
     /* From the end, since a signal handler that runs during a wait may add and remove its own. */
     own->resuming = true;
-    while (deferred.count > own->base) {
-        const struct deferred_close d = deferred.closes[--deferred.count];
-        if (deferred.home == process_home()) /* or a fork child, with its parent's list */
-            closed_wait(d.store, d.path != NULL ? d.path : "", &d.last_look, deferred.home);
-        drop_copy(d.path);
+    while (deferred->count > own->base) {
+        const struct deferred_close d = deferred->closes[--deferred->count];
+        if (deferred->home == process_home()) /* or a fork child, with its parent's list */
+            closed_wait(d.store, d.path != NULL ? d.path : "", &d.last_look, deferred->home);
+        scratch_give(d.path);
     }
-    deferred.depth--;
+    leave();
 }

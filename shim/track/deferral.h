@@ -10,7 +10,8 @@ struct closing;
 /* Whether the calling thread is inside a hooked function of SQLite. */
 bool deferral_inside(void);
 
-/* Whether the wait of this close, if it has one, is put off; track_resume ends it then. */
-bool deferral_takes(const struct closing *closing);
+/* Whether the wait of this close, if it has one, is put off; track_resume ends it then. May take
+ * its path over. */
+bool deferral_takes(struct closing *closing);
 
 #endif

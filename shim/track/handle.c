@@ -34,7 +34,7 @@ static bool tell_of_engine(unsigned facts)
 static enum kind kind_by(const struct profile *profile, enum role role, unsigned facts)
 {
     const bool counts = (facts & (FACT_WRITES | FACT_LOCK)) != 0;
-    if (profile == NULL) /* a candidate */
+    if (profile == NULL)    /* a candidate */
         return KIND_READER; /* not counted before it is promoted */
     if (role == ROLE_SECONDARY)
         return counts ? KIND_PRESUMED : KIND_READER;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/record.h"
@@ -58,9 +59,11 @@ void history_opened(int fd, const struct handle *h)
     }
     if (!record_wanted())
         return;
-    char path[PATH_MAX];
-    descriptor_path(fd, path, sizeof path);
-    tell_handle("handle opened", fd, h, path);
+    char *path = scratch_take();
+    if (path != NULL)
+        descriptor_path(fd, path, PATH_MAX);
+    tell_handle("handle opened", fd, h, path == NULL ? "" : path);
+    scratch_give(path);
 }
 
 void history_closed(int fd, const struct handle *h, const char *file)

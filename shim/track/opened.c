@@ -1,6 +1,7 @@
 #include "track/opened.h"
 
 #include "base/descriptor.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "helper/log.h"
@@ -114,8 +115,8 @@ static unsigned facts_of(int fd)
 
 /* Of a sidecar or secondary the primary must be there. But in a directory of SETTLE_DIRS every file
  * is tracked: one that is called like a sidecar of nothing is a primary. */
-static bool find_primary(struct named *named, const struct stat *st, const char *path,
-                         struct identity *primary)
+static SYS_OWN_FRAME bool find_primary(struct named *named, const struct stat *st, const char *path,
+                                       struct identity *primary)
 {
     struct stat main;
     *primary = identity_of(st);
@@ -129,11 +130,9 @@ static bool find_primary(struct named *named, const struct stat *st, const char 
     return named->profile->by_directory && str_copy(named->primary, sizeof named->primary, path);
 }
 
-static void enter_store(int fd, const struct stat *st, struct named *named, const char *path)
+static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struct named *named,
+                                      struct identity primary, const char *path)
 {
-    struct identity primary;
-    if (!find_primary(named, st, path, &primary))
-        return;
     seccomp_is_on(); /* so that the close need not find out */
     struct store *store = store_acquire(primary, named->profile, named->primary);
     if (store == NULL) {
@@ -148,7 +147,7 @@ static void enter_store(int fd, const struct stat *st, struct named *named, cons
     log_opened(path, named->role);
 }
 
-static void note_candidate(int fd, const struct stat *st)
+static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st)
 {
     int flags = sys_fcntl(fd, F_GETFL, 0);
     if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || st->st_nlink == 0 || !store_reserve())
@@ -158,45 +157,63 @@ static void note_candidate(int fd, const struct stat *st)
                                      .facts = facts_of(fd)});
 }
 
-/* Looks closely at a descriptor whose name may be that of a store's file. */
-static void examine(int fd, const struct stat *st, const char *given)
+/* The memory of one look (scratch.h). */
+struct look {
+    char path[PATH_MAX], absolute[PATH_MAX];
+    struct named named;
+};
+_Static_assert(sizeof(struct look) <= SCRATCH_SIZE, "it has room");
+
+static void look_at(int fd, const struct stat *st, const char *given, struct look *in)
 {
-    char path[PATH_MAX];
-    descriptor_path(fd, path, sizeof path);
-    bool located = path[0] == '/';
-    if (!located)
-        str_copy(path, sizeof path, given);
+    char *path = in->path;
+    descriptor_path(fd, path, sizeof in->path);
+    if (path[0] != '/')
+        str_copy(path, sizeof in->path, given);
     /* Without /proc a relative name is no place; its file name still says what it is. */
-    char absolute[PATH_MAX];
-    struct text t = text_in(absolute, sizeof absolute);
+    struct text t = text_in(in->absolute, sizeof in->absolute);
     text_str(&t, path[0] == '/' ? "" : "/");
     text_str(&t, path);
 
-    struct named named = profile_name(profiles_on, settings->dirs, absolute);
-    if (named.role == ROLE_NONE)
+    struct named *named = &in->named;
+    profile_name(profiles_on, settings->dirs, in->absolute, named);
+    if (named->role == ROLE_NONE)
         return;
     if (!S_ISREG(st->st_mode)) {
-        if (named.role == ROLE_PRIMARY && named.profile->primary != NULL)
+        if (named->role == ROLE_PRIMARY && named->profile->primary != NULL)
             log_say_path(LOG_WARN, path, "is not a regular file, so it is not tracked as a store");
         return;
     }
     if (st->st_nlink == 0) /* nobody else can find it: O_TMPFILE, or removed */
         return;
     if (path[0] != '/') {
-        if (named.role != ROLE_PRIMARY)
+        if (named->role != ROLE_PRIMARY)
             return;
-        named.primary[0] = '\0';
+        named->primary[0] = '\0';
     }
-    if (named.role == ROLE_CANDIDATE) {
+    if (named->role == ROLE_CANDIDATE) {
         if (st->st_size == 0) {
             note_candidate(fd, st);
             return;
         }
         if (!descriptor_is_database(fd, st))
             return;
-        named.role = ROLE_PRIMARY;
+        named->role = ROLE_PRIMARY;
     }
-    enter_store(fd, st, &named, path);
+    struct identity primary;
+    if (find_primary(named, st, path, &primary))
+        enter_store(fd, st, named, primary, path);
+}
+
+/* Looks closely at a descriptor whose name may be that of a store's file. */
+static void examine(int fd, const struct stat *st, const char *given)
+{
+    struct look *in = scratch_take();
+    if (in == NULL)
+        log_say_path(LOG_WARN, given, "cannot be tracked (no memory)");
+    else
+        look_at(fd, st, given, in);
+    scratch_give(in);
 }
 
 void opened_forget(int fd)
@@ -211,8 +228,7 @@ void opened_forget(int fd)
         store_release(h.store);
 }
 
-/* Two halves that need much stack, which the many opens of other files must not. */
-static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st, const char *path)
+static SYS_OWN_FRAME void enter_opened(int fd, const struct stat *st, const char *path)
 {
     sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
@@ -225,11 +241,15 @@ static __attribute__((noinline)) void enter_opened(int fd, const struct stat *st
     process_let_signals(old);
 }
 
-static __attribute__((noinline)) bool is_link_to_store(int fd)
+static SYS_OWN_FRAME bool is_link_to_store(int fd)
 {
-    char target[PATH_MAX];
-    descriptor_path(fd, target, sizeof target);
-    return profile_may_match(profiles_on, target);
+    char *target = scratch_take();
+    if (target == NULL)
+        return true; /* the look that follows says so */
+    descriptor_path(fd, target, PATH_MAX);
+    bool may_match = profile_may_match(profiles_on, target);
+    scratch_give(target);
+    return may_match;
 }
 
 static bool is_like_store(int fd, const struct stat *st)
@@ -276,9 +296,12 @@ void opened_settle_candidate(int fd, const struct stat *st)
 {
     if (st->st_nlink == 0 || !descriptor_is_database(fd, st))
         return;
-    char path[PATH_MAX];
-    descriptor_path(fd, path, sizeof path);
+    char *path = scratch_take();
+    if (path == NULL)
+        return;
+    descriptor_path(fd, path, PATH_MAX);
     struct store *store = store_acquire(identity_of(st), profile_of_content(), path);
+    scratch_give(path);
     if (store == NULL)
         return;
     promote(fd, store, identity_of(st));

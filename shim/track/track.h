@@ -25,7 +25,7 @@ struct closing {
     bool kept;              /* the real close is put off (keep.h) */
     struct place *given_up; /* it was put off, and its number is closed by force */
     struct last_look last_look; /* of a primary that waits */
-    char path[PATH_MAX];        /* of the file, where it matters */
+    char *path; /* of the file, where it matters; scratch.h, until the second half */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links

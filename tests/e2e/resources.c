@@ -52,3 +52,84 @@ Test(resources, a_process_without_a_store_has_little_more_memory_locked_or_not)
     expect_little_memory(in_dir("other"), "locked", 300);
     expect_little_memory(in_dir("other"), NULL, 300);
 }
+
+/* --- stack --- */
+
+static struct result stack_of(const char *file, const char *how, const char *setting)
+{
+    char preloaded[PATH_MAX];
+    snprintf(preloaded, sizeof preloaded, "LD_PRELOAD=%s", setting == NULL ? "" : library_path());
+    struct process p = PLAIN("env", preloaded, "SETTLE_LOG_FILE=/dev/null",
+                             setting == NULL ? "X=" : setting, "build/programs/stack", file, how);
+    return result_of(&p);
+}
+
+static long used_by(const struct result *r, const char *call)
+{
+    char line[32];
+    snprintf(line, sizeof line, "%s ", call);
+    for (const char *at = r->out; at != NULL; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, line, strlen(line)) == 0)
+            return atol(at + strlen(line));
+    }
+    cr_assert_fail("no line of %s in: %s%s", call, r->out, r->err);
+    return 0;
+}
+
+static void expect_little_stack(const char *file, const char *setting, long most)
+{
+    static const char *const calls[] = {"open",   "dup",         "fcntl", "close",
+                                        "openat", "close_range", "fopen", "fclose"};
+    struct result plain = stack_of(file, NULL, NULL);
+    struct result shimmed = stack_of(file, NULL, setting);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        long added = used_by(&shimmed, calls[i]) - used_by(&plain, calls[i]);
+        cr_expect_leq(added, most, "%s of %s with %s: %ld bytes of stack more", calls[i], file,
+                      setting, added);
+    }
+}
+
+static const char *const stack_settings[] = {"SETTLE_LOG=warn", "SETTLE_LOG=debug",
+                                             "SETTLE_STORES=chroma:sqlite", "SETTLE_DIRS=/nowhere",
+                                             "SETTLE_TRIGGER=every"};
+
+/* Of 0 bytes, of whole pages, and one whose name is looked at: what costs a second look. */
+Test(resources, a_file_that_is_no_stores_takes_some_hundred_bytes_of_stack)
+{
+    const char *files[] = {in_dir("empty"), in_dir("pages"), in_dir("other.bin")};
+    for (int i = 0; i < 3; i++) {
+        FILE *file = fopen(files[i], "w");
+        fprintf(file, "%*s", 1024 * i, "");
+        fclose(file);
+    }
+    for (size_t s = 0; s < sizeof stack_settings / sizeof stack_settings[0]; s++)
+        for (int i = 0; i < 3; i++) {
+            /* An empty file may become a database: it is kept in the books until it is closed. With
+             * SETTLE_DIRS the directory of each file is held against the globs. */
+            bool is_candidate = i == 0 && strstr(stack_settings[s], "sqlite") != NULL;
+            bool by_directory = strstr(stack_settings[s], "DIRS") != NULL;
+            expect_little_stack(files[i], stack_settings[s],
+                                is_candidate   ? 768
+                                : by_directory ? 576
+                                               : 512);
+        }
+}
+
+Test(resources, a_store_takes_no_more_than_2_kb_of_stack)
+{
+    char record[PATH_MAX];
+    snprintf(record, sizeof record, "SETTLE_RECORD=%s", in_dir("record"));
+    for (size_t s = 0; s < sizeof stack_settings / sizeof stack_settings[0]; s++)
+        expect_little_stack(world.primary, stack_settings[s], 2048);
+    expect_little_stack(world.primary, record, 2048);
+}
+
+Test(resources, small_stacks_with_a_path_on_them_are_large_enough)
+{
+    for (size_t s = 0; s < sizeof stack_settings / sizeof stack_settings[0]; s++) {
+        struct result r = stack_of(world.primary, "small", stack_settings[s]);
+        cr_expect_eq(r.status, 0, "%s: %d %s", stack_settings[s], r.status, r.err);
+        cr_expect_str_eq(r.out, "thread\nhandler\n", "%s", stack_settings[s]);
+    }
+}

@@ -95,7 +95,7 @@ static void is_matched(const char *part, const char *dirs)
         return;
     if (below && strlen(real_name) < PATH_MAX - 3)
         strcat(real_name, str_equal(real_name, "/") ? "x" : "/x");
-    CHECK(profile_directory_matches(dirs, real_name));
+    CHECK(profile_directory_matches(dirs, real_name, strlen(real_name)));
 }
 
 /* What may be about the current directory: its name, a glob, or what is not there. */
@@ -126,7 +126,7 @@ static void take_dirs(const char *line)
         is_matched(part, dirs);
         means_here = means_here || may_mean_here(part);
     }
-    CHECK(!resolved || means_here || !profile_directory_matches(dirs, where));
+    CHECK(!resolved || means_here || !profile_directory_matches(dirs, where, strlen(where)));
     free(copy);
 }
 

@@ -52,7 +52,7 @@ static void matches_plainly(const char *dirs, const char *directory)
             part[--length] = '\0';
         named |= length > 0 && length < PATH_MAX && str_equal(part, directory);
     }
-    bool matches = profile_directory_matches(dirs, directory);
+    bool matches = profile_directory_matches(dirs, directory, strlen(directory));
     CHECK(matches || !named || !is_plain(dirs));
     CHECK(!matches || named || !is_plain(dirs));
 }
@@ -85,7 +85,8 @@ static bool is_below(const char *path, const struct profile *profile, const char
 
 static void names(profile_set set, const char *dirs, const char *path)
 {
-    struct named n = profile_name(set, dirs, path);
+    struct named n;
+    profile_name(set, dirs, path, &n);
     if (n.role == ROLE_NONE) {
         CHECK(n.profile == NULL);
         return;

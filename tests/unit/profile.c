@@ -2,6 +2,18 @@
 
 #include "unit.h"
 
+static bool directory_matches(const char *dirs, const char *directory)
+{
+    return profile_directory_matches(dirs, directory, strlen(directory));
+}
+
+static struct named named_by(profile_set set, const char *dirs, const char *path)
+{
+    struct named n;
+    profile_name(set, dirs, path, &n);
+    return n;
+}
+
 TestSuite(profile, .timeout = 10);
 
 static const profile_set all = ~0u;
@@ -57,7 +69,7 @@ Test(profile, the_quick_look_passes_every_name_that_the_tables_make)
 static void has_role(const struct profile *p, const char *path, enum role role)
 {
     char primary[PATH_MAX];
-    struct named n = profile_name(all, "", path);
+    struct named n = named_by(all, "", path);
     snprintf(primary, sizeof primary, "/s/%s", p->primary);
     cr_expect_eq(n.role, role, "%s", path);
     cr_expect_eq(n.profile, p, "%s", path);
@@ -88,7 +100,7 @@ Test(profile, names_that_only_look_alike_are_nothing)
     };
     profile_set chroma = profile_select("chroma", "");
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        cr_expect_eq(profile_name(chroma, "", paths[i]).role, ROLE_NONE, "%s", paths[i]);
+        cr_expect_eq(named_by(chroma, "", paths[i]).role, ROLE_NONE, "%s", paths[i]);
         cr_expect_not(profile_may_match(chroma, paths[i]), "%s", paths[i]);
     }
 }
@@ -96,9 +108,9 @@ Test(profile, names_that_only_look_alike_are_nothing)
 Test(profile, a_store_may_lie_in_the_root_directory)
 {
     profile_set chroma = profile_select("chroma", "");
-    cr_expect_str_eq(profile_name(chroma, "", "/chroma.sqlite3-wal").primary, "/chroma.sqlite3");
-    cr_expect_str_eq(profile_name(chroma, "", "/collection/x.bin").primary, "/chroma.sqlite3");
-    cr_expect_eq(profile_name(chroma, "", "/x.bin").role, ROLE_NONE, "there is no store above /");
+    cr_expect_str_eq(named_by(chroma, "", "/chroma.sqlite3-wal").primary, "/chroma.sqlite3");
+    cr_expect_str_eq(named_by(chroma, "", "/collection/x.bin").primary, "/chroma.sqlite3");
+    cr_expect_eq(named_by(chroma, "", "/x.bin").role, ROLE_NONE, "there is no store above /");
 }
 
 Test(profile, a_path_whose_primary_has_too_long_a_name_is_nothing)
@@ -108,30 +120,30 @@ Test(profile, a_path_whose_primary_has_too_long_a_name_is_nothing)
     memset(path, 'd', sizeof path);
     path[0] = '/';
     strcpy(path + sizeof path - sizeof "/c/x.bin", "/c/x.bin");
-    cr_expect_eq(profile_name(chroma, "", path).role, ROLE_NONE);
+    cr_expect_eq(named_by(chroma, "", path).role, ROLE_NONE);
     strcpy(path + sizeof path - 40, "/c/x.bin");
-    cr_expect_eq(profile_name(chroma, "", path).role, ROLE_SECONDARY);
+    cr_expect_eq(named_by(chroma, "", path).role, ROLE_SECONDARY);
 }
 
 Test(profile, by_content_every_file_is_a_candidate_and_a_sidecar_has_its_database)
 {
     profile_set set = profile_select("sqlite", "");
-    struct named n = profile_name(set, "", "/d/notes.db");
+    struct named n = named_by(set, "", "/d/notes.db");
     cr_expect_eq(n.role, ROLE_CANDIDATE);
     cr_expect_eq(n.profile, profile_of_content());
     cr_expect_str_eq(n.primary, "/d/notes.db");
-    n = profile_name(set, "", "/d/notes.db-journal");
+    n = named_by(set, "", "/d/notes.db-journal");
     cr_expect_eq(n.role, ROLE_SIDECAR);
     cr_expect_str_eq(n.primary, "/d/notes.db");
-    cr_expect_eq(profile_name(set, "", "/d/-wal").role, ROLE_CANDIDATE, "no sidecar of nothing");
-    cr_expect_str_eq(profile_name(set, "", "/d/-wal").primary, "/d/-wal");
+    cr_expect_eq(named_by(set, "", "/d/-wal").role, ROLE_CANDIDATE, "no sidecar of nothing");
+    cr_expect_str_eq(named_by(set, "", "/d/-wal").primary, "/d/-wal");
 }
 
 Test(profile, a_name_decides_before_the_content)
 {
     profile_set set = profile_select("sqlite:chroma", "");
-    cr_expect_eq(profile_name(set, "", "/s/chroma.sqlite3").profile, profile_called("chroma"));
-    cr_expect_eq(profile_name(set, "", "/s/c/x.bin").role, ROLE_SECONDARY);
+    cr_expect_eq(named_by(set, "", "/s/chroma.sqlite3").profile, profile_called("chroma"));
+    cr_expect_eq(named_by(set, "", "/s/c/x.bin").role, ROLE_SECONDARY);
     cr_expect(profile_by_content(set));
     cr_expect_not(profile_by_content(profile_select("chroma", "/d")));
 }
@@ -140,16 +152,16 @@ Test(profile, files_directly_in_a_tracked_directory_are_primaries)
 {
     const char *dirs = "/srv/:/data/*";
     profile_set set = profile_select("chroma", dirs);
-    struct named n = profile_name(set, dirs, "/data/a/x.db");
+    struct named n = named_by(set, dirs, "/data/a/x.db");
     cr_expect_eq(n.role, ROLE_PRIMARY);
     cr_expect_eq(n.profile, profile_called("directory"));
-    n = profile_name(set, dirs, "/data/a/x.db-shm");
+    n = named_by(set, dirs, "/data/a/x.db-shm");
     cr_expect_eq(n.role, ROLE_SIDECAR);
     cr_expect_str_eq(n.primary, "/data/a/x.db");
-    cr_expect_eq(profile_name(set, dirs, "/srv/x").role, ROLE_PRIMARY);
-    cr_expect_eq(profile_name(set, dirs, "/data/a/b/x.db").role, ROLE_NONE, "* matches no slash");
-    cr_expect_eq(profile_name(set, dirs, "/data/x.db").role, ROLE_NONE);
-    cr_expect_eq(profile_name(set, dirs, "/srv/a/x.db").role, ROLE_NONE);
+    cr_expect_eq(named_by(set, dirs, "/srv/x").role, ROLE_PRIMARY);
+    cr_expect_eq(named_by(set, dirs, "/data/a/b/x.db").role, ROLE_NONE, "* matches no slash");
+    cr_expect_eq(named_by(set, dirs, "/data/x.db").role, ROLE_NONE);
+    cr_expect_eq(named_by(set, dirs, "/srv/a/x.db").role, ROLE_NONE);
 }
 
 Test(profile, a_directory_that_was_named_says_more_than_a_files_ending)
@@ -158,25 +170,25 @@ Test(profile, a_directory_that_was_named_says_more_than_a_files_ending)
     profile_set set = profile_select("chroma:sqlite", dirs);
     static const char *const paths[] = {"/srv/index.bin", "/srv/model.pickle", "/srv/x.db"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        struct named n = profile_name(set, dirs, paths[i]);
+        struct named n = named_by(set, dirs, paths[i]);
         cr_expect_eq(n.role, ROLE_PRIMARY, "%s", paths[i]);
         cr_expect_eq(n.profile, profile_called("directory"), "%s", paths[i]);
         cr_expect_str_eq(n.primary, paths[i]);
     }
-    cr_expect_eq(profile_name(set, dirs, "/srv/chroma.sqlite3").profile, profile_called("chroma"));
-    cr_expect_eq(profile_name(set, dirs, "/other/c/index.bin").role, ROLE_SECONDARY);
+    cr_expect_eq(named_by(set, dirs, "/srv/chroma.sqlite3").profile, profile_called("chroma"));
+    cr_expect_eq(named_by(set, dirs, "/other/c/index.bin").role, ROLE_SECONDARY);
 }
 
 Test(profile, a_glob_matches_as_a_shell_would)
 {
-    cr_expect(profile_directory_matches("/tmp/delta-*", "/tmp/delta-1"));
-    cr_expect_not(profile_directory_matches("/tmp/delta-*", "/tmp/delta-1/x"));
-    cr_expect_not(profile_directory_matches("/tmp/*", "/tmp/.hidden"));
-    cr_expect(profile_directory_matches("/a:/b//:/c", "/b"));
-    cr_expect(profile_directory_matches("::/c", "/c"));
-    cr_expect(profile_directory_matches("/", "/"));
-    cr_expect_not(profile_directory_matches("", "/a"));
-    cr_expect_not(profile_directory_matches("/a", "/ab"));
+    cr_expect(directory_matches("/tmp/delta-*", "/tmp/delta-1"));
+    cr_expect_not(directory_matches("/tmp/delta-*", "/tmp/delta-1/x"));
+    cr_expect_not(directory_matches("/tmp/*", "/tmp/.hidden"));
+    cr_expect(directory_matches("/a:/b//:/c", "/b"));
+    cr_expect(directory_matches("::/c", "/c"));
+    cr_expect(directory_matches("/", "/"));
+    cr_expect_not(directory_matches("", "/a"));
+    cr_expect_not(directory_matches("/a", "/ab"));
 }
 
 Test(profile, only_what_is_listed_is_on)
