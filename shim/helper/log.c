@@ -136,7 +136,7 @@ static void complain_of_file(int error)
     scratch_give(complaint.buffer);
 }
 
-static void write_line(const struct log_line *line, struct text *t)
+static void write_out(const struct log_line *line, struct text *t)
 {
     size_t length = end_line(t);
 
@@ -156,7 +156,7 @@ static void write_line(const struct log_line *line, struct text *t)
 void log_end(struct log_line *line)
 {
     if (line->buffer != NULL)
-        write_line(line, &line->text);
+        write_out(line, &line->text);
     scratch_give(line->buffer);
 }
 

@@ -103,7 +103,7 @@ static int stat_directory(const char *path, struct stat *st)
 #define sys_close    close_directory
 #define sys_getdents list_directory
 #include "base/lines.c"
-#include "wait/wait.c"
+#include "wait/wait_store.c"
 
 /* --- what is looked at, instead of the kernel's answers about it --- */
 
