@@ -158,13 +158,13 @@ static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st)
 }
 
 /* The memory of one look (scratch.h). */
-struct look {
+struct examination {
     char path[PATH_MAX], absolute[PATH_MAX];
     struct named named;
 };
-_Static_assert(sizeof(struct look) <= SCRATCH_SIZE, "it has room");
+_Static_assert(sizeof(struct examination) <= SCRATCH_SIZE, "it has room");
 
-static void look_at(int fd, const struct stat *st, const char *given, struct look *in)
+static void look_at(int fd, const struct stat *st, const char *given, struct examination *in)
 {
     char *path = in->path;
     descriptor_path(fd, path, sizeof in->path);
@@ -208,7 +208,7 @@ static void look_at(int fd, const struct stat *st, const char *given, struct loo
 /* Looks closely at a descriptor whose name may be that of a store's file. */
 static void examine(int fd, const struct stat *st, const char *given)
 {
-    struct look *in = scratch_take();
+    struct examination *in = scratch_take();
     if (in == NULL)
         log_say_path(LOG_WARN, given, "cannot be tracked (no memory)");
     else
