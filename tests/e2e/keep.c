@@ -1,8 +1,7 @@
 /* A program keeps its own locks: closes of its own descriptors, beside its engine's, are put off.
  *
- * programs/keeper plays both: its "engine" opens and locks as SQLite does, which the tests in
- * engines.c hold against the real one. A lock is looked for from here, so as another process sees
- * it. */
+ * programs/keeper plays both: its "engine" opens and locks as SQLite does; the last tests have the
+ * real one. A lock is looked for from here, so as another process sees it. */
 #include "e2e.h"
 
 #include <criterion/criterion.h>
@@ -407,13 +406,11 @@ Test(keep, the_offset_of_a_child_stays_its_own)
 
 Test(keep, locks_taken_through_it_are_let_go_at_once)
 {
-    static const char *const kinds[] = {"lock A - flock", "lock A - ofd", "lock A - lease",
-                                        "lock A - own"};
+    static const char *const kinds[] = {"lock A - flock", "lock A - ofd", "lock A - own"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct process p = start_locked();
-        bool lease = strstr(kinds[i], "lease") != NULL;
-        say(&p, lease ? "open-read A -" : "open A -", world.primary);
-        cr_expect_eq(step(&p, kinds[i]).result, lease ? -1 : 0, "%s", kinds[i]);
+        say(&p, "open A -", world.primary);
+        cr_expect_eq(step(&p, kinds[i]).result, 0, "%s", kinds[i]);
         cr_expect_eq(step(&p, "close A").result, 0);
         int fd = open(world.primary, O_RDWR | O_CLOEXEC);
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 0x40000000};
@@ -488,6 +485,31 @@ Test(keep, forced_closes_of_its_number_are_real)
         step(&p, "unlock E");
         done(&p);
     }
+}
+
+Test(keep, forced_closes_of_an_open_descriptor_are_real_and_say_what_they_cost)
+{
+    static const char *const ways[] = {"dup2 C A", "dup3 C A", "closerange A A", "closefrom A"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct process p = start_locked();
+        say(&p, "open C -", "/dev/null");
+        say(&p, "open A -", world.primary);
+        cr_expect_geq(step(&p, ways[i]).result, 0, "%s", ways[i]);
+        cr_expect_eq(descriptors_on(&p, world.primary), 1, "%s", ways[i]);
+        cr_expect(!has_shared(&p), "%s", ways[i]);
+        cr_expect_eq(log_count(cost), i + 1, "%s", ways[i]);
+        done(&p);
+    }
+}
+
+Test(keep, a_forced_close_of_the_engine_too_costs_nothing)
+{
+    struct process p = start_locked();
+    say(&p, "open A -", world.primary);
+    cr_expect_eq(step(&p, "closefrom E").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 0);
+    cr_expect(!log_has(cost));
+    done(&p);
 }
 
 Test(keep, a_failed_dup2_over_it_leaves_it_put_off)
@@ -649,6 +671,16 @@ Test(keep, sixteen_threads_that_poll_cost_sqlite_no_lock)
 Test(keep, the_same_threads_cost_it_locks_where_it_is_off)
 {
     expect_crowd(OPTIONS("--max-wait", "1ms", "--keep-locks", "off"), false);
+}
+
+/* Each has a list of its own of descriptors to close later, and knows nothing of the other's. */
+Test(keep, two_engines_in_one_process_are_not_helped)
+{
+    struct process p = start_locked();
+    say(&p, "engine F -", world.primary);
+    cr_expect_eq(step(&p, "close F").result, 0);
+    cr_expect(!has_shared(&p));
+    done(&p);
 }
 
 Test(keep, closes_that_sqlite_itself_puts_off_are_its_own)
