@@ -331,6 +331,11 @@ $(B)/torture/libnaive.so: tests/torture/naive.c $(LIBRARY_OBJECTS) $(B)/made/exp
 	$(Q)$(CC) -shared $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIC -fvisibility=hidden -Wl,-z,now \
 		-Wl,--version-script=$(B)/made/export.map -o $@ $< $(filter-out %/helper/helper.o,$(LIBRARY_OBJECTS)) -ldl
 
+$(B)/torture/libtouch.so: tests/torture/locks.c
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -shared -o $@ $< $(LDFLAGS) -lpthread -lsqlite3
+
 torture-programs: all $(TORTURE)
 	@:
 

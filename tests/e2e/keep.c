@@ -611,6 +611,44 @@ Test(keep, a_low_limit_of_open_files_is_survived)
     done(&p);
 }
 
+Test(keep, of_a_low_limit_only_an_eighth_is_kept_from_the_program)
+{
+    struct process p = start_locked();
+    step(&p, "limit - - 64");
+    cr_assert_eq(say(&p, "openmany - 2", world.primary).result, 20);
+    cr_expect_eq(step(&p, "closemany - - 20").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 1 + 8);
+    cr_expect_eq(log_count(cost), 1);
+    done(&p);
+}
+
+Test(keep, the_last_eight_numbers_are_never_put_off)
+{
+    char open[16];
+    char close[16];
+    struct process p = start_locked();
+    step(&p, "limit - - 64");
+    say(&p, "openmany - 4", "/dev/null");
+    for (char a = 'a'; a <= 'z'; a++) {
+        snprintf(open, sizeof open, "open %c -", a);
+        snprintf(close, sizeof close, "close %c", a);
+        long number = say(&p, open, world.primary).result;
+        if (number < 0)
+            break;
+        if (number == 55 || number == 56) {
+            unsigned before = descriptors_on(&p, world.primary);
+            step(&p, close);
+            cr_expect_eq(descriptors_on(&p, world.primary), number < 56 ? before : before - 1);
+            cr_expect_eq(log_count(cost), number < 56 ? 0 : 1);
+            say(&p, open, "/dev/null"); /* or the next gets the same number */
+            if (number == 56)
+                break;
+        }
+    }
+    cr_expect_eq(log_count(cost), 1, "it did not come so far");
+    done(&p);
+}
+
 /* --- streams --- */
 
 Test(keep, a_stream_is_flushed_and_freed_though_its_descriptor_stays)

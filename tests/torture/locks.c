@@ -5,6 +5,8 @@
  *   locks other DATABASE SECONDS             writes
  *   locks check DATABASE                     integrity_check, and the rows of each writer
  *
+ * It is also a library, of which locks_chroma.py calls what touches.
+ *
  * Both writers print how many rows were acknowledged to them and how many statements failed.
  */
 #include <errno.h>
@@ -200,6 +202,20 @@ static void *touch_on(void *unused)
         pause_for(MS);
     }
     return NULL;
+}
+
+/* For a program in Python, whose own threads would wait for each other (locks_chroma.py). */
+unsigned long touch_for(const char *path, double seconds, const char *way_name);
+unsigned long touch_for(const char *path, double seconds, const char *way_name)
+{
+    const double end = now() + seconds;
+    database = path;
+    the_way = way_named(way_name);
+    for (unsigned i = 0; now() < end; i++) {
+        touch(the_way == NULL ? &ways[i % WAYS] : the_way);
+        pause_for(MS);
+    }
+    return touches;
 }
 
 /* --- commands --- */
