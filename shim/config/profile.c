@@ -17,9 +17,9 @@ const struct profile profiles[] = {
 };
 const int profile_count = sizeof profiles / sizeof profiles[0];
 
-/* https://www.sqlite.org/tempfiles.html: what SQLite keeps beside a database, under its name. */
 const char *const role_names[] = {"", "primary", "sidecar", "secondary", "candidate", "put off"};
 
+/* What SQLite keeps beside a database, under its name: https://www.sqlite.org/tempfiles.html. */
 const char *const sidecar_endings[] = {"-wal", "-shm", "-journal", NULL};
 
 static bool in_set(profile_set set, int index)

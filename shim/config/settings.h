@@ -55,7 +55,7 @@ struct rule {
 /* Called with one complete sentence for each setting that was refused. */
 typedef void settings_complain(const char *message);
 
-/* The defaults of design section 7, in memory of zeros. The long texts are left alone: at the start
+/* The defaults (table.h), in memory of zeros. The long texts are left alone: at the start
  * of a process each page that is touched costs a fault. */
 void settings_set_defaults(struct settings *s);
 

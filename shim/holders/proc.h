@@ -39,7 +39,8 @@ bool proc_read_mapping(struct proc_mapping *mapping, char *line);
  * "/proc/PID/task/TID". */
 bool proc_mapping_writes(const struct proc_mapping *mapping, const char *process);
 
-/* The flags of a descriptor, as a line of fdinfo tells them after its key. */
+/* The flags of a descriptor (O_RDWR and so on), as a line of fdinfo tells them after its key: octal
+ * digits as far as there are any; 0, which is O_RDONLY, where there are none. */
 int proc_read_flags(const char *octal);
 
 /* Sets the device of a mount's superblock; leaves it where the mount is not found. */

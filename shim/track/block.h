@@ -20,7 +20,9 @@ struct block_books {
 /* The settings of every wait. Must outlive the program. */
 void block_start(const struct settings *settings);
 
-/* Whether a close may still wait; says that it does not once SETTLE_TOTAL_WAIT is spent. */
+/* Whether a close may still wait. Once SETTLE_TOTAL_WAIT is spent it may not, which the log and the
+ * record say of `path`, the store's primary or "" where that is unknown; it is used for nothing
+ * else. */
 bool block_may_wait(const struct store *store, const char *path);
 
 /* What a wait is for. */

@@ -34,9 +34,9 @@ void closed_arrive(void)
 
 static void set_out(struct closing *c)
 {
-    if (!process_thread_at_home())
+    c->home = process_of_thread();
+    if (c->home == 0)
         return;
-    c->home = process_home();
     c->on_its_way = true;
     c->waited_before = waiting_begin(clock_now() + BLOCK_PATIENCE);
     closed_set_out();
@@ -124,17 +124,17 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
 {
     if (!c->on_its_way || c->home != process_home())
         return;
-    if (handle_get(fd).role == ROLE_PUT_OFF) {
+    struct stat st;
+    struct handle known = handle_get(fd);
+    if (known.role == ROLE_PUT_OFF) {
         c->given_up = keep_give_up(fd);
         return;
     }
-
-    struct stat st;
-    if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity)) {
+    if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), known.identity)) {
         opened_forget(fd); /* the number is used again: its close went by unseen */
         return;
     }
-    if (handle_get(fd).role == ROLE_CANDIDATE)
+    if (known.role == ROLE_CANDIDATE)
         opened_settle_candidate(fd, &st);
 
     bool last;

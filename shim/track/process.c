@@ -56,13 +56,19 @@ static bool may_move_in(void)
     return seccomp_may_kill() || libc_knows_this_thread();
 }
 
-bool process_at_home(void)
+/* The process's number, where it is that of the books; else 0. */
+static int at_home(void)
 {
     int pid = sys_getpid();
     int home = atomic_load(&own->home);
     if (home == 0 && may_move_in() && atomic_compare_exchange_strong(&own->home, &home, pid))
-        return true;
-    return home == pid;
+        return pid;
+    return home == pid ? home : 0;
+}
+
+bool process_at_home(void)
+{
+    return at_home() != 0;
 }
 
 int process_home(void)
@@ -84,9 +90,15 @@ bool process_publish(void *_Atomic *pointer, size_t size)
     return true;
 }
 
+int process_of_thread(void)
+{
+    int home = at_home();
+    return home != left_table_in ? home : 0;
+}
+
 bool process_thread_at_home(void)
 {
-    return process_at_home() && left_table_in != process_home();
+    return process_of_thread() != 0;
 }
 
 void process_thread_left(void)

@@ -29,6 +29,9 @@ int process_home(void);
 /* Whether they also describe the descriptors of the calling thread. */
 bool process_thread_at_home(void);
 
+/* The same as process_home where they do, and 0 where they do not. */
+int process_of_thread(void);
+
 /* The calling thread has left the table of descriptors that it shared (CLOSE_RANGE_UNSHARE). */
 void process_thread_left(void);
 

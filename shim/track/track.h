@@ -119,7 +119,9 @@ void track_forked(int parent);
 /* Drops what is no longer open in the table, without waiting. */
 void track_recheck(void);
 
-/* The wait at exit (design section 4). */
+/* The wait at exit: a program may close its store on one thread while another ends the process. For
+ * closes that wait now, and as long as handles of other threads keep going away; at most as long
+ * as a close. */
 void track_exit(void);
 
 /* --- what the inline function needs --- */

@@ -143,10 +143,10 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
 {
     struct probe probe = probe_of(path, identity);
     struct watch watch = watch_none();
-    uint64_t began = clock_now();
-    uint64_t since = began;      /* the back-off's beginning */
-    uint64_t last_event = began; /* when the last event woke us, */
-    uint64_t deaf = 0;           /* and how long we were deaf for it */
+    uint64_t began = 0;      /* when it was first found to be held: a free one takes no time */
+    uint64_t since = 0;      /* the back-off's beginning */
+    uint64_t last_event = 0; /* when the last event woke us, */
+    uint64_t deaf = 0;       /* and how long we were deaf for it */
     bool slept = false;
     bool woken = false;
     bool watched = false;
@@ -171,6 +171,8 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
         }
         result->unchanged &= same_lock(&first, &probe.holder);
         uint64_t now = clock_now();
+        if (began == 0)
+            began = since = last_event = now;
         result->given_up = now < request->deadline && gives_up(request, &probe, now, ending);
         if (now >= request->deadline || result->given_up) {
             result->outcome = OUTCOME_TIMED_OUT;

@@ -108,7 +108,8 @@ static void wait_secondaries(const struct wait_request *request, struct wait_res
 
 void wait_store(const struct wait_request *request, struct wait_result *result)
 {
-    wait_file(request, result);
+    wait_begin_result(result);
+    wait_for(request, request->path, request->identity, "", result);
     if (settled(result->outcome))
         wait_sidecars(request, result);
     if (settled(result->outcome) && request->profile != NULL &&
