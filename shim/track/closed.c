@@ -38,7 +38,8 @@ static void set_out(struct closing *c)
     if (c->home == 0)
         return;
     c->on_its_way = true;
-    c->waited_before = waiting_begin(clock_now() + BLOCK_PATIENCE);
+    c->began = clock_now();
+    c->waited_before = waiting_begin(c->began + BLOCK_PATIENCE);
     closed_set_out();
 }
 
@@ -70,10 +71,10 @@ void closed_await(void)
     }
 }
 
-void closed_under_way(struct store *store)
+void closed_under_way(struct store *store, uint64_t now)
 {
     if (atomic_fetch_add(&store->closing, 1) == 0)
-        atomic_store(&store->closing_since, clock_now());
+        atomic_store(&store->closing_since, now);
 }
 
 void closed_arrived(struct store *store)
@@ -116,7 +117,7 @@ static void decide(struct closing *c, bool last)
     c->waits = (last && trigger != TRIGGER_USE) ||
                (c->handle.role == ROLE_PRIMARY && trigger == TRIGGER_EVERY);
     if (is_connections(c))
-        closed_under_way(store);
+        closed_under_way(store, c->began);
 }
 
 /* In a fork child that a signal handler made meanwhile the tables are nobody's. */

@@ -31,7 +31,7 @@ uint32_t closed_unfinished(void);
 
 /* A close of the store's files, or of a connection on it, begins and ends: whoever uses the store
  * meanwhile waits for that. */
-void closed_under_way(struct store *store);
+void closed_under_way(struct store *store, uint64_t now);
 void closed_arrived(struct store *store);
 
 /* Whether there is one. patience: ns, after which one that began then is taken for left by longjmp.

@@ -92,7 +92,7 @@ struct leaving connection_closing(void *db)
         l.known = take(db, &l);
         l.home = process_home();
         if (l.store != NULL)
-            closed_under_way(l.store);
+            closed_under_way(l.store, clock_now());
     }
     return l;
 }

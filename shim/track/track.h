@@ -19,6 +19,7 @@ struct closing {
     int fd;
     int home;               /* the process whose table that was */
     bool on_its_way;        /* the real close is still to come */
+    uint64_t began;         /* clock_now */
     uint64_t waited_before; /* waiting.h: a handler meanwhile must not wait for this close */
     bool waits;             /* for handle.store */
     bool placed;            /* path is where its primary is now; else it is as when it was opened */

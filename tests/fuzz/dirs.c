@@ -135,12 +135,14 @@ static void take_path(const char *line)
     char expected[3 * PATH_MAX];
     char *path = malloc(PATH_MAX);
     snprintf(path, PATH_MAX, "%s", line);
-    snprintf(expected, sizeof expected, "%s/%s", where == NULL ? "" : where, path);
+    snprintf(expected, sizeof expected, "%s/%s",
+             where == NULL || str_equal(where, "/") ? "" : where, path);
     bool fits = strlen(expected) < PATH_MAX;
     bool stays = path[0] == '\0' || path[0] == '/' || where == NULL || !fits;
     if (stays)
         strcpy(expected, path);
-    make_absolute(path, PATH_MAX);
+    if (path[0] != '\0')
+        path_make_absolute(path, PATH_MAX);
     CHECK(str_equal(path, expected));
     free(path);
 }

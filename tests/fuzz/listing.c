@@ -28,11 +28,14 @@ static struct {
 static struct directory *directory_at(const char *path)
 {
     size_t length = strlen(store);
-    if (str_equal(path, length == 0 ? "/" : store))
+    while (length > 0 && store[length - 1] == '/')
+        length--;
+    CHECK(strncmp(path, store, length) == 0 && (path[length] == '/' || path[length] == '\0'));
+    const char *name = path + length + strspn(path + length, "/");
+    if (*name == '\0')
         return &directories[0];
-    CHECK(strncmp(path, store, length) == 0 && path[length] == '/');
     for (unsigned i = 1; i < directory_count; i++)
-        if (str_equal(directories[i].name, path + length + 1))
+        if (str_equal(directories[i].name, name))
             return &directories[i];
     return NULL;
 }
