@@ -231,7 +231,7 @@ $(B)/race/helper.a: $(filter-out %/helper.o,$(call objects,obj,helper))
 $(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/race.h $(B)/obj/preload.a $(RACE_ARCHIVES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $< tests/race/helper.c $(addprefix $(B)/obj/preload/, real.o sqlite.o sqlite_lookup.o) $(RACE_ARCHIVES) \
+	$(Q)$(COMPILE) -o $@ $< tests/race/helper.c $(addprefix $(B)/obj/preload/, raw.o real.o sqlite.o sqlite_lookup.o) $(RACE_ARCHIVES) \
 		$(LDFLAGS) -lpthread -ldl
 
 # ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.
