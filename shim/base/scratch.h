@@ -8,7 +8,7 @@
 #ifndef SETTLE_SCRATCH_H
 #define SETTLE_SCRATCH_H
 
-enum { SCRATCH_SIZE = 32768 };
+enum { SCRATCH_SIZE = 16384 };
 
 /* SCRATCH_SIZE bytes that hold whatever they held; NULL without memory. A system call only where
  * all that is kept is in use. */

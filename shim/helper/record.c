@@ -15,7 +15,7 @@ enum { RECORD_SIZE = 2 * 6 * PATH_MAX + 32768 };
 
 static const char *file = "";
 static const char *used = "";
-static char program[PATH_MAX] SYS_SELDOM_TOUCHED;
+static const char *program = ""; /* pages that only a process with a record has */
 static atomic_bool broken;
 
 void record_start(const char *record, const char *used_list)
@@ -24,8 +24,9 @@ void record_start(const char *record, const char *used_list)
     used = used_list;
     if (!record_wanted())
         return;
-    long length = sys_readlink("/proc/self/exe", program, sizeof program - 1);
-    program[length > 0 ? length : 0] = '\0';
+    char *path = sys_mmap(PATH_MAX);
+    if (path != NULL && sys_readlink("/proc/self/exe", path, PATH_MAX - 1) > 0)
+        program = path; /* new pages are zeros, and so its end */
 }
 
 bool record_wanted(void)

@@ -15,7 +15,7 @@
 /* What was found for the addresses of one object. Entries are written once per generation and
  * published by `ready`; a full cache costs a search for each call and nothing else. All of an entry
  * is atomic, since it may be given away while it is read. */
-enum { REMEMBERED = 64 };
+enum { REMEMBERED = 32 };
 static struct remembered {
     _Atomic unsigned
         ready; /* generation + 1 in which it is valid; 0: free; CLAIMED: being written */

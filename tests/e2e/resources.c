@@ -110,7 +110,7 @@ Test(resources, a_file_that_is_no_stores_takes_some_hundred_bytes_of_stack)
             bool is_candidate = i == 0 && strstr(stack_settings[s], "sqlite") != NULL;
             bool by_directory = strstr(stack_settings[s], "DIRS") != NULL;
             expect_little_stack(files[i], stack_settings[s],
-                                is_candidate   ? 768
+                                is_candidate   ? 800
                                 : by_directory ? 576
                                                : 512);
         }
