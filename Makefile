@@ -65,9 +65,6 @@ demo: ## the main job, shown; installs what it needs
 clean: ## removes build/
 	rm -rf $(B)
 
-.DEFAULT:
-	@echo "make: there is no target '$@', and nothing it could be made from; make help lists what there is" >&2; exit 2
-
 include shim/build.mk tests/tests.mk scripts/release.mk
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d $(B)/*/*/*.d)

@@ -10,6 +10,10 @@ COMPLETIONS := share/bash-completion/completions
 SCRIPTS := settle settle-entrypoint settle-inject settle-report
 COMMANDS := $(SCRIPTS) settle-wait
 DESTINATION = $(DESTDIR)$(PREFIX)
+# The launcher loads the library by its path; the loader finds it for those who link it once it has been told.
+say_ldconfig = test -z "$(DESTDIR)" || exit 0; PATH=$$PATH:/sbin:/usr/sbin; command -v ldconfig > /dev/null || exit 0; \
+	ldconfig -p | grep -q ' $(PREFIX)/lib/libsettle.so$$' \
+	|| echo "make install: programs that link libsettle (pkg-config settle) find it after, as root: ldconfig $(PREFIX)/lib"
 man_page = sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|; s|^\.Os$$|.Os settle $(VERSION)|'
 
 install: all ## below PREFIX=/usr/local (and DESTDIR)
@@ -27,6 +31,7 @@ install: all ## below PREFIX=/usr/local (and DESTDIR)
 	install -m 644 scripts/completion/settle $(DESTINATION)/$(COMPLETIONS)/
 	for command in $(filter-out settle,$(COMMANDS)); do \
 		ln -sf settle $(DESTINATION)/$(COMPLETIONS)/$$command || exit 1; done
+	@$(say_ldconfig)
 
 # The directories of others stay.
 uninstall: ## takes that away
@@ -35,7 +40,8 @@ uninstall: ## takes that away
 		$(foreach command, $(COMMANDS), $(DESTINATION)/bin/$(command) $(DESTINATION)/$(MAN1)/$(command).1 \
 		$(DESTINATION)/$(COMPLETIONS)/$(command))
 
-deb: all ## a Debian package
+deb: ## a Debian package, in build/
+	$(Q)sh scripts/setup deb
 	$(Q)sh scripts/debian/build $(abspath $(B)) $(VERSION)
 
 # What is committed, with the date of the commit: the same bytes wherever it is made.

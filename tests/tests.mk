@@ -403,7 +403,7 @@ bench-guard: ## instruction counts and overshoot against tests/bench/limits
 
 # --- in roots of other systems: as root, with a network ---
 
-.PHONY: builds builds-short portable cross containers container-programs
+.PHONY: builds builds-short newcomer newcomer-demo newcomer-tests portable cross containers container-programs
 builds: ## built on Debian 11 to sid, by their compilers, with the flags that people and distributions give
 builds: BUILDS := all
 builds-short: ## ... by each release's own compiler
@@ -411,6 +411,16 @@ builds-short: BUILDS := short
 builds builds-short:
 	$(setup) builds
 	$(Q)BUILD=$(B) sh tests/builds/run $(BUILDS)
+
+newcomer: ## make demo and make check in bare roots of Debian 12 and 13, where only make and git are
+newcomer: NEWCOMER := all
+newcomer-demo: ## ... make demo
+newcomer-demo: NEWCOMER := demo
+newcomer-tests: ## ... make unit and make e2e
+newcomer-tests: NEWCOMER := tests
+newcomer newcomer-demo newcomer-tests:
+	$(setup) newcomer
+	$(Q)BUILD=$(B) sh tests/newcomer/run $(NEWCOMER)
 
 $(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
 	$(say) TEST $@
