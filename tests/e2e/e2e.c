@@ -37,11 +37,14 @@ static void open_home(void)
     } while ((st.st_mode & S_IXOTH) != 0 && here[home] != '\0');
     if (geteuid() != 0 || here[home] == '\0' || unshare(CLONE_NEWNS) < 0)
         return;
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) { /* a chroot that is no mount */
+        cr_log_warn("other users cannot read '%s', where these tests are", path);
+        return;
+    }
     int below = home + 1 + (int)strcspn(here + home + 1, "/");
     snprintf(path, sizeof path, "%.*s", below, here);
     int sources = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", sources);
-    cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
     path[home] = '\0';
     cr_assert_eq(mount("none", path, "tmpfs", 0, "mode=0755"), 0);
     path[home] = '/';
