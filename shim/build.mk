@@ -70,7 +70,7 @@ $(B)/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/obj/commands.a $(WAIT_ARC
 	$(say) LINK $@
 	$(link) -ldl
 
-$(B)/settle-run: $(B)/obj/commands/settle_run.o
+$(B)/settle-run: $(B)/obj/commands/settle_run.o $(call archives,obj,config base)
 	$(say) LINK $@
 	$(link)
 
@@ -84,7 +84,7 @@ $(B)/settle-check: $(CHECK_OBJECTS)
 static: ## the commands, linked statically, for images of another libc
 static: $(addprefix $(B)/static/, settle-wait settle-run settle-check)
 $(B)/static/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/static/checkpoint.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
-$(B)/static/settle-run: $(B)/obj/commands/settle_run.o
+$(B)/static/settle-run: $(B)/obj/commands/settle_run.o $(call archives,obj,config base)
 $(B)/static/settle-check: $(CHECK_OBJECTS)
 $(B)/static/settle-%:
 	$(say) LINK $@

@@ -232,6 +232,8 @@ def report(records, delay):
         "began": began,
         "ended": ended,
         "processes": processes,
+        "stores_opened": records.stores,
+        "passed_over": records.passed_over,
         "all": all_closes(records, delay),
         "stores": stores(records, delay),
         "histogram": histogram(records),

@@ -88,3 +88,17 @@ def used_open(uses):
     return (f"{plain(uses['store'])} was never closed before {number(uses['open'])} of its "
             f"{counted(uses['uses'], 'use')}: " + ("a handle of the program itself was open" if handles == 1 else
                                                    f"up to {number(handles)} handles of the program itself were open"))
+
+
+def nothing(report):
+    """Why there are no closes to tell of, in a sentence."""
+    if report["stores_opened"]:
+        return "No close waited, or was recorded."
+    passed_over = report["passed_over"]
+    if "database" in passed_over:
+        return (f"No store was opened, but the SQLite database {passed_over['database']} was: "
+                "settle --stores chroma:sqlite tracks it.")
+    if "directory" in passed_over:
+        return (f"No store was opened, but a file in {passed_over['directory']} was, to be written: "
+                f"settle --dir {passed_over['directory']} tracks it.")
+    return "No store was opened."

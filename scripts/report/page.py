@@ -9,7 +9,7 @@ import re
 
 import formats
 from figures import SHARES
-from formats import counted, moment, number, percent, plain, setting, success
+from formats import counted, moment, nothing, number, percent, plain, setting, success
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 
@@ -257,7 +257,7 @@ def render(report, timeline):
         "data": embedded({**timeline, "texts": [plain(text) for text in timeline["texts"]]}),
         "about": about(report),
         "damaged": damaged(report),
-        "summary": tiles(report) + histogram(report) if closes else quiet("No close waited, or was recorded."),
+        "summary": tiles(report) + histogram(report) if closes else quiet(shown(nothing(report))),
         "tables": "".join(((ends(report) + advices(report) if closes else ""), uses(report), holders(report),
                            longest_waits(report, timeline["start"]), files(report), never_closed(report))),
     }

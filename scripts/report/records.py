@@ -205,6 +205,8 @@ class Records:
         self.db.executescript(TABLES)
         self.texts, self.shapes, self.problems = Texts(), Shapes(), []
         self.strangers = []  # what is no record: name, what it is
+        self.stores = False  # whether any store was opened
+        self.passed_over = {}  # what was opened and is no store by the settings: database, directory
         self.outcomes = set()
         self.lines = 0  # of all records: what comes later has a larger number
         self.records, self.processes = [], []
@@ -268,6 +270,10 @@ class Records:
         self.lines += 1
         process = self.process_of(record, current, event, pid, time, line["program"])
         process.seen(event, time)
+        if event == "exit":
+            self.keep_passed_over(line)
+        else:
+            self.stores = True
         if event in ENDED:
             self.keep_wait(process, line, time)
         elif event == "handle opened":
@@ -275,6 +281,12 @@ class Records:
         elif event == "handle closed":
             self.closed(process, line["fd"], time)
         return None
+
+    def keep_passed_over(self, line):
+        """The first of each is told."""
+        for what in "database", "directory":
+            if type(line.get(what)) is str:
+                self.passed_over.setdefault(what, line[what])
 
     def process_of(self, record, current, event, pid, time, program):
         """A pid's next program, and an opening after its exit, are of another process."""

@@ -3,7 +3,7 @@
 import os
 import textwrap
 
-from formats import advice, counted, duration, moment, number, percent, plain, setting, success, used_open
+from formats import advice, counted, duration, moment, nothing, number, percent, plain, setting, success, used_open
 
 WIDTH = 80
 BAR = 44
@@ -215,7 +215,8 @@ def show(report, top, out):
     paper = Paper(out)
     show_records(report, paper)
     if report["all"] is None:
-        paper.line("No close waited, or was recorded.")
+        for line in textwrap.wrap(plain(nothing(report)), 79, break_long_words=False, break_on_hyphens=False):
+            paper.line(line)
     else:
         show_stores(report, paper)
         show_closes(report, paper)

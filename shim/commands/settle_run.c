@@ -9,6 +9,9 @@
  * LD_PRELOAD, so that neither this program nor settle-wait has the library. Signals are passed on
  * to the command, orphans are reaped where this is a container's first process, and the end is that
  * of the command: its exit status, or its signal. */
+#include "base/text.h"
+#include "config/summary.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -97,18 +100,23 @@ struct used {
     char *list;
     char **stores; /* into the list: those that are still there, each once */
     size_t count;
+    unsigned processes; /* that have told what they did, */
+    struct summary *summary;
 };
 
 static struct used stores_used(void)
 {
     size_t size;
     size_t all = 0;
-    struct used used = {.list = read_list(&size)};
+    struct used used = {.list = read_list(&size), .summary = calloc(1, sizeof *used.summary)};
     used.stores = calloc(size + 1, sizeof *used.stores);
-    if (used.list == NULL || used.stores == NULL)
+    if (used.list == NULL || used.stores == NULL || used.summary == NULL)
         return used;
     for (char *at = used.list; at < used.list + size; at += strlen(at) + 1)
-        used.stores[all++] = at;
+        if (summary_add(used.summary, at))
+            used.processes++;
+        else
+            used.stores[all++] = at;
     qsort(used.stores, all, sizeof *used.stores, by_name);
     for (size_t i = 0; i < all; i++)
         if ((used.count == 0 || strcmp(used.stores[i], used.stores[used.count - 1]) != 0) &&
@@ -183,9 +191,31 @@ static int attend(pid_t child)
 
 /* --- the wait --- */
 
+/* What all processes together have done, where that is asked for. */
+static void tell_summary(const struct used *used)
+{
+    static char words[4 * PATH_MAX];
+    struct text t = text_in(words, sizeof words);
+    const char *wanted = getenv("SETTLE_SUMMARY");
+    const char *stores = getenv("SETTLE_STORES");
+    const char *dirs = getenv("SETTLE_DIRS");
+    if (wanted == NULL || strcmp(wanted, "on") != 0 || used->summary == NULL)
+        return;
+    if (used->processes == 0) {
+        fputs("settle: summary: no process has told what it did: all were killed, ended by _exit, "
+              "or were not under the library\n",
+              stderr);
+        return;
+    }
+    summary_words(&t, used->summary, stores == NULL ? "chroma" : stores, dirs == NULL ? "" : dirs);
+    fprintf(stderr, "settle: summary of %u process%s: %s\n", used->processes,
+            used->processes == 1 ? "" : "es", words);
+}
+
 static void wait_for_stores(char **wait_command, size_t words)
 {
     struct used used = stores_used();
+    tell_summary(&used);
     char **command = used.count == 0 ? NULL : calloc(words + used.count + 2, sizeof *command);
     if (command != NULL) {
         memcpy(command, wait_command, words * sizeof *command);
@@ -201,6 +231,7 @@ static void wait_for_stores(char **wait_command, size_t words)
             complain(wait_command[0], strerror(errno));
     }
     free(command);
+    free(used.summary);
     free(used.stores);
     free(used.list);
 }

@@ -12,6 +12,7 @@ const char *const trigger_names[] = {"last", "every", "use", NULL};
 const char *const at_use_names[] = {"settled", "pending", "off", NULL};
 const char *const keep_locks_names[] = {"on", "off", NULL};
 const char *const at_exit_names[] = {"pending", "off", NULL};
+const char *const summary_names[] = {"off", "on", NULL};
 const char *const children_names[] = {"on", "off", NULL};
 const char *const deepbind_names[] = {"keep", "strip", NULL};
 const char *const log_names[] = {"off", "warn", "info", "debug", NULL};

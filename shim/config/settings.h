@@ -12,6 +12,7 @@ enum trigger { TRIGGER_LAST, TRIGGER_EVERY, TRIGGER_USE };
 enum at_use { AT_USE_SETTLED, AT_USE_PENDING, AT_USE_OFF };
 enum keep_locks { KEEP_LOCKS_ON, KEEP_LOCKS_OFF };
 enum at_exit { AT_EXIT_PENDING, AT_EXIT_OFF };
+enum summary_wanted { SUMMARY_OFF, SUMMARY_ON };
 enum children { CHILDREN_ON, CHILDREN_OFF };
 enum deepbind { DEEPBIND_KEEP, DEEPBIND_STRIP };
 enum log_level { LOG_OFF, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -32,6 +33,7 @@ struct settings {
     int keep_locks;
     int at_exit;
     int children;
+    int summary;
     int deepbind;
     int log;
     unsigned max_collections; /* 0: all */
@@ -107,6 +109,7 @@ extern const char *const at_use_names[];
 extern const char *const keep_locks_names[];
 extern const char *const at_exit_names[];
 extern const char *const children_names[];
+extern const char *const summary_names[];
 extern const char *const deepbind_names[];
 extern const char *const log_names[];
 

@@ -67,6 +67,9 @@
     COUNT("SETTLE_MAX_FILES", "max-files", max_files, 3,                                           \
           "How many files to check in each collection; 0 is all.")                                 \
     CHOICE("SETTLE_LOG", "log", "LEVEL", log, LOG_WARN, log_names, "off, warn, info or debug.")    \
+    CHOICE("SETTLE_SUMMARY", "summary", NULL, summary, SUMMARY_OFF, summary_names,                 \
+           "At the end of each process, one line of what was done, whatever --log says; with "     \
+           "--after, one for all processes together.")                                             \
     STRING("SETTLE_LOG_FILE", "log-file", "FILE", KIND_PATH, log_file, "", "standard error",       \
            "Where the log goes; %p becomes the process id.")                                       \
     STRING("SETTLE_RECORD", "record", "FILE", KIND_PATH, record, "", "none",                       \

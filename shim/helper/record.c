@@ -82,9 +82,14 @@ void record_end(struct record *r)
         complain("SETTLE_RECORD", file, error);
 }
 
+bool record_lists_used(void)
+{
+    return used[0] != '\0';
+}
+
 void record_used(const char *path)
 {
-    if (used[0] == '\0')
+    if (!record_lists_used())
         return;
     size_t size = strlen(path) + 1;
     struct append *a = append_new(size);

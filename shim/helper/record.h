@@ -32,6 +32,9 @@ bool record_begin(struct record *r, const char *event);
 
 void record_end(struct record *r);
 
+/* Whether settle-run wants the list of stores. */
+bool record_lists_used(void);
+
 /* Adds a store to the list, if one is wanted. */
 void record_used(const char *path);
 

@@ -20,6 +20,7 @@
 #include "track/process.h"
 #include "track/seen.h"
 #include "track/store.h"
+#include "track/sum.h"
 #include "track/vain.h"
 
 /* Small ones first: a process touches one page for them. */
@@ -32,6 +33,7 @@ struct books {
     struct budget_books budget;
     struct vain_books vain;
     struct outlasted_books outlasted;
+    struct sum_books sum;
     struct handle_books handles;
     struct opened_books opens;
     struct places_books places;

@@ -12,6 +12,7 @@
 #include "track/closed.h"
 #include "track/handle.h"
 #include "track/process.h"
+#include "track/sum.h"
 #include "track/tell.h"
 #include "track/vain.h"
 #include "wait/wait.h"
@@ -78,11 +79,19 @@ static struct store *store_of(const char *file)
     return store_find(identity_of(&st));
 }
 
+static struct store *known(const char *file)
+{
+    struct store *store = store_of(file);
+    if (store == NULL && file != NULL && file[0] == '/')
+        sum_strange_database(file);
+    return store;
+}
+
 void connection_opened(void *db, const char *file, const struct sqlite_calls *calls)
 {
     if (process_at_home() &&
         process_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
-        put(db, store_of(file), calls);
+        put(db, known(file), calls);
 }
 
 struct leaving connection_closing(void *db)

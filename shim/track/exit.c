@@ -12,6 +12,7 @@
 #include "track/handle.h"
 #include "track/history.h"
 #include "track/process.h"
+#include "track/sum.h"
 #include "track/track.h"
 #include "track/use.h"
 
@@ -77,6 +78,6 @@ void track_exit(void)
     wait_at_exit();
     if (settings != NULL && settings->at_exit != AT_EXIT_OFF)
         use_ended();
-    if (track_is_on() && store_any() && process_thread_at_home())
-        history_exit();
+    if (sum_wanted() && process_thread_at_home())
+        sum_tell();
 }

@@ -7,6 +7,7 @@
 #include "config/rules.h"
 #include "helper/record.h"
 #include "holders/words.h"
+#include "track/sum.h"
 
 #include <errno.h>
 
@@ -54,6 +55,7 @@ static void tell_handle(const char *event, int fd, const struct handle *h, const
 void history_opened(int fd, const struct handle *h)
 {
     if (h->store != NULL && own_handles(h->store) == 1) {
+        sum_opened();
         record_used(atomic_load(&h->store->path));
         tell_opened_store(h->store);
     }
@@ -148,6 +150,10 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
                         const struct block_cause *cause)
 {
     struct record r;
+    const bool at_once = error == 0 && result->outcome == OUTCOME_SETTLED_AT_ONCE;
+    const bool timed_out =
+        error == ETIMEDOUT || (error == 0 && result->outcome == OUTCOME_TIMED_OUT);
+    sum_ended(cause->use != NULL, !at_once, timed_out, elapsed);
     const bool given_up = result != NULL && result->given_up;
     uint64_t end = given_up ? request->enough : request->deadline;
     if (!begin_wait(&r, "wait ended", store, request->path, end - request->began, cause->use))
@@ -177,26 +183,42 @@ static void tell_unasked(const struct store *store, const char *path, const char
 void history_not_examined(const struct store *store, const char *path,
                           const struct block_cause *cause)
 {
-    tell_unasked(store, path, "cannot be examined", clock_now() - cause->began, cause->use);
+    const uint64_t elapsed = clock_now() - cause->began;
+    sum_ended(cause->use != NULL, true, false, elapsed);
+    tell_unasked(store, path, "cannot be examined", elapsed, cause->use);
 }
 
 void history_budget_spent(const struct store *store, const char *path)
 {
+    sum_ended(false, false, false, 0);
     tell_unasked(store, path, "budget spent", 0, NULL);
 }
 
 void history_used(const struct store *store, const struct block_cause *cause, const char *outcome)
 {
+    const uint64_t elapsed = clock_now() - cause->began;
+    sum_ended(true, str_equal(outcome, "settled after waiting"), false, elapsed);
     if (record_wanted())
-        tell_unasked(store, atomic_load(&store->path), outcome, clock_now() - cause->began,
-                     cause->use);
+        tell_unasked(store, atomic_load(&store->path), outcome, elapsed, cause->use);
 }
 
-void history_exit(void)
+void history_exit(const struct summary *s)
 {
     struct record r;
     if (!record_begin(&r, "exit"))
         return;
     json_int(&r.json, "handles", handle_count());
+    json_int(&r.json, "stores", s->stores);
+    json_int(&r.json, "closes", s->closes);
+    json_int(&r.json, "uses", s->uses);
+    json_int(&r.json, "waited", s->waited);
+    json_int(&r.json, "timed_out", s->timed_out);
+    json_int(&r.json, "never_closed", s->never_closed);
+    json_seconds(&r.json, "elapsed", s->elapsed);
+    json_seconds(&r.json, "longest", s->longest);
+    if (s->database[0] != '\0')
+        json_str(&r.json, "database", s->database);
+    if (s->directory[0] != '\0')
+        json_str(&r.json, "directory", s->directory);
     record_end(&r);
 }

@@ -3,6 +3,7 @@
 #ifndef SETTLE_HISTORY_H
 #define SETTLE_HISTORY_H
 
+#include "config/summary.h"
 #include "track/block.h"
 #include "track/handle.h"
 #include "wait/wait.h"
@@ -30,6 +31,6 @@ void history_budget_spent(const struct store *store, const char *path);
 void history_used(const struct store *store, const struct block_cause *cause, const char *outcome);
 
 /* The program ends. */
-void history_exit(void);
+void history_exit(const struct summary *summary);
 
 #endif

@@ -12,6 +12,7 @@
 #include "track/keep.h"
 #include "track/possible.h"
 #include "track/process.h"
+#include "track/sum.h"
 #include "track/track.h"
 #include "track/use.h"
 
@@ -260,8 +261,10 @@ static bool is_like_store(int fd, const struct stat *st)
 
 void track_opened_likely(int fd, const struct stat *st, const char *path)
 {
-    if (!profile_may_match(profiles_on, path) && !handle_possible(fd) && !is_like_store(fd, st))
+    if (!profile_may_match(profiles_on, path) && !handle_possible(fd) && !is_like_store(fd, st)) {
+        sum_stranger(fd, st, path);
         return;
+    }
     enter_opened(fd, st, path);
     if (path[0] != '\0') /* else it was not opened now */
         use_opened(fd);

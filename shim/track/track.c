@@ -7,6 +7,7 @@
 #include "track/keep.h"
 #include "track/opened.h"
 #include "track/process.h"
+#include "track/sum.h"
 #include "track/use.h"
 
 _Atomic uint32_t track_size_mask = TRACK_NOTHING;
@@ -24,6 +25,9 @@ void track_start(const struct settings *s)
     exit_start(s);
     use_start(s);
     keep_start(s->keep_locks == KEEP_LOCKS_ON);
+    sum_start(s);
+    if (sum_wanted())
+        size_mask = 0; /* whatever is opened is looked at */
     atomic_store(&track_size_mask, size_mask);
 }
 

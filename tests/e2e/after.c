@@ -55,7 +55,7 @@ Test(after, a_command_that_cannot_be_run_is_named)
 {
     struct process p = AFTER("/nonexistent/command");
     cr_expect_eq(finish(&p), 127);
-    cr_expect_not_null(strstr(errors_of(&p), "/nonexistent/command: No such file"));
+    cr_expect_not_null(strstr(errors_of(&p), "'/nonexistent/command': no such command"));
     p = AFTER("/");
     cr_expect_eq(finish(&p), 126);
 }

@@ -85,6 +85,8 @@ options_set_their_variables() {
     sets --record /tmp/settle.%p.jsonl SETTLE_RECORD /tmp/settle.%p.jsonl
     settle --disable printenv SETTLE_DISABLE
     gives '--disable sets SETTLE_DISABLE' 1
+    settle --summary printenv SETTLE_SUMMARY
+    gives '--summary sets SETTLE_SUMMARY' on
     settle --no-children printenv SETTLE_CHILDREN
     gives '--no-children sets SETTLE_CHILDREN' off
     SETTLE_LOG=info LD_PRELOAD=$other
@@ -163,7 +165,7 @@ command_lines_are_checked() {
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
-    for option in --disable --no-children --after --checkpoint --check --help --version; do
+    for option in --disable --summary --no-children --after --checkpoint --check --help --version; do
         settle $option=1 echo ran
         fails "$option takes no value" 125 "settle: $option '1': expected no value"
     done

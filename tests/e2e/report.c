@@ -466,7 +466,7 @@ Test(report, an_empty_record_is_one_without_closes)
     add("%s", "");
     struct process p = REPORT(record());
     cr_expect_eq(status_of(p), 0, "%s", errors_of(&p));
-    expect_says(printed, "No close waited");
+    expect_says(printed, "No store was opened.");
     p = REPORT("--html", in_dir("page.html"), "--json", record());
     cr_expect_eq(status_of(p), 0, "%s", errors_of(&p));
     expect_says(printed, "\"all\": null");

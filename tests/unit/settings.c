@@ -99,6 +99,7 @@ Test(settings, the_defaults_are_those_of_the_manual)
     cr_expect_eq(s.keep_locks, KEEP_LOCKS_ON);
     cr_expect_eq(s.at_exit, AT_EXIT_PENDING);
     cr_expect_eq(s.children, CHILDREN_ON);
+    cr_expect_eq(s.summary, SUMMARY_OFF);
     cr_expect_eq(s.deepbind, DEEPBIND_KEEP);
     cr_expect_eq(s.log, LOG_WARN);
     cr_expect_eq(s.max_collections, 5u);
