@@ -342,15 +342,17 @@ torture-programs: all $(TORTURE)
 TORTURE_SECONDS ?= 600
 LOCKS_SECONDS ?= 60
 LOCKS_RUNS ?= 20
-torture: torture-programs ## ten minutes of writers and readers on one database, some killed (TORTURE_SECONDS=, SEED=)
+torture: torture-programs ## ten minutes of writers and readers on one database, some killed (TORTURE_SECONDS=, SEED=); then torture-locks
 	$(Q)$(python) tests/torture/run --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED))
+	$(Q)$(again) torture-locks
 
 torture-short: torture-programs ## ... for half a minute, and with a library that must be caught
 	$(Q)$(python) tests/torture/run --seconds 30 $(if $(SEED),--seed $(SEED))
 	$(Q)$(python) tests/torture/run --seconds 5 --library naive --must-harm
 
-torture-locks: all $(B)/torture/locks ## own locks: a program that copies its own live store, for LOCKS_SECONDS, LOCKS_RUNS times
+torture-locks: all $(B)/torture/locks $(B)/torture/libtouch.so ## own locks: a program that copies its own live store, for LOCKS_SECONDS, LOCKS_RUNS times
 	$(Q)$(python) tests/torture/locks --seconds $(LOCKS_SECONDS) --runs $(LOCKS_RUNS)
+	$(Q)$(python) tests/torture/locks --seconds $(LOCKS_SECONDS) --runs $(LOCKS_RUNS) --chroma 0.6.3 --chroma 1.5.9
 
 torture-locks-short: all $(B)/torture/locks ## ... for some seconds, and without the library, where rows must be lost
 	$(Q)$(python) tests/torture/locks --seconds 4
