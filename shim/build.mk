@@ -111,6 +111,11 @@ $(B)/made/preload/offsets.h: shim/preload/link/offsets.c shim/preload/real.h shi
 $(B)/pic/preload/tail_calls.o $(B)/obj/preload/tail_calls.o: $(B)/made/preload/offsets.h
 $(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 
+# What runs on the program's stack takes little of it: paths have memory of their own (base/scratch.h). The
+# constructor, on the first thread's stack, may have more.
+$(B)/pic/track/%.o $(B)/pic/helper/%.o $(B)/pic/preload/%.o: PIC += -Wframe-larger-than=768
+$(B)/pic/preload/start.o: PIC += -Wframe-larger-than=24576
+
 define assemble
 $(say) AS $@
 @mkdir -p $(@D)

@@ -1,6 +1,7 @@
 #include "holders/words.h"
 
 #include "base/path.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "holders/sqlite_locks.h"
 
@@ -64,13 +65,15 @@ void holder_describe(struct text *t, const struct holder *h)
 void holder_json(struct json *j, const struct holder *h, const char *path)
 {
     static const char *const places[] = {"here", "another pid namespace", "another host"};
-    char buffer[PATH_MAX + 16];
-    path_beside(buffer, sizeof buffer, path, h->ending);
+    char *file = scratch_take();
+    if (file != NULL)
+        path_beside(file, SCRATCH_SIZE, path, h->ending);
     json_object(j, NULL);
     json_int(j, "pid", h->pid);
     json_str(j, "command", h->command);
     json_str(j, "kind", hold_name(h->hold));
-    json_str(j, "file", buffer);
+    json_str(j, "file", file == NULL ? path : file);
+    scratch_give(file);
     if (h->sqlite != 0) {
         char lock[64];
         struct text t = text_in(lock, sizeof lock);

@@ -1,5 +1,7 @@
 #include "preload/children.h"
 
+#include "base/path.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "config/settings.h"
@@ -13,22 +15,20 @@ static bool begins_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
 /* By the name that it was called by, since several programs can be one file (busybox). */
 static bool program_is_env(void)
 {
-    char name[PATH_MAX];
+    char *name = scratch_take();
+    if (name == NULL)
+        return false;
     int fd = sys_openat(AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0);
-    long length = fd < 0 ? -1 : sys_read(fd, name, sizeof name - 1);
+    long length = fd < 0 ? -1 : sys_read(fd, name, SCRATCH_SIZE - 1);
     if (fd >= 0)
         sys_close(fd);
     name[length > 0 ? length : 0] = '\0';
-    return str_equal(base_name(name), "env");
+    bool is_env = str_equal(path_name(name), "env");
+    scratch_give(name);
+    return is_env;
 }
 
 /* The name of the library's file. */
@@ -37,7 +37,7 @@ static const char *own_name(void)
     Dl_info info;
     bool known = real.dladdr != NULL && real.dladdr((void *)children_release, &info) != 0 &&
                  info.dli_fname != NULL;
-    return known ? base_name(info.dli_fname) : "libsettle.so";
+    return known ? path_name(info.dli_fname) : "libsettle.so";
 }
 
 /* Takes the library out of a list as ld.so(8) reads it, separated by colons and spaces; false if
