@@ -22,17 +22,21 @@ static void add_name(const char *end)
     atomic_fetch_or(&own->names, 1ull << PROFILE_HASH(last_two));
 }
 
-void seen_add(struct store *store)
+static void add(const char *path, struct identity directory)
 {
-    const char *path = atomic_load(&store->path);
-    const uint32_t bit = bit_of(directory_of(store));
-    if (path[0] != '/' || atomic_load(&store->directory_ino) == 0)
-        return;
+    const uint32_t bit = bit_of(directory);
     const char *slash = strrchr(path, '/');
     atomic_fetch_or(&own->directories[bit / 64], 1ull << bit % 64);
     add_name(path + strlen(path));
     if (slash > path)
         add_name(slash);
+}
+
+void seen_add(struct store *store)
+{
+    const char *path = atomic_load(&store->path);
+    if (path[0] == '/' && atomic_load(&store->directory_ino) != 0)
+        add(path, directory_of(store));
 }
 
 bool seen_in(struct identity directory)

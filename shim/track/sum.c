@@ -1,6 +1,7 @@
 #include "track/sum.h"
 
 #include "base/descriptor.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "config/profile.h"
 #include "config/summary.h"
@@ -92,20 +93,22 @@ static void note_directory(char *path)
 
 void sum_stranger(int fd, const struct stat *st, const char *given)
 {
-    char path[PATH_MAX];
     if (given[0] == '\0' || !S_ISREG(st->st_mode) || !sum_wanted() || st->st_nlink == 0 ||
         atomic_load(&own->database) != SUM_NONE)
         return;
     const int flags = sys_fcntl(fd, F_GETFL, 0);
     if (flags < 0 || (flags & O_ACCMODE) != O_RDWR)
         return;
-    descriptor_path(fd, path, sizeof path);
-    if (!is_place_of_stores(path))
+    char *path = scratch_take();
+    if (path == NULL)
         return;
-    if (descriptor_is_database(fd, st))
+    descriptor_path(fd, path, PATH_MAX);
+    bool is_database = is_place_of_stores(path) && descriptor_is_database(fd, st);
+    if (is_database)
         sum_strange_database(path);
-    else if (atomic_load(&own->directory) == SUM_NONE)
+    else if (is_place_of_stores(path) && atomic_load(&own->directory) == SUM_NONE)
         note_directory(path);
+    scratch_give(path);
 }
 
 /* --- telling --- */
