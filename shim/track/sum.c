@@ -157,19 +157,26 @@ static void tell_line(const struct summary *s)
 /* For settle-run, which tells of all processes together. */
 static void tell_settle_run(const struct summary *s)
 {
-    static char all[2 * PATH_MAX + 256] SYS_SELDOM_TOUCHED;
-    struct text t = text_in(all, sizeof all);
+    char *all = scratch_take(); /* two paths and some numbers */
+    if (all == NULL)
+        return;
+    struct text t = text_in(all, SCRATCH_SIZE);
     summary_write(&t, s);
     record_used(all);
+    scratch_give(all);
 }
+_Static_assert(sizeof(struct summary) <= SCRATCH_SIZE, "it has room");
 
 void sum_tell(void)
 {
-    static struct summary summary SYS_SELDOM_TOUCHED;
-    sum_up(&summary);
-    history_exit(&summary);
+    struct summary *summary = scratch_take();
+    if (summary == NULL)
+        return;
+    sum_up(summary);
+    history_exit(summary);
     if (settings->summary == SUMMARY_ON && record_lists_used())
-        tell_settle_run(&summary);
+        tell_settle_run(summary);
     else if (is_line_wanted())
-        tell_line(&summary);
+        tell_line(summary);
+    scratch_give(summary);
 }
