@@ -28,6 +28,19 @@ static long resident(const struct result *r)
     return atol(found + strlen("resident "));
 }
 
+/* The least of some runs: how many pages of a file are mapped around one that is touched depends on
+ * what is in memory already. */
+static long least_resident(const char *name, const char *how, const char *library)
+{
+    long least = LONG_MAX;
+    for (int i = 0; i < 5; i++) {
+        struct result r = memory_of(name, how, library);
+        long now = resident(&r);
+        least = now < least ? now : least;
+    }
+    return least;
+}
+
 static void expect_little_memory(const char *name, const char *how, long most_kb)
 {
     struct result plain = memory_of(name, how, "");
@@ -36,8 +49,9 @@ static void expect_little_memory(const char *name, const char *how, long most_kb
     const char *expected = "locked 0 \nclosed 0\n";
     cr_expect_eq(strncmp(plain.out, expected, strlen(expected)), 0, "%s", plain.out);
     cr_expect_eq(strncmp(shimmed.out, expected, strlen(expected)), 0, "%s", shimmed.out);
-    cr_expect_leq(resident(&shimmed) - resident(&plain), most_kb, "%ld kB, without it %ld",
-                  resident(&shimmed), resident(&plain));
+    long with = least_resident(name, how, library_path());
+    long without = least_resident(name, how, "");
+    cr_expect_leq(with - without, most_kb, "%ld kB, without it %ld", with, without);
 }
 
 Test(resources, all_memory_can_be_locked_under_the_usual_limit)
