@@ -217,6 +217,14 @@ chroma-python chroma-python-short:
 	$(Q)$(again) all
 	$(Q)$(python) tests/chroma/run tests/README.md --rounds $(CHROMA_ROUNDS) $(if $(UPDATE),--update) $(VERSIONS)
 
+# Copies of a store that the program's own threads go on writing to, without and with settle by turns: half an hour.
+.PHONY: chroma-python-live
+chroma-python-live: ## ... copies of a live store, no worse than without
+	$(setup) chroma-python
+	$(Q)$(again) all
+	$(Q)$(python) tests/chroma/live tests/README.md --copies $(COPIES) $(if $(UPDATE),--update) $(VERSIONS)
+COPIES ?= 200
+
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs

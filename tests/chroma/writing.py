@@ -1,0 +1,100 @@
+"""Copies of a store that two threads of the same program go on writing to: the program drops its client, as it
+believes, and copies the directory.
+
+usage: writing.py DIRECTORY COPIES FIRST    (with the Python of a venv; called by live)
+
+FIRST: the number of the first copy; the time that the threads write before it depends on the number. Prints one
+JSON object: what was wrong with each copy that was bad, and how long dropping and copying took."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+from ways import Program, drop, really_close, rows
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+BATCH, MOST = 25, 4000
+
+
+class Judge:
+    """In a process of its own, since a bad copy may kill it, and not under settle."""
+
+    def __init__(self):
+        self.process = None
+
+    def ask(self, path):
+        if self.process is None:
+            environment = {name: value for name, value in os.environ.items()
+                           if name != "LD_PRELOAD" and not name.startswith("SETTLE")}
+            self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "judge.py")], env=environment, text=True,
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        print(path, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if answer:
+            return json.loads(answer)
+        self.process.wait()
+        self.process = None
+        return {"rows": None, "wrong": "it kills who reads it"}
+
+    def close(self):
+        if self.process is not None:
+            self.process.communicate()
+
+
+class Writer(threading.Thread):
+    def __init__(self, collection, number):
+        super().__init__(daemon=True)
+        self.collection, self.number = collection, number
+        self.acknowledged, self.ends = 0, False
+
+    def run(self):
+        while not self.ends and self.acknowledged < MOST:
+            self.collection.add(**rows(self.acknowledged, BATCH, f"thread {self.number}"))
+            self.acknowledged += BATCH
+
+
+def copy(directory, number, judge):
+    """What is wrong with it, or None; and the time."""
+    target = directory + ".copy"
+    program = Program(directory)
+    writers = [Writer(program.collection, i) for i in range(2)]
+    for writer in writers:
+        writer.start()
+    time.sleep(0.15 + 0.01 * (number % 10))
+    before = sum(writer.acknowledged for writer in writers)
+    began = time.monotonic()
+    try:
+        drop(program)
+        shutil.copytree(directory, target)
+        wrong = None
+    except (OSError, shutil.Error):
+        wrong = "it cannot be made"
+    took = time.monotonic() - began
+    for writer in writers:
+        writer.ends = True
+    for writer in writers:
+        writer.join()
+    if wrong is None:
+        answer = judge.ask(target)
+        wrong = answer["wrong"] or ("acknowledged rows are missing" if answer["rows"] < before else None)
+    del program, writers
+    really_close()
+    for path in (directory, target):
+        shutil.rmtree(path, ignore_errors=True)
+    return wrong, took
+
+
+def main():
+    directory, count, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    judge = Judge()
+    done = [copy(os.path.join(directory, f"store{i}"), i, judge) for i in range(first, first + count)]
+    judge.close()
+    print(json.dumps({"wrong": [wrong for wrong, _ in done if wrong], "took": [took for _, took in done]}))
+
+
+if __name__ == "__main__":
+    main()
