@@ -170,7 +170,7 @@ bool proc_exists(int pid)
 /* "42 (a name) S 1 ...": the name may have blanks and parentheses in it, what follows has none. */
 bool proc_read_stat(struct proc_stat *stat, int pid)
 {
-    enum { PARENT = 2, THREADS = 18, START = 20 }; /* fields behind the name */
+    enum { STATE = 1, PARENT = 2, THREADS = 18, START = 20 }; /* fields behind the name */
     struct lines lines;
     char path[64];
     struct text t = text_in(path, sizeof path);
@@ -186,7 +186,9 @@ bool proc_read_stat(struct proc_stat *stat, int pid)
         const char *field = next_field(&rest);
         if (field == NULL)
             break;
-        if (i == PARENT)
+        if (i == STATE)
+            stat->state = field[0];
+        else if (i == PARENT)
             stat->parent = (int)text_number(field);
         else if (i == THREADS)
             stat->threads = (unsigned)text_number(field);

@@ -53,6 +53,7 @@ bool proc_exists(int pid);
 
 /* What /proc/PID/stat tells of a process. */
 struct proc_stat {
+    char state; /* 'Z': it has ended */
     int parent;
     unsigned threads;
     uint64_t start; /* clock ticks since the machine's start; never 0 */

@@ -25,6 +25,7 @@ static int connected(int result, void *const *db, const void *open_function)
         .close = (int (*)(void *))BESIDE(close),
         .close_v2 = (int (*)(void *))BESIDE(close_v2),
         .next_stmt = (void *(*)(void *, void *))BESIDE(next_stmt),
+        .filename = name_of,
         .stmt_busy = (int (*)(void *))BESIDE(stmt_busy),
     };
     connection_opened(*db, name_of == NULL ? NULL : name_of(*db, "main"), &calls);

@@ -182,6 +182,15 @@ static int early_fcloseall(void)
     return real.fcloseall == early_fcloseall ? fflush(NULL) : real.fcloseall();
 }
 
+static __attribute__((noreturn)) void early_quick_exit(int status)
+{
+    real_resolve();
+    if (real.quick_exit != early_quick_exit)
+        real.quick_exit(status);
+    for (;;)
+        sys_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
 static void *early_dlopen(const char *path, int flags)
 {
     real_resolve();
@@ -256,6 +265,7 @@ union real real = {{
     .forkpty = early_forkpty,
     .recvmsg = raw_recvmsg,
     .recvmmsg = raw_recvmmsg,
+    .quick_exit = early_quick_exit,
     .prctl = raw_prctl,
     .syscall = raw_syscall,
     .dlopen = early_dlopen,

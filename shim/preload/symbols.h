@@ -71,6 +71,7 @@
     LIBC(clone)                                                                                    \
     LIBC(daemon)                                                                                   \
     LIBC(forkpty)                                                                                  \
+    LIBC(quick_exit)                                                                               \
     LIBC(prctl)                                                                                    \
     LIBC(syscall)                                                                                  \
     LIBC(dlopen)                                                                                   \

@@ -364,6 +364,7 @@ void block_until_settled(struct store *store, const char *path, const struct blo
 {
     if (path == NULL || !block_may_wait(store, path))
         return;
+    atomic_fetch_add(&store->waited, 1);
     wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), cause, home);
     tell_end_of_budget();
 }

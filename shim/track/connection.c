@@ -7,10 +7,12 @@
 #include "helper/helper.h"
 #include "helper/interruption.h"
 #include "helper/log.h"
+#include "holders/proc.h"
 #include "track/block.h"
 #include "track/budget.h"
 #include "track/closed.h"
 #include "track/handle.h"
+#include "track/opened.h"
 #include "track/process.h"
 #include "track/sum.h"
 #include "track/tell.h"
@@ -25,6 +27,8 @@ enum { CONNECTIONS = 4096, WINDOW = 64 };
 static struct place {
     void *_Atomic db; /* NULL: free; &being_changed */
     struct store *store;
+    bool unseen;
+    int home; /* the process that opened it: a fork child inherits the connections of its parent */
     struct sqlite_calls calls;
 } * _Atomic places;
 
@@ -36,7 +40,7 @@ static struct place *place_at(void *db, unsigned i)
 }
 
 /* Takes the pin on the store over. */
-static void put(void *db, struct store *store, const struct sqlite_calls *calls)
+static void put(void *db, struct store *store, bool unseen, const struct sqlite_calls *calls)
 {
     for (unsigned i = 0; i < WINDOW; i++) {
         struct place *place = place_at(db, i);
@@ -44,6 +48,8 @@ static void put(void *db, struct store *store, const struct sqlite_calls *calls)
         if (!atomic_compare_exchange_strong(&place->db, &none, &being_changed))
             continue;
         place->store = store;
+        place->unseen = unseen;
+        place->home = process_home();
         place->calls = *calls;
         if (store != NULL)
             atomic_fetch_add(&store->connections, 1);
@@ -61,8 +67,12 @@ static bool take(void *db, struct leaving *l)
         void *expected = db;
         if (!atomic_compare_exchange_strong(&place->db, &expected, &being_changed))
             continue;
-        l->store = place->store;
         l->calls = place->calls;
+        l->opener = place->home;
+        if (place->home == process_home()) {
+            l->store = place->store;
+            l->unseen = place->unseen;
+        }
         if (l->store != NULL)
             atomic_fetch_sub(&l->store->connections, 1);
         atomic_store(&place->db, NULL);
@@ -79,19 +89,45 @@ static struct store *store_of(const char *file)
     return store_find(identity_of(&st));
 }
 
-static struct store *known(const char *file)
+/* Unlike the books, these pages are a fork child's, too. */
+static bool have_places(void)
 {
-    struct store *store = store_of(file);
-    if (store == NULL && file != NULL && file[0] == '/')
-        sum_strange_database(file);
-    return store;
+    const size_t size = CONNECTIONS * sizeof(struct place);
+    struct place *none = NULL;
+    if (atomic_load(&places) != NULL)
+        return true;
+    struct place *pages = sys_mmap(size);
+    if (pages != NULL && !atomic_compare_exchange_strong(&places, &none, pages))
+        sys_munmap(pages, size);
+    return atomic_load(&places) != NULL;
 }
 
 void connection_opened(void *db, const char *file, const struct sqlite_calls *calls)
 {
-    if (process_at_home() &&
-        process_publish((void *_Atomic *)&places, CONNECTIONS * sizeof(struct place)))
-        put(db, known(file), calls);
+    if (!process_at_home() || !have_places())
+        return;
+    struct store *store = store_of(file);
+    bool past = false;
+    const bool unseen = store == NULL && (store = opened_by_sqlite(file, &past)) != NULL;
+    if (past && unseen)
+        tell_past("opened");
+    if (store == NULL && file != NULL && file[0] == '/')
+        sum_strange_database(file);
+    put(db, store, unseen, calls);
+}
+
+/* One that was opened before this process was forked. Its store, pinned, if the parent has gone:
+ * then it is this process's alone, as in a daemon. */
+static struct store *inherited_store(void *db, const struct leaving *l)
+{
+    struct proc_stat stat;
+    bool past;
+    if (l->calls.filename == NULL || l->opener == 0 ||
+        (proc_read_stat(&stat, l->opener) && stat.state != 'Z'))
+        return NULL;
+    const char *file = l->calls.filename(db, "main");
+    struct store *store = store_of(file);
+    return store != NULL ? store : opened_by_sqlite(file, &past);
 }
 
 struct leaving connection_closing(void *db)
@@ -100,8 +136,14 @@ struct leaving connection_closing(void *db)
     if (db != NULL && process_at_home()) {
         l.known = take(db, &l);
         l.home = process_home();
-        if (l.store != NULL)
+        if (l.known && l.opener != l.home) {
+            l.store = inherited_store(db, &l);
+            l.unseen = l.store != NULL;
+        }
+        if (l.store != NULL) {
+            l.waited = atomic_load(&l.store->waited);
             closed_under_way(l.store, clock_now());
+        }
     }
     return l;
 }
@@ -180,6 +222,25 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
                             &(const struct block_cause){.began = began, .now = now}, home);
 }
 
+/* Waits where no close of a descriptor did that should have. */
+static void wait_if_unseen(const struct leaving *l)
+{
+    struct store *store = l->store;
+    if (atomic_load(&store->connections) > 0 || atomic_load(&store->waited) != l->waited ||
+        rules_get(atomic_load(&store->rule))->trigger == TRIGGER_USE)
+        return;
+    if (!l->unseen) {
+        if (!has_handles(store) || !opened_forget_closed(store))
+            return;
+        tell_past("closed");
+    }
+    if (has_handles(store))
+        return;
+    const uint64_t now = clock_now();
+    block_until_settled(store, atomic_load(&store->path),
+                        &(const struct block_cause){.began = now, .now = now}, l->home);
+}
+
 void connection_closed(void *db, const struct leaving *l, bool closed, enum statements left)
 {
     if (!l->known || l->home != process_home())
@@ -187,7 +248,7 @@ void connection_closed(void *db, const struct leaving *l, bool closed, enum stat
     if (l->store != NULL)
         closed_arrived(l->store);
     if (!closed) {
-        put(db, l->store, &l->calls);
+        put(db, l->store, l->unseen, &l->calls);
         return;
     }
     if (l->store == NULL)
@@ -195,6 +256,8 @@ void connection_closed(void *db, const struct leaving *l, bool closed, enum stat
     if (left != STATEMENTS_NONE && atomic_load(&l->store->connections) == 0 &&
         has_handles(l->store))
         wait_for_zombie(l->store, left, l->home);
+    else if (left == STATEMENTS_NONE)
+        wait_if_unseen(l);
     if (l->home == process_home())
         store_release(l->store);
 }

@@ -7,6 +7,11 @@
  * to finalise, and says so where there is none. A close that SQLite puts off, since another
  * connection of the process has a lock on the file, is no such case: that connection is live.
  *
+ * They also are what is left to go by where a connection's descriptors are not seen: another
+ * preloaded library that calls libc directly is before this one, the database is encrypted, so that
+ * its content does not tell what it is, or it was opened before a fork whose parent has gone. Then
+ * the close waits when sqlite3_close has returned.
+ *
  * Keeps errno; takes no lock; memory comes with the first connection opened on a store.
  */
 #ifndef SETTLE_CONNECTION_H
@@ -20,6 +25,7 @@ struct sqlite_calls {
     int (*close_v2)(void *db);
     void *(*next_stmt)(void *db, void *statement);
     int (*stmt_busy)(void *statement);
+    const char *(*filename)(void *db, const char *schema);
 };
 
 /* The statements of a connection that is about to be closed. */
@@ -38,6 +44,9 @@ struct leaving {
     bool known;
     struct sqlite_calls calls; /* of a known one */
     struct store *store;       /* NULL: not a connection on a store */
+    bool unseen;               /* no handle of it was seen being opened */
+    uint32_t waited;           /* for the store, by then */
+    int opener;                /* the process that opened it */
     int home;
 };
 

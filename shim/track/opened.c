@@ -165,6 +165,9 @@ struct examination {
 };
 _Static_assert(sizeof(struct examination) <= SCRATCH_SIZE, "it has room");
 
+/* The last file of this thread whose content was not that of a database. */
+static __thread struct identity passed_over __attribute__((tls_model("initial-exec")));
+
 static void look_at(int fd, const struct stat *st, const char *given, struct examination *in)
 {
     char *path = in->path;
@@ -197,8 +200,10 @@ static void look_at(int fd, const struct stat *st, const char *given, struct exa
             note_candidate(fd, st);
             return;
         }
-        if (!descriptor_is_database(fd, st))
+        if (!descriptor_is_database(fd, st)) {
+            passed_over = identity_of(st);
             return;
+        }
         named->role = ROLE_PRIMARY;
     }
     struct identity primary;
@@ -227,6 +232,56 @@ void opened_forget(int fd)
         history_closed(fd, &h, NULL);
     if (h.store != NULL)
         store_release(h.store);
+}
+
+static bool has_entry(struct identity file)
+{
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u))
+        if (identity_same(handle_get(fd).identity, file))
+            return true;
+    return false;
+}
+
+static struct store *acquire_by_name(struct identity file, const char *path, struct examination *in)
+{
+    profile_name(profiles_on, settings->dirs, path, &in->named);
+    if (in->named.role != ROLE_PRIMARY && in->named.role != ROLE_CANDIDATE)
+        return NULL;
+    return store_acquire(file, in->named.profile, path);
+}
+
+struct store *opened_by_sqlite(const char *file, bool *past)
+{
+    struct stat st;
+    if (file == NULL || file[0] != '/' || !track_is_on() || sys_stat(file, &st) < 0 ||
+        !S_ISREG(st.st_mode) || has_entry(identity_of(&st)))
+        return NULL;
+    *past = !identity_same(passed_over, identity_of(&st));
+    struct examination *in = scratch_take();
+    struct store *store = in == NULL ? NULL : acquire_by_name(identity_of(&st), file, in);
+    scratch_give(in);
+    return store;
+}
+
+static bool is_still_open(int fd, struct identity file)
+{
+    struct stat st;
+    return sys_fstat(fd, &st) == 0 && identity_same(identity_of(&st), file);
+}
+
+bool opened_forget_closed(const struct store *store)
+{
+    bool found = false;
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        struct handle h = handle_get(fd);
+        if (h.store != store || is_still_open(fd, h.identity))
+            continue;
+        sys_sigset old = process_hold_signals();
+        opened_forget(fd);
+        process_let_signals(old);
+        found = true;
+    }
+    return found;
 }
 
 static SYS_OWN_FRAME void enter_opened(int fd, const struct stat *st, const char *path)

@@ -22,6 +22,14 @@ struct opened_books {
 /* settings must outlive the program. Returns track_size_mask as it has to be. */
 uint32_t opened_start(const struct settings *settings);
 
+/* The store of a database that a hooked sqlite3_open has just opened, pinned, although no handle on
+ * it is known; NULL if it is none that is tracked. *past: nor was its open seen, so that calls go
+ * past this library; else it was, and the content did not tell what it is (it is encrypted). */
+struct store *opened_by_sqlite(const char *file, bool *past);
+
+/* Takes out the handles on a store that were closed unseen. True if there were any. */
+bool opened_forget_closed(const struct store *store);
+
 /* What follows is called at home and with signals held (process_hold_signals). */
 
 /* Enters a descriptor; takes the pin on the handle's store over. */

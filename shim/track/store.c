@@ -180,6 +180,7 @@ static struct store *begin(struct store *s, struct identity id, const struct pro
     atomic_store(&s->manners, 0);
     atomic_store(&s->connections, 0);
     atomic_store(&s->awaited, 0);
+    atomic_store(&s->waited, 0);
     bool named = set_path(s, path);
     if (named)
         find_directory(s);

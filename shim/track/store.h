@@ -50,6 +50,7 @@ struct store {
     _Atomic uint32_t manners;
     const struct profile *_Atomic profile;
     _Atomic uint32_t connections; /* live SQLite connections on it: changed by connection.c */
+    _Atomic uint32_t waited;      /* waits for it that have begun: raised by block.c */
     _Atomic uint32_t awaited;     /* closes that wait for its last handle to go: connection.c */
     _Atomic uint32_t rule;        /* rules_find, when it was opened */
     char *_Atomic path;           /* of the primary, absolute; "" if it could not be determined */

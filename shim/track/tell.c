@@ -217,6 +217,21 @@ void tell_waits_in_vain(uint64_t delay)
     log_end(&line);
 }
 
+void tell_past(const char *what)
+{
+    static atomic_bool told;
+    if (!log_wants(LOG_WARN) || atomic_exchange(&told, true))
+        return;
+    char message[320];
+    struct text t = text_in(message, sizeof message);
+    text_str(&t, "SQLite's files are ");
+    text_str(&t, what);
+    text_str(&t, " past this library, by another one that is before it in LD_PRELOAD or calls libc "
+                 "directly: only sqlite3_close waits, and no close of other descriptors; start "
+                 "settle last, as in: torsocks settle COMMAND");
+    log_say(LOG_WARN, message);
+}
+
 void tell_end_of_budget(void)
 {
     if (!budget_ends_now() || !log_wants(LOG_WARN))

@@ -24,6 +24,9 @@ void tell_given_up(const struct wait_request *wait, const struct wait_result *re
 /* Writes that waits in vain have used up what they may. delay: ns, of those that follow. */
 void tell_waits_in_vain(uint64_t delay);
 
+/* Says once that a connection's descriptors were "opened" or "closed" unseen. */
+void tell_past(const char *what);
+
 /* Says once that the budget is spent; after each wait that may have spent it. */
 void tell_end_of_budget(void);
 
