@@ -78,6 +78,6 @@ void track_exit(void)
     wait_at_exit();
     if (settings != NULL && settings->at_exit != AT_EXIT_OFF)
         use_ended();
-    if (sum_wanted() && process_thread_at_home())
+    if (track_is_on() && sum_wanted() && process_thread_at_home())
         sum_tell();
 }
