@@ -28,7 +28,7 @@ word, paths = sys.argv[1], sys.argv[2:]
 if word == "keep":
     kept = [connect(path) for path in paths]
     say("held")
-    for line in sys.stdin:
+    for _ in sys.stdin:
         for connection in kept:
             connection.close()
         kept = [] if kept else [connect(path) for path in paths]
@@ -47,7 +47,7 @@ elif word == "write":
     sys.stdin.read()
 elif word == "requests":
     say("open")
-    for line in sys.stdin:
+    for _ in sys.stdin:
         connection = sqlite3.connect(paths[0])
         connection.execute("select count(*) from t").fetchone()
         began = time.monotonic()
