@@ -57,6 +57,7 @@ static void open_home(void)
 void world_begin(void)
 {
     open_home();
+    unsetenv("SETTLE_TEST_CACHE"); /* the tests' own, and no setting */
     /* a shell has the programs that it starts in the background ignore these */
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);

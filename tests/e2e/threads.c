@@ -245,14 +245,26 @@ Test(threads, that_no_handler_catches_end_the_program_during_a_wait)
 
 /* --- leaving a close by siglongjmp --- */
 
+/* A wait that was left ends on its own, and with it its thread. */
+static void await_alone(const struct process *p)
+{
+    for (int waited = 0; waited < 5000 && threads_of(p) > 1; waited++)
+        sleep_ms(1);
+    cr_assert_eq(threads_of(p), 1, "the wait that was left goes on");
+}
+
+/* Each close begins where the wait before it has gone: its thread would be taken for one of the new
+ * close, and the signal come before that. */
 Test(threads, that_leave_a_close_wait_in_their_later_ones)
 {
-    struct scene s = begin("leave", NULL, 1000);
+    enum { HELD = 2000 };
+    struct scene s = begin_within("20", "leave", NULL, HELD);
     for (int i = 0; i < 3; i++) {
         interrupt(&s, SIGUSR1);
         await_line(&s.p, "left");
         cr_expect_lt(now_ns(), released_at(&s.holder));
-        close_held(&s, 1000);
+        await_alone(&s.p);
+        close_held(&s, HELD);
     }
     expect_closed_after_release(&s, "closed 0 12345 3");
     cr_expect_eq(finish(&s.p), 0);
@@ -373,9 +385,7 @@ static void expect_later_close_waits(struct scene *s)
     send_line(&s->p, "again");
     uint64_t closed = await_line(&s->p, "again 0");
     cr_expect_geq(closed, released_at(&holder));
-    for (int waited = 0; waited < 1000 && threads_of(&s->p) > 1; waited++)
-        sleep_ms(1);
-    cr_expect_eq(threads_of(&s->p), 1);
+    await_alone(&s->p);
     send_line(&s->p, "end");
     cr_expect_eq(finish(&s->p), 0, "%s", errors_of(&s->p));
 }
