@@ -28,14 +28,14 @@ void keep_start(bool on)
 
 /* --- who shares a description --- */
 
-uint32_t keep_now(void)
+static uint32_t now(void)
 {
     return atomic_load(&keep_sharings) & times;
 }
 
 unsigned keep_time(void)
 {
-    return keep_now() << FACT_TIME;
+    return now() << FACT_TIME;
 }
 
 void track_shared(void)
@@ -45,7 +45,7 @@ void track_shared(void)
 
 static bool is_shared(const struct handle *h)
 {
-    return (h->facts & FACT_SHARED) != 0 || h->facts >> FACT_TIME != keep_now();
+    return (h->facts & FACT_SHARED) != 0 || h->facts >> FACT_TIME != now();
 }
 
 /* --- what cannot be put off --- */
@@ -168,7 +168,10 @@ static void put_off(int fd, const struct handle *h)
         close_after_all(fd, h);
         return;
     }
-    place_fill(p, fd, h->identity, is_shared(h) ? PLACE_SHARED : h->facts >> FACT_TIME);
+    place_fill(p, fd, h->identity);
+    place_enter(p);
+    /* Whoever forks from here on has a child that closes its copy first, or by its exec. */
+    atomic_store(&p->shared, is_shared(h));
     place_publish(p);
     /* The engine's last close finds it, or has been before this look. */
     if (!engine_has(h))
@@ -271,6 +274,7 @@ struct place *keep_give_up(int fd)
 
 void keep_give_back(struct place *p)
 {
+    place_enter(p);
     place_publish(p);
 }
 

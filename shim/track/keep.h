@@ -27,8 +27,7 @@ extern _Atomic uint32_t keep_sharings __attribute__((visibility("hidden")));
 /* on: SETTLE_KEEP_LOCKS. */
 void keep_start(bool on);
 
-/* That number, as far as places and facts keep it; and as a fact (enum fact). */
-uint32_t keep_now(void);
+/* That number, as a fact (enum fact). */
 unsigned keep_time(void);
 
 /* Whether the close of a descriptor is to be put off. h: what it was in the table, from which it

@@ -34,21 +34,24 @@ struct place *place_new(unsigned most)
     return NULL;
 }
 
-void place_fill(struct place *p, int fd, struct identity file, uint32_t time)
+void place_fill(struct place *p, int fd, struct identity file)
 {
     atomic_store(&p->fd, fd);
     atomic_store(&p->dev, file.dev);
     atomic_store(&p->ino, file.ino);
     atomic_store(&p->flags, sys_fcntl(fd, F_GETFL, 0));
-    atomic_store(&p->time, time);
     sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-void place_publish(struct place *p)
+void place_enter(struct place *p)
 {
     int fd = atomic_load(&p->fd);
     handle_put_off(fd, number_of(p), place_identity(p));
     atomic_store(&for_children[number_of(p)], (uint64_t)process_home() << 32 | (unsigned)fd);
+}
+
+void place_publish(struct place *p)
+{
     atomic_store(&p->state, PLACE_PUT_OFF);
 }
 

@@ -18,10 +18,9 @@ struct place {
     _Atomic uint64_t dev;
     _Atomic uint64_t ino;
     _Atomic int flags;     /* fcntl(F_GETFL) */
-    _Atomic uint32_t time; /* when it was opened (keep_time), or PLACE_SHARED */
+    _Atomic bool shared;   /* somebody else may have its description */
 };
 enum { PLACE_FREE, PLACE_BUSY, PLACE_PUT_OFF };
-static const uint32_t PLACE_SHARED = UINT32_MAX;
 
 struct places_books {
     /* Those that are not free. Up when a place becomes busy, down after it has become free: where
@@ -33,8 +32,9 @@ struct places_books {
 /* A free place, busy from now on; NULL if the first `most` have none. */
 struct place *place_new(unsigned most);
 
-/* Fills it with a descriptor, and publishes it as put off. */
-void place_fill(struct place *place, int fd, struct identity file, uint32_t time);
+/* Fills it with a descriptor; has the table and fork children know; publishes it as put off. */
+void place_fill(struct place *place, int fd, struct identity file);
+void place_enter(struct place *place);
 void place_publish(struct place *place);
 
 /* What is put off becomes busy: false where it was not, or not any more. */
@@ -55,7 +55,7 @@ bool place_is_still(struct place *place);
 void place_empty(struct place *place);
 void place_close(struct place *place);
 
-/* The number is not put off any more, but may be again (place_publish). */
+/* The number is not put off any more, but may be again (place_enter, place_publish). */
 void place_withdraw(struct place *place);
 
 /* In a fork child of `parent`: closes its copies. Neither at home nor with signals held. */

@@ -41,7 +41,7 @@ static int lasting(int flags)
 static bool may_be(struct place *p, int flags, struct identity file)
 {
     return atomic_load(&p->state) == PLACE_PUT_OFF && identity_same(place_identity(p), file) &&
-           lasting(atomic_load(&p->flags)) == lasting(flags) && atomic_load(&p->time) == keep_now();
+           lasting(atomic_load(&p->flags)) == lasting(flags) && !atomic_load(&p->shared);
 }
 
 /* Asked of the claimed descriptor itself. */

@@ -381,6 +381,20 @@ Test(keep, a_descriptor_that_somebody_else_may_have_is_put_off_and_not_handed_ou
     }
 }
 
+Test(keep, a_fork_after_the_close_keeps_no_descriptor_from_being_handed_out)
+{
+    static const char *const ways[] = {"share - - fork", "share - - vfork", "share - - spawn",
+                                       "share - - system", "share - - popen"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct process p = start_locked();
+        long first = say(&p, "open A -", world.primary).result;
+        step(&p, "close A");
+        cr_expect_geq(step(&p, ways[i]).result, 0, "%s", ways[i]);
+        cr_expect_eq(say(&p, "open A -", world.primary).result, first, "%s", ways[i]);
+        done(&p);
+    }
+}
+
 Test(keep, the_offset_of_a_child_stays_its_own)
 {
     static const char script[] =
@@ -569,6 +583,20 @@ Test(keep, a_child_goes_on_with_books_of_its_own)
     cr_assert_not_null(realpath(world.primary, path));
     struct process p = SHIMMED("/usr/bin/python3", "-c", script, path);
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+Test(keep, forks_in_the_middle_leave_children_what_is_theirs)
+{
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--log", "off"), "build/programs/forked", world.primary, "2");
+    long children = await_number(&p, "children ");
+    cr_expect_gt(children, 20);
+    cr_expect_eq(await_number(&p, "wrong "), 0);
+    cr_expect_leq(await_number(&p, "more "), children / 10);
+    cr_expect_eq(await_number(&p, "failed "), 0);
+    cr_expect(has_shared(&p));
+    send_line(&p, "end");
+    done(&p);
 }
 
 /* --- bounds --- */
