@@ -55,8 +55,10 @@ int main(void)
     CHECK(fd >= 0 && books_start() && sys_fstat(fd, &st) == 0);
     store = store_acquire((struct identity){st.st_dev, st.st_ino}, &profiles[0], path);
     CHECK(store != NULL);
-    CHECK(handle_put(fd,
-                     (struct handle){.role = ROLE_PRIMARY, .store = store, .facts = FACT_WRITES}));
+    CHECK(handle_put(fd, (struct handle){.role = ROLE_PRIMARY,
+                                         .store = store,
+                                         .identity = identity_of(&st),
+                                         .facts = FACT_WRITES}));
     race(open_and_close);
     CHECK(atomic_load(&store->connections) == 0 && atomic_load(&store->pins) == 1);
     return unlink(path) == 0 ? 0 : 1;
