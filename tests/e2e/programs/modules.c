@@ -2,11 +2,17 @@
  * with its SQLite at another address. modules both MODULE MODULE STORE: a host with a connection by
  * each module. Modules are libraries/connection.c, in its several builds. */
 #include <dlfcn.h>
+#include <link.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+struct extent {
+    uintptr_t base;
+    size_t size;
+};
 
 struct module {
     void *handle;
@@ -50,25 +56,63 @@ static uintptr_t base_of(const void *address)
     return dladdr(address, &info) == 0 ? 0 : (uintptr_t)info.dli_fbase;
 }
 
-/* So that nothing else can be there. */
-static void occupy(uintptr_t base)
+static int measure(struct dl_phdr_info *info, size_t size, void *argument)
 {
-    const size_t page = 4096, pages = 512;
-    for (size_t i = 0; i < pages; i++)
-        mmap((void *)(base + i * page), page, PROT_NONE,
+    struct extent *e = argument;
+    (void)size;
+    if (info->dlpi_addr != e->base)
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        size_t end = info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && end > e->size)
+            e->size = end;
+    }
+    return 1;
+}
+
+static struct extent extent_at(const void *address)
+{
+    struct extent e = {.base = base_of(address)};
+    dl_iterate_phdr(measure, &e);
+    return e;
+}
+
+/* So that nothing else can be there. */
+static void occupy(struct extent place)
+{
+    const size_t page = 4096;
+    for (size_t at = 0; at < place.size; at += page)
+        mmap((void *)(place.base + at), page, PROT_NONE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+/* The kernel gives the highest place that is large enough: takes what is free above one, so that
+ * this one is next, whatever a preloaded library has mapped and given back. */
+static void leave_only(struct extent place)
+{
+    const size_t page = 4096;
+    occupy(place);
+    for (int i = 0; i < 100000; i++) {
+        void *pages = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if ((uintptr_t)pages > place.base)
+            continue;
+        munmap(pages, page);
+        break;
+    }
+    munmap((void *)place.base, place.size);
 }
 
 static struct module reload(struct module m, const char *path)
 {
-    uintptr_t module = base_of(*(void **)&m.open);
-    uintptr_t sqlite = base_of(m.sqlite());
+    const struct extent module = extent_at(*(void **)&m.open);
+    const struct extent sqlite = extent_at(m.sqlite());
     dlclose(m.handle);
     occupy(sqlite);
+    leave_only(module);
     m = load(path);
     printf("the module %s, its SQLite %s\n",
-           base_of(*(void **)&m.open) == module ? "stays" : "moves",
-           base_of(m.sqlite()) == sqlite ? "stays" : "moves");
+           base_of(*(void **)&m.open) == module.base ? "stays" : "moves",
+           base_of(m.sqlite()) == sqlite.base ? "stays" : "moves");
     return m;
 }
 
