@@ -17,8 +17,8 @@ struct place {
     _Atomic int fd;
     _Atomic uint64_t dev;
     _Atomic uint64_t ino;
-    _Atomic int flags;     /* fcntl(F_GETFL) */
-    _Atomic bool shared;   /* somebody else may have its description */
+    _Atomic int flags;   /* fcntl(F_GETFL) */
+    _Atomic bool shared; /* somebody else may have its description */
 };
 enum { PLACE_FREE, PLACE_BUSY, PLACE_PUT_OFF };
 

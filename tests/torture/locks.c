@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROWS_AT_ONCE = 5, PAYLOAD = 1500, BUSY_MS = 20000, MS = 1000000 };
+enum { ROWS_AT_ONCE = 5, PAYLOAD = 1500, BUSY_MS = 10000, MS = 1000000 };
 
 static const char *database;
 static atomic_bool stopping;
