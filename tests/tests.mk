@@ -230,7 +230,7 @@ COPIES ?= 200
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs
-RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c,$(wildcard tests/race/*.c)))
+RACES := $(patsubst tests/race/%.c,$(B)/race/%,$(filter-out %/helper.c %/scratch.c,$(wildcard tests/race/*.c)))
 
 # A thread that ThreadSanitizer knows stands in for the helper, and no program here is preloaded.
 RACE_ARCHIVES := $(call archives,obj,track) $(B)/race/helper.a $(WAIT_ARCHIVES)
@@ -238,10 +238,10 @@ $(B)/race/helper.a: $(filter-out %/helper.o,$(call objects,obj,helper))
 	$(say) AR $@
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/race.h $(B)/obj/preload.a $(RACE_ARCHIVES)
+$(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/scratch.c tests/race/race.h $(B)/obj/preload.a $(RACE_ARCHIVES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $< tests/race/helper.c $(addprefix $(B)/obj/preload/, raw.o real.o sqlite.o sqlite_lookup.o) $(RACE_ARCHIVES) \
+	$(Q)$(COMPILE) -o $@ $< tests/race/helper.c tests/race/scratch.c $(addprefix $(B)/obj/preload/, raw.o real.o sqlite.o sqlite_lookup.o) $(RACE_ARCHIVES) \
 		$(LDFLAGS) -lpthread -ldl
 
 # ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.
