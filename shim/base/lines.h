@@ -25,8 +25,8 @@ struct entry { /* getdents64(2) */
 /* Opens a directory; 0 or -errno. */
 int listing_open(struct listing *l, const char *path);
 
-/* The next entry, . and .. included; NULL behind the last, and where the kernel gives no more for an
- * error: whoever must have all of them cannot tell by this. Valid until the next call. */
+/* The next entry, . and .. included; NULL behind the last, and where the kernel gives no more for
+ * an error: whoever must have all of them cannot tell by this. Valid until the next call. */
 const struct entry *listing_next(struct listing *l);
 
 void listing_close(struct listing *l);
