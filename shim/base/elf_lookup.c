@@ -18,7 +18,7 @@ struct wanted {
     bool found;
 };
 
-enum { WANTED_MOST = 96 };
+enum { WANTED_MOST = 64 };
 
 struct search {
     struct wanted wanted[WANTED_MOST];
@@ -26,6 +26,7 @@ struct search {
     size_t missing;
     size_t set;
     bool behind; /* this library, which has been passed or needs not be */
+    bool remembers;
 };
 
 static bool is_defined(const ElfW(Sym) * s)
@@ -130,6 +131,25 @@ static void find_in(const struct elf_tables *t, struct search *search)
     }
 }
 
+/* Where elf_find_next has looked, in that order; more than there is room for are counted. */
+enum { LOOKED_AT_MOST = 16 };
+static struct {
+    unsigned count;
+    struct {
+        uintptr_t base;
+        const void *dynamic;
+    } objects[LOOKED_AT_MOST];
+} looked_at;
+
+static void remember(uintptr_t base, const void *dynamic)
+{
+    if (looked_at.count < LOOKED_AT_MOST) {
+        looked_at.objects[looked_at.count].base = base;
+        looked_at.objects[looked_at.count].dynamic = dynamic;
+    }
+    looked_at.count++;
+}
+
 static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
 {
     struct search *search = argument;
@@ -141,6 +161,8 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
     } else if (search->behind && dynamic != NULL) {
         elf_tables_read(&t, dynamic);
         find_in(&t, search);
+        if (search->remembers)
+            remember(t.base, dynamic);
     }
     return search->missing == 0;
 }
@@ -159,6 +181,7 @@ static void begin(struct search *search, bool behind)
 {
     search->count = search->missing = search->set = 0;
     search->behind = behind;
+    search->remembers = false;
 }
 
 /* Returns the name's end. */
@@ -174,6 +197,7 @@ size_t elf_find_next(const char *names, void **functions, size_t count)
 {
     struct search search;
     begin(&search, false);
+    search.remembers = looked_at.count == 0;
     for (size_t i = 0; i < count && i < WANTED_MOST; i++)
         names = want(&search, names, &functions[i]) + 1;
     dl_iterate_phdr(look_at, &search);
@@ -209,4 +233,30 @@ void *elf_find_in_object(uintptr_t base, const void *dynamic, const char *name)
     const ElfW(Sym) *s = find_in_tables(&t, &w);
     return s == NULL || ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC ? NULL
                                                                    : (void *)(base + s->st_value);
+}
+
+static const ElfW(Sym) * find_looked_at(const struct wanted *w, struct elf_tables *t)
+{
+    for (unsigned i = 0; i < looked_at.count; i++) {
+        *t = (struct elf_tables){.base = looked_at.objects[i].base};
+        elf_tables_read(t, looked_at.objects[i].dynamic);
+        const ElfW(Sym) *s = find_in_tables(t, w);
+        if (s != NULL)
+            return s;
+    }
+    return NULL;
+}
+
+void *elf_find_later(const char *name)
+{
+    struct elf_tables t;
+    struct wanted w = {.name = name};
+    if (looked_at.count == 0 || looked_at.count > LOOKED_AT_MOST) {
+        void *function = NULL;
+        elf_find_next(name, &function, 1);
+        return function;
+    }
+    gnu_hash(name, &w.hash);
+    const ElfW(Sym) *s = find_looked_at(&w, &t);
+    return s == NULL || !is_function(s) ? NULL : (void *)(t.base + s->st_value);
 }

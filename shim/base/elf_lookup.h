@@ -15,6 +15,12 @@
  * where it takes dlsym to tell. Returns how many were set. */
 size_t elf_find_next(const char *names, void **functions, size_t count);
 
+/* One name, as elf_find_next has found others: it remembers where it has looked, so that nobody is
+ * asked, and no lock of the loader is taken that another thread may have held when this process was
+ * forked. NULL as there. It asks the loader only where there
+ * were more libraries than it has room for. */
+void *elf_find_later(const char *name);
+
 /* One name, in any library but this one, the first that defines it; NULL if none does. */
 void *elf_find_anywhere(const char *name);
 

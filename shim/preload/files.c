@@ -12,13 +12,6 @@
 
 /* --- open --- */
 
-/* What destroys waits before it does. */
-static inline void opening(int dir, const char *path, int flags)
-{
-    if (__builtin_expect((flags & O_TRUNC) != 0, 0))
-        use_truncating(dir, path);
-}
-
 static inline int opened(int fd, const char *path)
 {
     track_opened(fd, path);
@@ -35,10 +28,15 @@ static bool made_room(int fd)
     return made;
 }
 
+/* What destroys waits before it does. */
+#define EMPTIES(flags) (((flags)&O_TRUNC) != 0)
+
 /* Apart from the hook, which has a load more for it and no more. */
 #define OPEN_ANEW(name, parameters, dir, call)                                                     \
     static __attribute__((noinline)) int name##_anew parameters                                    \
     {                                                                                              \
+        if (EMPTIES(flags))                                                                        \
+            use_truncating(dir, path);                                                             \
         int fd = track_take_up(dir, path, flags);                                                  \
         if (fd < 0)                                                                                \
             fd = call;                                                                             \
@@ -56,8 +54,7 @@ static bool made_room(int fd)
     EXPORT int settle_##name(const char *path, int flags, mode_t mode) __asm__(#name);             \
     int settle_##name(const char *path, int flags, mode_t mode)                                    \
     {                                                                                              \
-        opening(AT_FDCWD, path, flags);                                                            \
-        if (__builtin_expect(keep_possible(), 0))                                                  \
+        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
             return name##_anew(path, flags, mode);                                                 \
         return opened(real.name(path, flags, mode), path);                                         \
     }
@@ -70,8 +67,7 @@ OPEN(open64)
     EXPORT int settle_##name(int dir, const char *path, int flags, mode_t mode) __asm__(#name);    \
     int settle_##name(int dir, const char *path, int flags, mode_t mode)                           \
     {                                                                                              \
-        opening(dir, path, flags);                                                                 \
-        if (__builtin_expect(keep_possible(), 0))                                                  \
+        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
             return name##_anew(dir, path, flags, mode);                                            \
         return opened(real.name(dir, path, flags, mode), path);                                    \
     }
@@ -91,8 +87,7 @@ CREAT(creat64)
     OPEN_ANEW(name, (const char *path, int flags), AT_FDCWD, real.name(path, flags))               \
     EXPORT int name(const char *path, int flags)                                                   \
     {                                                                                              \
-        opening(AT_FDCWD, path, flags);                                                            \
-        if (__builtin_expect(keep_possible(), 0))                                                  \
+        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
             return name##_anew(path, flags);                                                       \
         return opened(real.name(path, flags), path);                                               \
     }
@@ -103,8 +98,7 @@ OPEN_2(__open64_2)
     OPEN_ANEW(name, (int dir, const char *path, int flags), dir, real.name(dir, path, flags))      \
     EXPORT int name(int dir, const char *path, int flags)                                          \
     {                                                                                              \
-        opening(dir, path, flags);                                                                 \
-        if (__builtin_expect(keep_possible(), 0))                                                  \
+        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
             return name##_anew(dir, path, flags);                                                  \
         return opened(real.name(dir, path, flags), path);                                          \
     }

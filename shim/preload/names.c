@@ -43,50 +43,44 @@ SCANDIRAT(scandirat64, dirent64)
 
 EXPORT int unlink(const char *path)
 {
-    use_removing(AT_FDCWD, path, "remove");
+    use_removing(AT_FDCWD, path);
     return real.unlink(path);
 }
 
 EXPORT int unlinkat(int dir, const char *path, int flags)
 {
-    use_removing(dir, path, "remove");
+    use_removing(dir, path);
     return real.unlinkat(dir, path, flags);
 }
 
 EXPORT int rmdir(const char *path)
 {
-    use_removing(AT_FDCWD, path, "remove");
+    use_removing(AT_FDCWD, path);
     return real.rmdir(path);
 }
 
 EXPORT int remove(const char *path)
 {
-    use_removing(AT_FDCWD, path, "remove");
+    use_removing(AT_FDCWD, path);
     return real.remove(path);
 }
 
 /* --- renaming: what has the new name now is removed --- */
 
-static inline void renaming(int from_dir, const char *from, int to_dir, const char *to)
-{
-    use_removing(from_dir, from, "rename");
-    use_removing(to_dir, to, "rename");
-}
-
 EXPORT int rename(const char *from, const char *to)
 {
-    renaming(AT_FDCWD, from, AT_FDCWD, to);
+    use_renaming(AT_FDCWD, from, AT_FDCWD, to);
     return real.rename(from, to);
 }
 
 EXPORT int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    renaming(from_dir, from, to_dir, to);
+    use_renaming(from_dir, from, to_dir, to);
     return real.renameat(from_dir, from, to_dir, to);
 }
 
 EXPORT int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
-    renaming(from_dir, from, to_dir, to);
+    use_renaming(from_dir, from, to_dir, to);
     return real.renameat2(from_dir, from, to_dir, to, flags);
 }

@@ -68,6 +68,7 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
 void settle_before_vfork(void);
 void settle_before_vfork(void)
 {
+    real_resolve_late();
     use_starting_unknown();
     track_shared();
 }

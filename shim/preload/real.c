@@ -59,83 +59,90 @@ static int plain_lockf(int fd, int command, off_t length)
     return real.lockf(fd, command, length);
 }
 
-static int plain_unlink(const char *path)
-{
-    return real.unlinkat(AT_FDCWD, path, 0);
-}
-
-static int plain_rmdir(const char *path)
-{
-    return real.unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
-}
-
-static int plain_renameat(int from_dir, const char *from, int to_dir, const char *to)
-{
-    return raw_renameat2(from_dir, from, to_dir, to, 0);
-}
-
-static int plain_rename(const char *from, const char *to)
-{
-    return real.renameat(AT_FDCWD, from, AT_FDCWD, to);
-}
-
-static int plain_execv(const char *path, char *const *arguments)
-{
-    return real.execve(path, arguments, environ);
-}
-
-static int plain_fexecve(int fd, char *const *arguments, char *const *environment)
-{
-    return real.execveat(fd, "", arguments, environment, AT_EMPTY_PATH);
-}
-
 /* --- stand-ins: functions that only libc has, called before our constructor --- */
 
-/* What a libc lacks after all cannot be done without it. */
-#define EARLY(name, type, failure, parameters, arguments)                                          \
+/* What a libc lacks after all is done by a system call, or cannot be done. */
+#define EARLY(name, type, resolve, instead, parameters, arguments)                                 \
     static type early_##name parameters                                                            \
     {                                                                                              \
-        real_resolve();                                                                            \
+        resolve();                                                                                 \
         if (real.name != early_##name)                                                             \
             return real.name arguments;                                                            \
-        errno = ENOSYS;                                                                            \
-        return failure;                                                                            \
+        return instead;                                                                            \
     }
+#define LATE(name, type, instead, parameters, arguments)                                           \
+    EARLY(name, type, real_resolve_late, instead, parameters, arguments)
+
+static int lacks(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+static void *lacks_pointer(void)
+{
+    errno = ENOSYS;
+    return NULL;
+}
+
 #define KEEP(entry)    int (*keep)(const struct entry *)
 #define COMPARE(entry) int (*compare)(const struct entry **, const struct entry **)
-EARLY(opendir, DIR *, NULL, (const char *path), (path))
-EARLY(fdopendir, DIR *, NULL, (int fd), (fd))
-EARLY(scandir, int, -1, (const char *path, struct dirent ***list, KEEP(dirent), COMPARE(dirent)),
-      (path, list, keep, compare))
-EARLY(scandir64, int, -1,
-      (const char *path, struct dirent64 ***list, KEEP(dirent64), COMPARE(dirent64)),
-      (path, list, keep, compare))
-EARLY(scandirat, int, -1,
-      (int dir, const char *path, struct dirent ***list, KEEP(dirent), COMPARE(dirent)),
-      (dir, path, list, keep, compare))
-EARLY(scandirat64, int, -1,
-      (int dir, const char *path, struct dirent64 ***list, KEEP(dirent64), COMPARE(dirent64)),
-      (dir, path, list, keep, compare))
-EARLY(remove, int, -1, (const char *path), (path))
+LATE(opendir, DIR *, lacks_pointer(), (const char *path), (path))
+LATE(fdopendir, DIR *, lacks_pointer(), (int fd), (fd))
+LATE(scandir, int, lacks(),
+     (const char *path, struct dirent ***list, KEEP(dirent), COMPARE(dirent)),
+     (path, list, keep, compare))
+LATE(scandir64, int, lacks(),
+     (const char *path, struct dirent64 ***list, KEEP(dirent64), COMPARE(dirent64)),
+     (path, list, keep, compare))
+LATE(scandirat, int, lacks(),
+     (int dir, const char *path, struct dirent ***list, KEEP(dirent), COMPARE(dirent)),
+     (dir, path, list, keep, compare))
+LATE(scandirat64, int, lacks(),
+     (int dir, const char *path, struct dirent64 ***list, KEEP(dirent64), COMPARE(dirent64)),
+     (dir, path, list, keep, compare))
+LATE(unlink, int, raw_unlinkat(AT_FDCWD, path, 0), (const char *path), (path))
+LATE(unlinkat, int, raw_unlinkat(dir, path, flags), (int dir, const char *path, int flags),
+     (dir, path, flags))
+LATE(rmdir, int, raw_unlinkat(AT_FDCWD, path, AT_REMOVEDIR), (const char *path), (path))
+LATE(remove, int, lacks(), (const char *path), (path))
+LATE(rename, int, raw_renameat2(AT_FDCWD, from, AT_FDCWD, to, 0),
+     (const char *from, const char *to), (from, to))
+LATE(renameat, int, raw_renameat2(from_dir, from, to_dir, to, 0),
+     (int from_dir, const char *from, int to_dir, const char *to), (from_dir, from, to_dir, to))
+LATE(renameat2, int, raw_renameat2(from_dir, from, to_dir, to, flags),
+     (int from_dir, const char *from, int to_dir, const char *to, unsigned flags),
+     (from_dir, from, to_dir, to, flags))
 #define SPAWN_PARAMETERS                                                                           \
     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                     \
      const posix_spawnattr_t *attributes, char *const *arguments, char *const *environment)
-EARLY(posix_spawn, int, ENOSYS, SPAWN_PARAMETERS,
-      (pid, path, actions, attributes, arguments, environment))
-EARLY(posix_spawnp, int, ENOSYS, SPAWN_PARAMETERS,
-      (pid, path, actions, attributes, arguments, environment))
-EARLY(system, int, -1, (const char *command), (command))
-EARLY(popen, FILE *, NULL, (const char *command, const char *mode), (command, mode))
-EARLY(fork, pid_t, -1, (void), ())
-EARLY(_Fork, pid_t, -1, (void), ())
-EARLY(daemon, int, -1, (int nochdir, int noclose), (nochdir, noclose))
-EARLY(forkpty, int, -1,
-      (int *terminal, char *name, const struct termios *termios, const struct winsize *size),
-      (terminal, name, termios, size))
-EARLY(execvp, int, -1, (const char *file, char *const *arguments), (file, arguments))
-EARLY(execvpe, int, -1, (const char *file, char *const *arguments, char *const *environment),
-      (file, arguments, environment))
-EARLY(lockf, int, -1, (int fd, int command, off_t length), (fd, command, length))
+LATE(posix_spawn, int, ENOSYS, SPAWN_PARAMETERS,
+     (pid, path, actions, attributes, arguments, environment))
+LATE(posix_spawnp, int, ENOSYS, SPAWN_PARAMETERS,
+     (pid, path, actions, attributes, arguments, environment))
+LATE(system, int, lacks(), (const char *command), (command))
+LATE(popen, FILE *, lacks_pointer(), (const char *command, const char *mode), (command, mode))
+LATE(fork, pid_t, lacks(), (void), ())
+LATE(_Fork, pid_t, lacks(), (void), ())
+LATE(daemon, int, lacks(), (int nochdir, int noclose), (nochdir, noclose))
+LATE(forkpty, int, lacks(),
+     (int *terminal, char *name, const struct termios *termios, const struct winsize *size),
+     (terminal, name, termios, size))
+LATE(execve, int, raw_execve(path, arguments, environment),
+     (const char *path, char *const *arguments, char *const *environment),
+     (path, arguments, environment))
+LATE(execv, int, raw_execve(path, arguments, environ), (const char *path, char *const *arguments),
+     (path, arguments))
+LATE(execvp, int, lacks(), (const char *file, char *const *arguments), (file, arguments))
+LATE(execvpe, int, lacks(), (const char *file, char *const *arguments, char *const *environment),
+     (file, arguments, environment))
+LATE(fexecve, int, raw_execveat(fd, "", arguments, environment, AT_EMPTY_PATH),
+     (int fd, char *const *arguments, char *const *environment), (fd, arguments, environment))
+LATE(execveat, int, raw_execveat(dir, path, arguments, environment, flags),
+     (int dir, const char *path, char *const *arguments, char *const *environment, int flags),
+     (dir, path, arguments, environment, flags))
+
+EARLY(lockf, int, real_resolve, lacks(), (int fd, int command, off_t length), (fd, command, length))
 
 static int early_clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
@@ -230,25 +237,25 @@ union real real = {{
     .scandir64 = early_scandir64,
     .scandirat = early_scandirat,
     .scandirat64 = early_scandirat64,
-    .unlink = plain_unlink,
-    .unlinkat = raw_unlinkat,
-    .rmdir = plain_rmdir,
+    .unlink = early_unlink,
+    .unlinkat = early_unlinkat,
+    .rmdir = early_rmdir,
     .remove = early_remove,
-    .rename = plain_rename,
-    .renameat = plain_renameat,
-    .renameat2 = raw_renameat2,
+    .rename = early_rename,
+    .renameat = early_renameat,
+    .renameat2 = early_renameat2,
     .posix_spawn = early_posix_spawn,
     .posix_spawnp = early_posix_spawnp,
     .system = early_system,
     .popen = early_popen,
     .fork = early_fork,
     .vfork = early_fork, /* a child with memory of its own */
-    .execve = raw_execve,
-    .execv = plain_execv,
+    .execve = early_execve,
+    .execv = early_execv,
     .execvp = early_execvp,
     .execvpe = early_execvpe,
-    .fexecve = plain_fexecve,
-    .execveat = raw_execveat,
+    .fexecve = early_fexecve,
+    .execveat = early_execveat,
     .flock = raw_flock,
     .lockf = early_lockf,
     .lockf64 = plain_lockf,
@@ -308,4 +315,27 @@ void real_resolve(void)
         ask_loader_for_missing(found);
         adopt(found);
     }
+}
+
+static const char late_names[] =
+#define NAME(name) #name "\0"
+    SETTLE_LATE_SYMBOLS(NAME);
+#undef NAME
+
+void real_resolve_late(void)
+{
+    static atomic_bool done;
+    const char *name = late_names;
+    if (atomic_load(&done))
+        return;
+    if (real.open == raw_open)
+        real_resolve(); /* where to look is known then */
+    for (size_t i = REAL_COUNT; i < REAL_COUNT + REAL_LATE; i++, name += strlen(name) + 1) {
+        void *found = elf_find_later(name);
+        if (found == NULL && real.dlsym != NULL)
+            found = real.dlsym(RTLD_NEXT, name);
+        if (found != NULL)
+            real.functions[i] = found;
+    }
+    atomic_store(&done, true);
 }

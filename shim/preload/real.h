@@ -33,12 +33,14 @@ pid_t _Fork(void);
 #define DECLARE_REAL(name) __typeof__(&name) name;
 #define COUNT_REAL(name)   +1
 enum { REAL_COUNT = 0 SETTLE_LIBC_SYMBOLS(COUNT_REAL) SETTLE_LOADER_SYMBOLS(COUNT_REAL) };
+enum { REAL_LATE = 0 SETTLE_LATE_SYMBOLS(COUNT_REAL) };
 union real {
     struct {
         SETTLE_LIBC_SYMBOLS(DECLARE_REAL)
         SETTLE_LOADER_SYMBOLS(DECLARE_REAL)
+        SETTLE_LATE_SYMBOLS(DECLARE_REAL)
     };
-    void *functions[REAL_COUNT]; /* the same, in the table's order */
+    void *functions[REAL_COUNT + REAL_LATE]; /* the same, in the table's order */
 };
 #undef DECLARE_REAL
 #undef COUNT_REAL
@@ -50,5 +52,9 @@ extern union real real __attribute__((visibility("hidden")));
 /* Finds the real functions. Runs from the constructor, from whoever calls a hook before it, and
  * again where dlsym is wanted and was not there. */
 void real_resolve(void);
+
+/* Finds the late ones, once; whoever calls one of them before it has this done. Takes no lock
+ * (elf_find_later), so a fork child may. */
+void real_resolve_late(void);
 
 #endif

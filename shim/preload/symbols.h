@@ -1,6 +1,7 @@
 /* The one table of what the library exports and calls through.
  *
  * LIBC(name): resolved at start (base/elf_lookup.h); what a libc lacks keeps its stand-in (real.c).
+ * LATE(name): resolved at their first use.
  * MADE(name): calls others of them.
  * LOADER(name): resolved with them and not exported; NULL where the process lacks it.
  * SQLITE(name): resolved for each caller (sqlite.c).
@@ -38,44 +39,47 @@
     LIBC(closefrom)                                                                                \
     LIBC(fclose)                                                                                   \
     LIBC(fcloseall)                                                                                \
-    LIBC(opendir)                                                                                  \
-    LIBC(fdopendir)                                                                                \
-    LIBC(scandir)                                                                                  \
-    LIBC(scandir64)                                                                                \
-    LIBC(scandirat)                                                                                \
-    LIBC(scandirat64)                                                                              \
-    LIBC(unlink)                                                                                   \
-    LIBC(unlinkat)                                                                                 \
-    LIBC(rmdir)                                                                                    \
-    LIBC(remove)                                                                                   \
-    LIBC(rename)                                                                                   \
-    LIBC(renameat)                                                                                 \
-    LIBC(renameat2)                                                                                \
-    LIBC(posix_spawn)                                                                              \
-    LIBC(posix_spawnp)                                                                             \
-    LIBC(system)                                                                                   \
-    LIBC(popen)                                                                                    \
-    LIBC(fork)                                                                                     \
-    LIBC(vfork)                                                                                    \
-    LIBC(execve)                                                                                   \
-    LIBC(execv)                                                                                    \
-    LIBC(execvp)                                                                                   \
-    LIBC(execvpe)                                                                                  \
-    LIBC(fexecve)                                                                                  \
-    LIBC(execveat)                                                                                 \
     LIBC(sendmsg)                                                                                  \
     LIBC(sendmmsg)                                                                                 \
     LIBC(recvmsg)                                                                                  \
     LIBC(recvmmsg)                                                                                 \
-    LIBC(_Fork)                                                                                    \
     LIBC(clone)                                                                                    \
-    LIBC(daemon)                                                                                   \
-    LIBC(forkpty)                                                                                  \
     LIBC(quick_exit)                                                                               \
     LIBC(prctl)                                                                                    \
     LIBC(syscall)                                                                                  \
     LIBC(dlopen)                                                                                   \
     LIBC(dlclose)
+
+/* Resolved at the first call of any of them: most processes call none, and each costs the start. */
+#define SETTLE_LATE_SYMBOLS(LATE)                                                                  \
+    LATE(opendir)                                                                                  \
+    LATE(fdopendir)                                                                                \
+    LATE(scandir)                                                                                  \
+    LATE(scandir64)                                                                                \
+    LATE(scandirat)                                                                                \
+    LATE(scandirat64)                                                                              \
+    LATE(unlink)                                                                                   \
+    LATE(unlinkat)                                                                                 \
+    LATE(rmdir)                                                                                    \
+    LATE(remove)                                                                                   \
+    LATE(rename)                                                                                   \
+    LATE(renameat)                                                                                 \
+    LATE(renameat2)                                                                                \
+    LATE(posix_spawn)                                                                              \
+    LATE(posix_spawnp)                                                                             \
+    LATE(system)                                                                                   \
+    LATE(popen)                                                                                    \
+    LATE(fork)                                                                                     \
+    LATE(vfork)                                                                                    \
+    LATE(_Fork)                                                                                    \
+    LATE(daemon)                                                                                   \
+    LATE(forkpty)                                                                                  \
+    LATE(execve)                                                                                   \
+    LATE(execv)                                                                                    \
+    LATE(execvp)                                                                                   \
+    LATE(execvpe)                                                                                  \
+    LATE(fexecve)                                                                                  \
+    LATE(execveat)
 
 /* Made of others of the table. */
 #define SETTLE_MADE_SYMBOLS(MADE)                                                                  \

@@ -15,11 +15,19 @@ static uint32_t bit_of(struct identity directory)
     return (uint32_t)(identity_mix(directory) >> 54) % SEEN_DIRECTORIES;
 }
 
-static void add_name(const char *end)
+static void add_ending(char before_last, char last)
 {
-    uint16_t last_two;
-    memcpy(&last_two, end - sizeof last_two, sizeof last_two);
-    atomic_fetch_or(&own->names, 1ull << PROFILE_HASH(last_two));
+    atomic_fetch_or(&own->names, PROFILE_PAIR((unsigned char)before_last, (unsigned char)last));
+}
+
+/* Of what ends at `end`. A directory may be given with slashes behind it. */
+static void add_name(const char *end, bool is_directory)
+{
+    add_ending(end[-2], end[-1]);
+    if (!is_directory)
+        return;
+    add_ending(end[-1], '/');
+    add_ending('/', '/');
 }
 
 static void add(const char *path, struct identity directory)
@@ -27,9 +35,9 @@ static void add(const char *path, struct identity directory)
     const uint32_t bit = bit_of(directory);
     const char *slash = strrchr(path, '/');
     atomic_fetch_or(&own->directories[bit / 64], 1ull << bit % 64);
-    add_name(path + strlen(path));
+    add_name(path + strlen(path), false);
     if (slash > path)
-        add_name(slash);
+        add_name(slash, true);
 }
 
 void seen_add(struct store *store)

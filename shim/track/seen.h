@@ -22,15 +22,12 @@ void seen_add(struct store *store);
 /* Whether that is the directory of one. */
 bool seen_in(struct identity directory);
 
-/* Whether a bit set of names has one that the path may end with. Slashes at its end say nothing; of
- * a name of one byte, a bit is not known. */
+/* Whether a bit set of names has one that the path may end with; one of one byte may be any. */
 static inline bool seen_name(uint64_t names, const char *path)
 {
     size_t length = strlen(path);
     uint16_t last_two;
-    while (length > 1 && path[length - 1] == '/')
-        length--;
-    if (length < sizeof last_two)
+    if (__builtin_expect(length < sizeof last_two, 0))
         return true;
     memcpy(&last_two, path + length - sizeof last_two, sizeof last_two);
     return (names >> PROFILE_HASH(last_two) & 1) != 0;

@@ -115,32 +115,34 @@ static bool claim_one(struct store *s)
     return atomic_compare_exchange_strong(&s->pins, &none, STORE_CLAIMED);
 }
 
-/* Of two records that nobody uses the one that is missed less. */
-static bool is_better(struct store *s, struct store *than)
+/* A record that nobody uses, for whoever claims it: the first that is not remembered, else the one
+ * whose store was closed first. */
+static struct store *find_free(int level, struct identity id)
 {
-    if (than == NULL || remembers(s) != remembers(than))
-        return than == NULL || remembers(than);
-    return atomic_load(&s->fell) < atomic_load(&than->fell);
+    struct store *oldest = NULL;
+    for (uint32_t i = 0; i < WINDOW; i++) {
+        struct store *s = place(atomic_load(&own->levels[level]), level, id, i);
+        if (atomic_load(&s->pins) != 0)
+            continue;
+        if (!remembers(s))
+            return s;
+        if (oldest == NULL || atomic_load(&s->fell) < atomic_load(&oldest->fell))
+            oldest = s;
+    }
+    return oldest;
 }
 
-/* A record that nobody uses, for whoever claims it. */
 static struct store *claim(struct identity id)
 {
     for (int k = 0; k < STORE_LEVELS && make_level(k); k++) {
-        struct store *best;
-        do {
-            best = NULL;
-            for (uint32_t i = 0; i < WINDOW && (best == NULL || best->path_room != 0); i++) {
-                struct store *s = place(atomic_load(&own->levels[k]), k, id, i);
-                if (atomic_load(&s->pins) == 0 && (s->path_room == 0 || is_better(s, best)))
-                    best = s;
-            }
-        } while (best != NULL && !claim_one(best));
-        if (best == NULL)
+        struct store *s;
+        while ((s = find_free(k, id)) != NULL && !claim_one(s))
+            ;
+        if (s == NULL)
             continue;
-        if (best->path_room == 0)
+        if (s->path_room == 0)
             atomic_fetch_add(&own->records_used[k], 1);
-        return best;
+        return s;
     }
     return NULL;
 }
@@ -196,19 +198,18 @@ static struct store *make(struct identity id, const struct profile *profile, con
     return s == NULL ? NULL : begin(s, id, profile, path);
 }
 
-/* What is remembered of a store that is opened again. Not where another file has its inode now, or
- * it lies elsewhere. */
+/* The record that there is, or what is remembered. Not where another file has its inode now, or the
+ * store lies elsewhere. */
 static struct store *revive(struct identity id, const struct profile *profile, const char *path)
 {
     struct store *s = find(id, true);
-    if (s == NULL)
-        return NULL;
-    if (atomic_load(&s->profile) == profile && strcmp(atomic_load(&s->path), path) == 0)
-        return s;
     uint32_t mine = 1;
+    if (s == NULL ||
+        (atomic_load(&s->profile) == profile && strcmp(atomic_load(&s->path), path) == 0))
+        return s;
     return atomic_compare_exchange_strong(&s->pins, &mine, STORE_CLAIMED)
                ? begin(s, id, profile, path)
-               : s;
+               : s; /* others have it open */
 }
 
 /* A level that is half full may soon have no place for a store; so with an arena. */
@@ -265,9 +266,7 @@ struct store *store_acquire(struct identity id, const struct profile *profile, c
         return s;
     int self = sys_gettid();
     bool turn = take_turn(self);
-    s = find(id, false);
-    if (s == NULL)
-        s = revive(id, profile, path);
+    s = revive(id, profile, path);
     if (s == NULL)
         s = make(id, profile, path);
     if (turn)

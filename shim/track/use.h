@@ -26,9 +26,9 @@ static inline uint64_t use_names(void)
 static inline void use_listing(int dir, const char *path);
 static inline void use_listing_descriptor(int fd);
 
-/* Before a name is taken away, or given to something else. what: in the record, "rename" or
- * "remove". */
-static inline void use_removing(int dir, const char *path, const char *what);
+/* Before a name is taken away; before one is, and another is given to what had it. */
+static inline void use_removing(int dir, const char *path);
+static inline void use_renaming(int from_dir, const char *from, int to_dir, const char *to);
 
 /* Before a file is opened in a way that empties it. */
 static inline void use_truncating(int dir, const char *path);
@@ -72,11 +72,22 @@ static inline void use_listing_descriptor(int fd)
         use_of_directory_descriptor(fd);
 }
 
-static inline void use_removing(int dir, const char *path, const char *what)
+static inline void use_removing(int dir, const char *path)
 {
     const uint64_t names = use_names();
     if (__builtin_expect(names != 0, 0) && path != NULL && seen_name(names, path))
-        use_of_name(dir, path, what);
+        use_of_name(dir, path, "remove");
+}
+
+static inline void use_renaming(int from_dir, const char *from, int to_dir, const char *to)
+{
+    const uint64_t names = use_names();
+    if (__builtin_expect(names == 0, 1))
+        return;
+    if (from != NULL && seen_name(names, from))
+        use_of_name(from_dir, from, "rename");
+    if (to != NULL && seen_name(names, to))
+        use_of_name(to_dir, to, "rename");
 }
 
 static inline void use_truncating(int dir, const char *path)

@@ -3,17 +3,20 @@
  * else who wants the processor. Without BATCH the clock is read for all together. What undoes the
  * call (the close of an open) is a raw system call, past every preloaded library: so only the one
  * call differs between libraries, and under callgrind the instructions of 2 N calls less those of N
- * are those of N calls, without the start of the process. */
+ * are those of N calls, without the start of the process. WHAT:STORE opens a store, too. */
 #include "base/sys.h"
 #include "samples.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* At the same place in each run: how many steps libc's strlen takes for it changes with that, by
  * some instructions. */
 static _Alignas(64) char path[4096];
+static _Alignas(64) char other[4096];
 
 static bool call_open(void)
 {
@@ -39,15 +42,38 @@ static bool call_both(void)
     return fd >= 0 && close(fd) == 0;
 }
 
+static bool call_unlink(void)
+{
+    int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CREAT, 0600);
+    return fd >= 0 && sys_close(fd) == 0 && unlink(path) == 0;
+}
+
+static bool call_rename(void)
+{
+    return rename(path, other) == 0 &&
+           sys_call(SYS_renameat2, AT_FDCWD, (long)other, AT_FDCWD, (long)path, 0, 0) == 0;
+}
+
+static bool call_opendir(void)
+{
+    DIR *directory = opendir(path);
+    return directory != NULL && closedir(directory) == 0;
+}
+
 static const struct {
     const char *name;
     bool (*call)(void);
 } table[] = {
-    {"open", call_open},
-    {"close", call_close},
-    {"fopen", call_fopen},
-    {"both", call_both},
+    {"open", call_open},       {"close", call_close},   {"fopen", call_fopen},
+    {"both", call_both},       {"unlink", call_unlink}, {"rename", call_rename},
+    {"opendir", call_opendir},
 };
+
+/* Opens a store as SQLite does: from here on there is one that could be used. */
+static bool open_store(const char *store)
+{
+    return open(store, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) >= 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -56,9 +82,13 @@ int main(int argc, char **argv)
     const size_t batches = batch > 0 ? count / batch : 0;
     uint64_t *took = calloc(batches + 1, sizeof *took);
     for (size_t i = 0; took != NULL && batches > 0 && i < sizeof table / sizeof table[0]; i++) {
-        if (strcmp(argv[1], table[i].name) != 0)
+        const size_t length = strcspn(argv[1], ":");
+        const char *store = argv[1][length] == ':' ? argv[1] + length + 1 : NULL;
+        if (strncmp(argv[1], table[i].name, length) != 0 || table[i].name[length] != '\0')
             continue;
-        if (snprintf(path, sizeof path, "%s", argv[3]) >= (int)sizeof path)
+        if (snprintf(path, sizeof path, "%s", argv[3]) >= (int)sizeof path ||
+            snprintf(other, sizeof other, "%s.other", argv[3]) >= (int)sizeof other ||
+            (store != NULL && !open_store(store)))
             return 1;
         for (size_t b = 0; b < batches; b++) {
             uint64_t began = now();
@@ -72,6 +102,8 @@ int main(int argc, char **argv)
         free(took);
         return 0;
     }
-    fprintf(stderr, "calls: expected open|close|fopen|both COUNT FILE [BATCH]\n");
+    fprintf(
+        stderr,
+        "calls: expected open|close|fopen|both|unlink|rename|opendir[:STORE] COUNT FILE [BATCH]\n");
     return 2;
 }

@@ -62,6 +62,20 @@ def count_tracked(space):
     return added_to_call("both", duels.make_store(space.directory("here/counted")))
 
 
+def added_to_name(call, beside):
+    """Added to a call on a name that is no store's; beside: where the process has a store open."""
+    def count(space):
+        directory = space.directory(f"here/{call}")
+        results = []
+        for library in (None, SETTLE):
+            path = directory if call == "opendir" else cost.file_of(space, 100)
+            what = f"{call}:{duels.make_store(space.directory('here/beside'))}" if beside else call
+            results.append(common.instructions_of_call(what, path, library))
+        return results[1] - results[0]
+
+    return count
+
+
 def count_start(_):
     plain, ours = common.in_parallel(common.instructions, [([cost.PROGRAM], None), ([cost.PROGRAM], SETTLE)])
     return ours - plain
@@ -110,6 +124,12 @@ ROWS = [
     Row("open", "added to an open of an untracked file", count_open, counted=True),
     Row("open-512", "the same, its size a multiple of 512", count_open_512, counted=True),
     Row("fopen", "added to fopen and fclose of it", count_fopen, counted=True),
+    Row("unlink", "added to an unlink of what is no store's", added_to_name("unlink", False), counted=True),
+    Row("unlink-beside", "the same, where a store is open", added_to_name("unlink", True), counted=True),
+    Row("rename", "added to a rename of what is no store's", added_to_name("rename", False), counted=True),
+    Row("rename-beside", "the same, where a store is open", added_to_name("rename", True), counted=True),
+    Row("opendir", "added to opendir of what is no store's", added_to_name("opendir", False), counted=True),
+    Row("opendir-beside", "the same, where a store is open", added_to_name("opendir", True), counted=True),
     Row("tracked", "added to open and last close of a store", count_tracked, counted=True),
     Row("start", "added to the start of a process", count_start, counted=True),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
