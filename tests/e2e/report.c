@@ -540,6 +540,23 @@ Test(report, reads_what_the_library_records)
     expect_says(printed, "POSIX write lock");
 }
 
+Test(report, reads_what_the_library_records_of_uses)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--record", record()), "/usr/bin/python3", "-c",
+                                    "import os, sqlite3, sys\n"
+                                    "connection = sqlite3.connect(sys.argv[1])\n"
+                                    "connection.execute('create table t(a)')\n"
+                                    "os.listdir(os.path.dirname(sys.argv[1]))\n"
+                                    "connection.close()\n"
+                                    "os.listdir(os.path.dirname(sys.argv[1]))\n",
+                                    in_dir("chroma.sqlite3"));
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_str_eq(
+        ask("j ->> '$.uses[0].uses', j -> '$.uses[0].what', j ->> '$.uses[0].open', j ->> "
+            "'$.uses[0].open_handles' > 0, j ->> '$.records[0].damaged' from report"),
+        "2|{\"list\":2}|1|1|0");
+}
+
 /* With who held it, in the table, in the JSON, and as a row of the page's timeline. */
 Test(report, the_holder_of_a_wait_that_settled_is_told_everywhere)
 {
