@@ -77,13 +77,15 @@ static struct extent extent_at(const void *address)
     return e;
 }
 
-/* So that nothing else can be there. */
-static void occupy(struct extent place)
+/* So that nothing else can be there. False if something is: musl unloads nothing. */
+static int occupy(struct extent place)
 {
     const size_t page = 4096;
+    int free = 1;
     for (size_t at = 0; at < place.size; at += page)
-        mmap((void *)(place.base + at), page, PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        free &= mmap((void *)(place.base + at), page, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED;
+    return free;
 }
 
 /* The kernel gives the highest place that is large enough: takes what is free above one, so that
@@ -91,7 +93,8 @@ static void occupy(struct extent place)
 static void leave_only(struct extent place)
 {
     const size_t page = 4096;
-    occupy(place);
+    if (!occupy(place))
+        return;
     for (int i = 0; i < 100000; i++) {
         void *pages = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if ((uintptr_t)pages > place.base)
