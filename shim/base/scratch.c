@@ -27,8 +27,5 @@ void scratch_give(void *memory)
         if (atomic_compare_exchange_strong(&kept[i], &none, memory))
             return;
     }
-/* ThreadSanitizer does not see the unmapping, and would take what is mapped there next for this. */
-#ifndef __SANITIZE_THREAD__
     sys_munmap(memory, SCRATCH_SIZE);
-#endif
 }

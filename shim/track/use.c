@@ -132,15 +132,16 @@ static void settle(struct use *u)
 {
     const bool in_vain = (atomic_load(&u->store->state) & STORE_IN_VAIN) != 0;
     u->cause.writers = handle_count_engine(u->store) > 0;
-    const bool is_free = u->cause.writers ? !is_written_by_others(u->store) : is_free_by(u);
-    if (u->cause.writers && locks_beyond_idle(u->store))
-        end(u, "not waited");
-    else if (is_free)
+    const bool in_the_way = u->cause.writers && locks_beyond_idle(u->store);
+    bool is_free = false;
+    if (u->cause.writers)
+        is_free = !in_the_way && !is_written_by_others(u->store);
+    else
+        is_free = is_free_by(u) || (in_vain && block_is_settled(u->store, u->home));
+    if (is_free)
         end_free(u);
-    else if (in_vain && (u->cause.writers || !block_is_settled(u->store, u->home)))
+    else if (in_the_way || in_vain)
         end(u, "not waited");
-    else if (in_vain)
-        end_free(u);
     else
         block_until_settled(u->store, atomic_load(&u->store->path), &u->cause, u->home);
 }

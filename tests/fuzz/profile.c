@@ -106,6 +106,9 @@ static void names(profile_set set, const char *dirs, const char *path)
     case ROLE_SIDECAR:
         CHECK(is_part_of(path, n.primary));
         break;
+    case ROLE_PUT_OFF: /* nothing that a name could tell */
+        CHECK(false);
+        break;
     case ROLE_SECONDARY:
         CHECK(is_below(path, n.profile, n.primary));
         break;
