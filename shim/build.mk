@@ -96,11 +96,17 @@ $(B)/static/%.o: shim/commands/%.c | $(B)/compiler
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -DSETTLE_STATIC -c -o $@ $<
 
-# The exports, and the places of two pointers that assembly reads, come from the one table of symbols.
+# The exports, the hashes of the names that are looked up, and the places of some pointers that assembly
+# reads come from the one table of symbols.
 $(B)/made/export.map: shim/preload/link/export.map.in shim/preload/symbols.h Makefile | $(B)/compiler
 	$(say) GEN $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -Ishim $< -o $@
+
+$(B)/made/preload/names.h: $(addprefix shim/preload/, link/names.in link/names.awk symbols.h) Makefile | $(B)/compiler
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x c -Ishim $< | tr -d ' ' | tr ';' '\n' | LC_ALL=C awk -f shim/preload/link/names.awk > $@
 
 $(B)/made/preload/offsets.h: shim/preload/link/offsets.c shim/preload/real.h shim/preload/symbols.h Makefile | $(B)/compiler
 	$(say) GEN $@
@@ -108,6 +114,7 @@ $(B)/made/preload/offsets.h: shim/preload/link/offsets.c shim/preload/real.h shi
 	$(Q)$(CC) -D_GNU_SOURCE -U_FORTIFY_SOURCE -Ishim -std=gnu11 -S -o - $< \
 		| sed -n 's/^.*#offset \([A-Z_]*\) \([0-9]*\).*/#define \1 \2/p' > $@
 
+$(B)/pic/preload/real.o $(B)/obj/preload/real.o $(B)/unit/elf_lookup: $(B)/made/preload/names.h
 $(B)/pic/preload/tail_calls.o $(B)/obj/preload/tail_calls.o: $(B)/made/preload/offsets.h
 $(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 

@@ -12,17 +12,17 @@
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden"), weak));
 
 struct wanted {
-    const char *name;
+    const char *text;
+    size_t size;   /* with its NUL */
     uint32_t hash; /* of the GNU table */
-    void **function;
-    bool found;
 };
 
 enum { WANTED_MOST = 64 };
 
 struct search {
-    struct wanted wanted[WANTED_MOST];
-    size_t count;
+    const struct elf_names *names;
+    void **functions;
+    bool found[WANTED_MOST];
     size_t missing;
     size_t set;
     bool behind; /* this library, which has been passed or needs not be */
@@ -43,33 +43,84 @@ static bool is_hidden(const struct elf_tables *t, uint32_t i)
     return t->versions != NULL && (t->versions[i] & 0x8000) != 0;
 }
 
-static const ElfW(Sym) * match(const struct elf_tables *t, uint32_t i, const char *name)
+static inline uint64_t eight_of(const char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    return eight;
+}
+
+static inline uint32_t four_of(const char *at)
+{
+    uint32_t four;
+    memcpy(&four, at, sizeof four);
+    return four;
+}
+
+/* Both have `size` bytes, which are compared in words, the last one together with bytes that were
+ * compared before. libc's own function would be one more name for the loader to look up. */
+static inline bool is_same(const char *a, const char *b, size_t size)
+{
+    if (size >= 8) {
+        for (size_t at = 0; at + 8 < size; at += 8)
+            if (eight_of(a + at) != eight_of(b + at))
+                return false;
+        return eight_of(a + size - 8) == eight_of(b + size - 8);
+    }
+    if (size >= 4)
+        return four_of(a) == four_of(b) && four_of(a + size - 4) == four_of(b + size - 4);
+    return strcmp(a, b) == 0;
+}
+
+static inline const ElfW(Sym) *
+    match(const struct elf_tables *t, uint32_t i, const struct wanted *w)
 {
     const ElfW(Sym) *s = &t->symbols[i];
-    return is_defined(s) && !is_hidden(t, i) && strcmp(t->strings + s->st_name, name) == 0 ? s
-                                                                                           : NULL;
+    return is_defined(s) && !is_hidden(t, i) && w->size <= t->strings_size - s->st_name &&
+                   is_same(t->strings + s->st_name, w->text, w->size)
+               ? s
+               : NULL;
 }
 
 /* Numbers of buckets and of words of the filter, the first symbol, and the filter's shift; then the
  * filter, the buckets, and a hash of each symbol, whose lowest bit ends its bucket. Most libraries
  * lack most names, and the filter says so. */
-static const ElfW(Sym) * find_gnu(const struct elf_tables *t, const struct wanted *w)
+struct gnu_table {
+    uint32_t buckets, mask, first, shift;
+    const ElfW(Addr) * filter;
+    const uint32_t *bucket, *hashes;
+};
+
+static struct gnu_table gnu_table_of(const struct elf_tables *t)
 {
-    const uint32_t buckets = t->gnu[0], first = t->gnu[1], words = t->gnu[2], shift = t->gnu[3];
+    const uint32_t words = t->gnu[2];
     const ElfW(Addr) *filter = (const void *)(t->gnu + 4);
     const uint32_t *bucket = (const void *)(filter + words);
-    const uint32_t *hashes = bucket + buckets;
-    const uint32_t bits = 8 * sizeof *filter;
+    return (struct gnu_table){.buckets = t->gnu[0],
+                              .mask = words - 1,
+                              .first = t->gnu[1],
+                              .shift = t->gnu[3],
+                              .filter = filter,
+                              .bucket = bucket,
+                              .hashes = bucket + t->gnu[0]};
+}
+
+static inline const ElfW(Sym) *
+    find_gnu(const struct gnu_table *g, const struct elf_tables *t, const struct wanted *w)
+{
+    const uint32_t bits = 8 * sizeof *g->filter;
     const uint32_t h = w->hash;
-    ElfW(Addr) word = filter[h / bits & (words - 1)];
-    if (buckets == 0 || (word >> h % bits & word >> (h >> shift) % bits & 1) == 0)
+    const ElfW(Addr) word = g->filter[h / bits & g->mask];
+    if ((word >> h % bits & word >> (h >> g->shift) % bits & 1) == 0)
         return NULL;
-    for (uint32_t i = bucket[h % buckets]; i >= first; i++) {
-        const ElfW(Sym) *s = ((hashes[i - first] ^ h) | 1) == 1 ? match(t, i, w->name) : NULL;
-        if (s != NULL || (hashes[i - first] & 1) != 0)
+    uint32_t i = g->bucket[h % g->buckets];
+    if (i < g->first)
+        return NULL;
+    for (const uint32_t *hash = &g->hashes[i - g->first];; hash++, i++) {
+        const ElfW(Sym) *s = ((*hash ^ h) | 1) == 1 ? match(t, i, w) : NULL;
+        if (s != NULL || (*hash & 1) != 0)
             return s;
     }
-    return NULL;
 }
 
 static uint32_t sysv_hash(const char *name)
@@ -90,8 +141,8 @@ static const ElfW(Sym) * find_sysv(const struct elf_tables *t, const struct want
     const uint32_t *next = bucket + buckets;
     if (buckets == 0)
         return NULL;
-    for (uint32_t i = bucket[sysv_hash(w->name) % buckets]; i != STN_UNDEF; i = next[i]) {
-        const ElfW(Sym) *s = match(t, i, w->name);
+    for (uint32_t i = bucket[sysv_hash(w->text) % buckets]; i != STN_UNDEF; i = next[i]) {
+        const ElfW(Sym) *s = match(t, i, w);
         if (s != NULL)
             return s;
     }
@@ -104,30 +155,53 @@ static bool is_function(const ElfW(Sym) * s)
     return s->st_shndx != SHN_ABS && ELF64_ST_TYPE(s->st_info) == STT_FUNC;
 }
 
-static const ElfW(Sym) * find_in_tables(const struct elf_tables *t, const struct wanted *w)
+/* The tables of one object, read once for all names. */
+struct object {
+    struct elf_tables tables;
+    struct gnu_table gnu; /* where it has that */
+    bool has_names;
+};
+
+static struct object object_of(uintptr_t base, const ElfW(Dyn) * dynamic)
 {
-    if (t->symbols == NULL || t->strings == NULL)
-        return NULL;
+    struct object o = {.tables.base = base};
+    struct elf_tables *t = &o.tables;
+    elf_tables_read(t, dynamic);
     if (t->gnu != NULL)
-        return find_gnu(t, w);
-    return t->sysv != NULL ? find_sysv(t, w) : NULL;
+        o.gnu = gnu_table_of(t);
+    o.has_names = t->symbols != NULL && t->strings != NULL &&
+                  (t->gnu != NULL ? o.gnu.buckets > 0 : t->sysv != NULL);
+    return o;
 }
 
-static void find_in(const struct elf_tables *t, struct search *search)
+static inline const ElfW(Sym) * find_in_object(const struct object *o, const struct wanted *w)
 {
-    for (size_t i = 0; i < search->count; i++) {
-        struct wanted *w = &search->wanted[i];
-        if (w->found)
-            continue;
-        const ElfW(Sym) *s = find_in_tables(t, w);
-        if (s == NULL)
-            continue;
-        w->found = true;
-        search->missing--;
-        if (!is_function(s))
-            continue;
-        *w->function = (void *)(t->base + s->st_value);
-        search->set++;
+    return o->tables.gnu != NULL ? find_gnu(&o->gnu, &o->tables, w) : find_sysv(&o->tables, w);
+}
+
+static inline struct wanted wanted_of(const struct elf_names *names, size_t i)
+{
+    const struct elf_name *name = &names->list[i];
+    return (struct wanted){names->texts + name->at, name->size, name->hash};
+}
+
+static void note(struct search *search, size_t i, uintptr_t base, const ElfW(Sym) * s)
+{
+    search->found[i] = true;
+    search->missing--;
+    if (!is_function(s))
+        return;
+    search->functions[i] = (void *)(base + s->st_value);
+    search->set++;
+}
+
+static void find_in(const struct object *o, struct search *search)
+{
+    for (size_t i = 0; i < search->names->count; i++) {
+        const struct wanted w = wanted_of(search->names, i);
+        const ElfW(Sym) *s = search->found[i] ? NULL : find_in_object(o, &w);
+        if (s != NULL)
+            note(search, i, o->tables.base, s);
     }
 }
 
@@ -153,55 +227,62 @@ static void remember(uintptr_t base, const void *dynamic)
 static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
 {
     struct search *search = argument;
-    struct elf_tables t = {.base = info->dlpi_addr};
     const ElfW(Dyn) *dynamic = elf_dynamic_of(info);
     (void)size;
     if (dynamic == _DYNAMIC) {
         search->behind = true;
     } else if (search->behind && dynamic != NULL) {
-        elf_tables_read(&t, dynamic);
-        find_in(&t, search);
+        const struct object o = object_of(info->dlpi_addr, dynamic);
+        if (o.has_names)
+            find_in(&o, search);
         if (search->remembers)
-            remember(t.base, dynamic);
+            remember(info->dlpi_addr, dynamic);
     }
     return search->missing == 0;
 }
 
-/* Returns the name's end. */
-static const char *gnu_hash(const char *name, uint32_t *hash)
+static size_t find(const struct elf_names *names, void **functions, bool behind, bool remembers)
+{
+    struct search search = {.names = names,
+                            .functions = functions,
+                            .missing = names->count,
+                            .behind = behind,
+                            .remembers = remembers};
+    if (names->count <= WANTED_MOST)
+        dl_iterate_phdr(look_at, &search);
+    return search.set;
+}
+
+size_t elf_find_next(const struct elf_names *names, void **functions)
+{
+    return find(names, functions, false, looked_at.count == 0);
+}
+
+uint32_t elf_hash(const char *name)
 {
     uint32_t h = 5381;
     for (; *name != '\0'; name++)
         h = h * 33 + (unsigned char)*name;
-    *hash = h;
-    return name;
+    return h;
 }
 
-static void begin(struct search *search, bool behind)
+static void *find_one(const char *text, bool behind)
 {
-    search->count = search->missing = search->set = 0;
-    search->behind = behind;
-    search->remembers = false;
+    void *function = NULL;
+    const struct elf_name name = {.hash = elf_hash(text), .size = (uint16_t)(strlen(text) + 1)};
+    const struct elf_names names = {.texts = text, .list = &name, .count = 1};
+    find(&names, &function, behind, false);
+    return function;
 }
 
-/* Returns the name's end. */
-static const char *want(struct search *search, const char *name, void **function)
+void *elf_find_next_one(const char *name)
 {
-    struct wanted *w = &search->wanted[search->count++];
-    *w = (struct wanted){.name = name, .function = function};
-    search->missing++;
-    return gnu_hash(name, &w->hash);
+    return find_one(name, false);
 }
 
-size_t elf_find_next(const char *names, void **functions, size_t count)
+void *elf_find_anywhere(const char *name)
 {
-    struct search search;
-    begin(&search, false);
-    search.remembers = looked_at.count == 0;
-    for (size_t i = 0; i < count && i < WANTED_MOST; i++)
-        names = want(&search, names, &functions[i]) + 1;
-    dl_iterate_phdr(look_at, &search);
-    return search.set;
+    return find_one(name, true);
 }
 
 void *elf_find_in_image(const void *image, const char *name)
@@ -214,49 +295,25 @@ void *elf_find_in_image(const void *image, const char *name)
     return dynamic == NULL ? NULL : elf_find_in_object((uintptr_t)image, dynamic, name);
 }
 
-void *elf_find_anywhere(const char *name)
-{
-    void *function = NULL;
-    struct search search;
-    begin(&search, true);
-    want(&search, name, &function);
-    dl_iterate_phdr(look_at, &search);
-    return function;
-}
-
 void *elf_find_in_object(uintptr_t base, const void *dynamic, const char *name)
 {
-    struct elf_tables t = {.base = base};
-    struct wanted w = {.name = name};
-    gnu_hash(name, &w.hash);
-    elf_tables_read(&t, dynamic);
-    const ElfW(Sym) *s = find_in_tables(&t, &w);
+    const struct object o = object_of(base, dynamic);
+    const struct wanted w = {name, strlen(name) + 1, elf_hash(name)};
+    const ElfW(Sym) *s = o.has_names ? find_in_object(&o, &w) : NULL;
     return s == NULL || ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC ? NULL
                                                                    : (void *)(base + s->st_value);
 }
 
-static const ElfW(Sym) * find_looked_at(const struct wanted *w, struct elf_tables *t)
-{
-    for (unsigned i = 0; i < looked_at.count; i++) {
-        *t = (struct elf_tables){.base = looked_at.objects[i].base};
-        elf_tables_read(t, looked_at.objects[i].dynamic);
-        const ElfW(Sym) *s = find_in_tables(t, w);
-        if (s != NULL)
-            return s;
-    }
-    return NULL;
-}
-
 void *elf_find_later(const char *name)
 {
-    struct elf_tables t;
-    struct wanted w = {.name = name};
-    if (looked_at.count == 0 || looked_at.count > LOOKED_AT_MOST) {
-        void *function = NULL;
-        elf_find_next(name, &function, 1);
-        return function;
+    if (looked_at.count == 0 || looked_at.count > LOOKED_AT_MOST)
+        return elf_find_next_one(name);
+    const struct wanted w = {name, strlen(name) + 1, elf_hash(name)};
+    for (unsigned i = 0; i < looked_at.count; i++) {
+        const struct object o = object_of(looked_at.objects[i].base, looked_at.objects[i].dynamic);
+        const ElfW(Sym) *s = o.has_names ? find_in_object(&o, &w) : NULL;
+        if (s != NULL)
+            return is_function(s) ? (void *)(o.tables.base + s->st_value) : NULL;
     }
-    gnu_hash(name, &w.hash);
-    const ElfW(Sym) *s = find_looked_at(&w, &t);
-    return s == NULL || !is_function(s) ? NULL : (void *)(t.base + s->st_value);
+    return NULL;
 }

@@ -10,10 +10,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Names one after the other, each with its NUL; the last is empty. Sets functions[i] to what the
- * i-th is in the first library behind this one that defines it; leaves it alone where none does, or
- * where it takes dlsym to tell. Returns how many were set. */
-size_t elf_find_next(const char *names, void **functions, size_t count);
+/* Names in a table that is made when the library is built (preload/link/names.awk): to make the
+ * hashes of some dozens at each start of a process takes as long as to look them up. */
+struct elf_name {
+    uint32_t hash; /* elf_hash */
+    uint16_t at;   /* in the texts */
+    uint16_t size; /* with its NUL */
+};
+struct elf_names {
+    const char *texts;
+    const struct elf_name *list;
+    size_t count; /* 64 at most */
+};
+
+/* Sets functions[i] to what the i-th name is in the first library behind this one that defines it;
+ * leaves it alone where none does, or where it takes dlsym to tell. Returns how many were set. */
+size_t elf_find_next(const struct elf_names *names, void **functions);
+
+/* The same for one name; NULL for those that it leaves alone. */
+void *elf_find_next_one(const char *name);
 
 /* One name, as elf_find_next has found others: it remembers where it has looked, so that nobody is
  * asked, and no lock of the loader is taken that another thread may have held when this process was
@@ -23,6 +38,9 @@ void *elf_find_later(const char *name);
 
 /* One name, in any library but this one, the first that defines it; NULL if none does. */
 void *elf_find_anywhere(const char *name);
+
+/* What the GNU hash table of an object knows a name by. */
+uint32_t elf_hash(const char *name);
 
 /* One name, in a library that was linked for address 0 and lies in memory from `image` on. Asks
  * nobody. */

@@ -12,6 +12,7 @@ struct elf_tables {
     uintptr_t base;
     const ElfW(Sym) * symbols;
     const char *strings;
+    size_t strings_size; /* bytes */
     const ElfW(Half) * versions;
     const uint32_t *gnu;  /* DT_GNU_HASH */
     const uint32_t *sysv; /* DT_HASH */
@@ -38,6 +39,9 @@ static inline void elf_tables_read(struct elf_tables *t, const ElfW(Dyn) * dynam
             break;
         case DT_STRTAB:
             t->strings = elf_tables_at(t, d->d_un.d_ptr);
+            break;
+        case DT_STRSZ:
+            t->strings_size = d->d_un.d_val;
             break;
         case DT_VERSYM:
             t->versions = elf_tables_at(t, d->d_un.d_ptr);

@@ -1,10 +1,11 @@
 #include "base/glob.h"
 
+#include "base/descriptor.h"
 #include "base/path.h"
+#include "base/sys.h"
 #include "base/text.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The end of a set that begins behind a [; NULL if no ] closes it before the next slash, and then
@@ -146,6 +147,20 @@ static void make_absolute(char *glob, size_t size)
         str_copy(glob, size, whole);
 }
 
+/* As realpath(3) has it, which the loader would look up at each start of a process. Where the
+ * kernel has no name to tell (no /proc), the files of the directory are not known by another one
+ * either.
+ */
+static bool resolve(const char *path, char *out, size_t size)
+{
+    int fd = sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    descriptor_path(fd, out, size);
+    sys_close(fd);
+    return out[0] == '/' || (str_copy(out, size, path) && path_make_absolute(out, size));
+}
+
 bool glob_resolve(char *glob, size_t size)
 {
     char head[PATH_MAX];
@@ -156,7 +171,7 @@ bool glob_resolve(char *glob, size_t size)
             continue;
         struct text h = text_in(head, sizeof head);
         text_bytes(&h, glob, length);
-        if (realpath(head, resolved) == NULL)
+        if (!resolve(head, resolved, sizeof resolved))
             continue;
         char whole[2 * PATH_MAX];
         struct text t = text_in(whole, sizeof whole);

@@ -18,7 +18,8 @@ bool glob_matches(const char *glob, const char *path);
 bool glob_covers(const char *glob, const char *path);
 
 /* Makes the glob absolute and resolves the symbolic links of what is no glob, as far as it exists,
- * in place. False if some of that does not exist yet. At start only: calls realpath(3). */
+ * in place. False if some of that does not exist yet. At start only: opens what it
+ * resolves, for a moment and as a name alone (O_PATH). */
 bool glob_resolve(char *glob, size_t size);
 
 #endif

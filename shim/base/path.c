@@ -1,10 +1,10 @@
 #include "base/path.h"
 
+#include "base/sys.h"
 #include "base/text.h"
 
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The first bytes of a string, and two more strings behind them. */
 static bool put(char *out, size_t size, const char *first, size_t length, const char *second,
@@ -60,7 +60,7 @@ bool path_directory(char *out, size_t size, const char *path)
 /* The kernel gives one outside of the root as "(unreachable)/..." (getcwd(2)). */
 bool path_working(char *out, size_t size)
 {
-    return getcwd(out, size) != NULL && out[0] == '/';
+    return sys_getcwd(out, size) > 0 && out[0] == '/';
 }
 
 bool path_make_absolute(char *path, size_t size)

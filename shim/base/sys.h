@@ -202,6 +202,11 @@ static inline long sys_readlink(const char *path, char *buffer, size_t size)
     return sys_call(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)size, 0, 0);
 }
 
+static inline long sys_getcwd(char *out, size_t size)
+{
+    return sys_call(SYS_getcwd, (long)out, (long)size, 0, 0, 0, 0);
+}
+
 static inline long sys_getdents(int fd, void *buffer, size_t size)
 {
     return sys_call(SYS_getdents64, fd, (long)buffer, (long)size, 0, 0, 0);

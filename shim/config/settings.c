@@ -18,7 +18,7 @@ const char *const deepbind_names[] = {"keep", "strip", NULL};
 const char *const log_names[] = {"off", "warn", "info", "debug", NULL};
 
 struct row {
-    const char *name;
+    char name[24]; /* not a pointer, which the loader would have to set at each start */
     enum setting_kind kind;
     size_t offset;
     size_t size;                /* of a string's buffer */
@@ -293,7 +293,8 @@ bool settings_take_option(struct rule *rule, const char *name, const char *value
 static bool is_ours(const char *variable)
 {
     static const char prefix[] = "SETTLE_";
-    return strncmp(variable, prefix, sizeof prefix - 1) == 0;
+    /* of some dozens of variables each program has few with that letter */
+    return variable[0] == prefix[0] && strncmp(variable, prefix, sizeof prefix - 1) == 0;
 }
 
 char *const *settings_environment(char *const *environment, char **room, size_t count)

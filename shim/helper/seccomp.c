@@ -8,12 +8,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* Absent in other libcs. */
-extern const char *gnu_get_libc_version(void) __attribute__((weak));
-
 enum state { STATE_UNKNOWN, STATE_NONE, STATE_OF_CONTAINER, STATE_ON };
 static _Atomic int state;     /* enum state */
 static _Atomic int looked_in; /* the pid */
+static const char *glibc;     /* its version */
+
+void seccomp_start(const char *version)
+{
+    glibc = version;
+}
 
 /* Where there is no /proc, filters is -1, and only the first process itself knows. */
 static bool first_process_has_as_many(long filters)
@@ -55,14 +58,13 @@ bool seccomp_may_kill(void)
 /* Since 2.34 glibc makes threads by clone3, and by clone where that is answered with ENOSYS. */
 static bool libc_uses_clone3(void)
 {
-    const char *version = gnu_get_libc_version == NULL ? "" : gnu_get_libc_version();
-    return strncmp(version, "2.", 2) == 0 && text_number(version + 2) >= 34;
+    return glibc != NULL && strncmp(glibc, "2.", 2) == 0 && text_number(glibc + 2) >= 34;
 }
 
 enum seccomp_clone seccomp_clone(void)
 {
     bool forked = sys_getpid() != atomic_load(&looked_in);
-    if (atomic_load(&state) == STATE_OF_CONTAINER || (forked && gnu_get_libc_version != NULL))
+    if (atomic_load(&state) == STATE_OF_CONTAINER || (forked && glibc != NULL))
         return SECCOMP_CLONE_PASSES;
     if (sys_threads() == 1)
         return SECCOMP_CLONE_IN_DOUBT;

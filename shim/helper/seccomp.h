@@ -13,6 +13,10 @@
 
 #include <stdbool.h>
 
+/* The version of glibc, which must outlive the program; NULL, as without this call, is another
+ * libc. At start. */
+void seccomp_start(const char *version);
+
 /* Whether this process was started under a filter. The first call opens a file in the program's
  * table, a descriptor number that another thread may miss for a moment: so it is made when the
  * first store is opened. Later calls cost a load. */

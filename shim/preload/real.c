@@ -186,7 +186,16 @@ static int early_fclose(FILE *stream)
 static int early_fcloseall(void)
 {
     real_resolve();
-    return real.fcloseall == early_fcloseall ? fflush(NULL) : real.fcloseall();
+    if (real.fcloseall != early_fcloseall)
+        return real.fcloseall();
+    __typeof__(&fflush) flush = (__typeof__(&fflush))elf_find_anywhere("fflush");
+    return flush == NULL ? EOF : flush(NULL);
+}
+
+static int early_fileno(FILE *stream)
+{
+    real_resolve();
+    return real.fileno(stream);
 }
 
 static __attribute__((noreturn)) void early_quick_exit(int status)
@@ -277,12 +286,20 @@ union real real = {{
     .syscall = raw_syscall,
     .dlopen = early_dlopen,
     .dlclose = early_dlclose,
+    .fileno = early_fileno,
 }};
 
-static const char names[] =
+static const char texts[] =
 #define NAME(name) #name "\0"
-    SETTLE_LIBC_SYMBOLS(NAME) SETTLE_LOADER_SYMBOLS(NAME);
+    SETTLE_LIBC_SYMBOLS(NAME) SETTLE_CALLED_SYMBOLS(NAME);
 #undef NAME
+
+static const struct elf_name list[] = {
+#include "preload/names.h" /* made by shim/build.mk */
+};
+_Static_assert(sizeof list / sizeof list[0] == REAL_COUNT, "of the same table");
+
+static const struct elf_names names = {texts, list, REAL_COUNT};
 
 static void ask_loader_for_missing(void **found)
 {
@@ -291,10 +308,9 @@ static void ask_loader_for_missing(void **found)
         ask = (__typeof__(&dlsym))elf_find_anywhere("dlsym");
     if (ask == NULL)
         return;
-    const char *name = names;
-    for (size_t i = 0; i < REAL_COUNT; i++, name += strlen(name) + 1)
+    for (size_t i = 0; i < REAL_COUNT; i++)
         if (found[i] == NULL)
-            found[i] = ask(RTLD_NEXT, name);
+            found[i] = ask(RTLD_NEXT, texts + list[i].at);
     if (real.dlerror != NULL)
         real.dlerror(); /* a symbol that this libc lacks is not the program's error */
 }
@@ -309,7 +325,7 @@ static void adopt(void *const *found)
 void real_resolve(void)
 {
     void *found[REAL_COUNT] = {NULL};
-    bool complete = elf_find_next(names, found, REAL_COUNT) == REAL_COUNT;
+    bool complete = elf_find_next(&names, found) == REAL_COUNT;
     adopt(found);
     if (!complete) {
         ask_loader_for_missing(found);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <pty.h>
 #include <sched.h>
 #include <spawn.h>
@@ -24,6 +25,9 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);
 int __openat64_2(int dir, const char *path, int flags);
 
+/* Of glibc alone. */
+const char *gnu_get_libc_version(void);
+
 /* Of glibc since 2.34, and not declared by older ones. */
 int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 int close_range(unsigned first, unsigned last, int flags);
@@ -32,12 +36,12 @@ pid_t _Fork(void);
 
 #define DECLARE_REAL(name) __typeof__(&name) name;
 #define COUNT_REAL(name)   +1
-enum { REAL_COUNT = 0 SETTLE_LIBC_SYMBOLS(COUNT_REAL) SETTLE_LOADER_SYMBOLS(COUNT_REAL) };
+enum { REAL_COUNT = 0 SETTLE_LIBC_SYMBOLS(COUNT_REAL) SETTLE_CALLED_SYMBOLS(COUNT_REAL) };
 enum { REAL_LATE = 0 SETTLE_LATE_SYMBOLS(COUNT_REAL) };
 union real {
     struct {
         SETTLE_LIBC_SYMBOLS(DECLARE_REAL)
-        SETTLE_LOADER_SYMBOLS(DECLARE_REAL)
+        SETTLE_CALLED_SYMBOLS(DECLARE_REAL)
         SETTLE_LATE_SYMBOLS(DECLARE_REAL)
     };
     void *functions[REAL_COUNT + REAL_LATE]; /* the same, in the table's order */

@@ -121,9 +121,7 @@ static bool loader_answers(void)
 /* Where there is nobody else to ask, no SQLite can have been loaded but with the program. */
 static void *find_behind(enum sqlite_symbol symbol)
 {
-    void *function = NULL;
-    elf_find_next(sqlite_symbol_names[symbol], &function, 1);
-    return function;
+    return elf_find_next_one(sqlite_symbol_names[symbol]);
 }
 
 typedef void finder(const struct elf_object *object, enum sqlite_symbol symbol, void **functions);

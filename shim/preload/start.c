@@ -5,6 +5,7 @@
 #include "config/rules.h"
 #include "helper/log.h"
 #include "helper/record.h"
+#include "helper/seccomp.h"
 #include "preload/api.h"
 #include "preload/children.h"
 #include "preload/real.h"
@@ -97,6 +98,9 @@ static void begin_hooks(char *const *environment)
                  file_of(environment, "SETTLE_USED", settings.used));
     if (settings.deepbind == DEEPBIND_STRIP)
         settle_dlopen_mask = ~RTLD_DEEPBIND;
+    if (real.gnu_get_libc_version != NULL)
+        seccomp_start(real.gnu_get_libc_version());
+    process_start(real.pthread_self, real.pthread_getcpuclockid);
     if (!books_start()) {
         log_say(LOG_WARN,
                 "off: this kernel cannot keep a table from fork children (Linux 4.14 can)");

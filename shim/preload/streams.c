@@ -10,7 +10,7 @@
 static int descriptor_of(FILE *stream)
 {
     int saved = errno;
-    int fd = fileno(stream);
+    int fd = real.fileno(stream);
     errno = saved;
     return fd;
 }
@@ -18,7 +18,7 @@ static int descriptor_of(FILE *stream)
 static FILE *opened_stream(FILE *stream, const char *path)
 {
     if (stream != NULL)
-        track_opened(fileno(stream), path);
+        track_opened(real.fileno(stream), path);
     return stream;
 }
 
@@ -49,7 +49,7 @@ static FILE *taken_up(const char *path, const char *mode)
     track_opened(fd, path);
     FILE *stream = real.fdopen(fd, mode);
     if (stream == NULL)
-        close(fd);
+        hooks_close_by_number(fd);
     return stream;
 }
 

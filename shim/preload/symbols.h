@@ -3,7 +3,8 @@
  * LIBC(name): resolved at start (base/elf_lookup.h); what a libc lacks keeps its stand-in (real.c).
  * LATE(name): resolved at their first use.
  * MADE(name): calls others of them.
- * LOADER(name): resolved with them and not exported; NULL where the process lacks it.
+ * CALLED(name): resolved with them and not exported; NULL where the process lacks it. An import
+ *     (link/imports.h) costs each start of a process ten times as much.
  * SQLITE(name): resolved for each caller (sqlite.c).
  * ASKED(name): resolved in the same way and not exported.
  * ANSWER(name): exported for those who ask for it by name (sanitizer.c).
@@ -87,10 +88,14 @@
     MADE(execlp)                                                                                   \
     MADE(execle)
 
-#define SETTLE_LOADER_SYMBOLS(LOADER)                                                              \
-    LOADER(dlsym)                                                                                  \
-    LOADER(dladdr)                                                                                 \
-    LOADER(dlerror)
+#define SETTLE_CALLED_SYMBOLS(CALLED)                                                              \
+    CALLED(dlsym)                                                                                  \
+    CALLED(dladdr)                                                                                 \
+    CALLED(dlerror)                                                                                \
+    CALLED(fileno)                                                                                 \
+    CALLED(gnu_get_libc_version)                                                                   \
+    CALLED(pthread_getcpuclockid)                                                                  \
+    CALLED(pthread_self)
 
 #define SETTLE_SQLITE_SYMBOLS(SQLITE)                                                              \
     SQLITE(sqlite3_open)                                                                           \

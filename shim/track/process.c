@@ -4,7 +4,6 @@
 #include "helper/seccomp.h"
 #include "track/books.h"
 
-#include <pthread.h>
 #include <sys/prctl.h>
 
 static struct process_books *const own = &BOOKS.process;
@@ -13,9 +12,14 @@ static struct process_books *const own = &BOOKS.process;
  * thread is another process, with one table again. */
 static __thread int left_table_in __attribute__((tls_model("initial-exec")));
 
-/* In glibc before 2.34 only where libpthread is loaded. */
-extern int pthread_getcpuclockid(pthread_t thread, clockid_t *clock) __attribute__((weak));
-extern pthread_t pthread_self(void) __attribute__((weak));
+static process_self *self;
+static process_clock *clock_of;
+
+void process_start(process_self *pthread_self, process_clock *pthread_getcpuclockid)
+{
+    self = pthread_self;
+    clock_of = pthread_getcpuclockid;
+}
 
 static void *fresh_pages(size_t size)
 {
@@ -43,7 +47,7 @@ static bool has_tid_address(void)
 static bool libc_knows_this_thread(void)
 {
     clockid_t clock;
-    if (pthread_getcpuclockid == NULL || pthread_getcpuclockid(pthread_self(), &clock) != 0)
+    if (self == NULL || clock_of == NULL || clock_of(self(), &clock) != 0)
         return has_tid_address();
     return ~(clock >> 3) == sys_gettid();
 }

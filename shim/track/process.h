@@ -9,6 +9,7 @@
 
 #include "base/sys.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct process_books {
@@ -17,6 +18,13 @@ struct process_books {
      * the books after it was found to be this process's must not be what was there before. */
     _Atomic int home;
 };
+
+/* libc's functions by which a fork child is told from a vfork child; NULL, as without this call,
+ * where it lacks them: glibc before 2.34 has the second one only where libpthread is loaded. At
+ * start. */
+typedef pthread_t process_self(void);
+typedef int process_clock(pthread_t thread, clockid_t *clock);
+void process_start(process_self *pthread_self, process_clock *pthread_getcpuclockid);
 
 /* True in the process that the books describe. A vfork child is not at home, a fork child is (with
  * empty books), unless it was made by a raw system call. */

@@ -2,6 +2,7 @@
  * program comes first of all, so everything is behind it. */
 #include "base/elf_lookup.h"
 
+#include "preload/symbols.h"
 #include "unit.h"
 
 #include <dlfcn.h>
@@ -9,9 +10,39 @@
 
 static void *found(const char *name)
 {
-    void *function = NULL;
-    elf_find_next(name, &function, 1);
-    return function;
+    return elf_find_next_one(name);
+}
+
+/* Of names one after the other, each with its NUL. */
+static size_t find(const char *texts, void **functions, size_t count)
+{
+    struct elf_name list[32];
+    const struct elf_names names = {texts, list, count};
+    uint16_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        list[i] = (struct elf_name){elf_hash(texts + at), at, (uint16_t)(strlen(texts + at) + 1)};
+        at = (uint16_t)(at + list[i].size);
+    }
+    return elf_find_next(&names, functions);
+}
+
+/* With a wrong one a name would be looked up by dlsym, and nothing would be said. */
+Test(elf_lookup, the_hashes_that_were_made_at_build_time_are_those_of_the_names)
+{
+    static const char texts[] =
+#define NAME(name) #name "\0"
+        SETTLE_LIBC_SYMBOLS(NAME) SETTLE_CALLED_SYMBOLS(NAME);
+    static const struct elf_name list[] = {
+#include "preload/names.h"
+    };
+    const char *text = texts;
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++, text += strlen(text) + 1) {
+        cr_expect_eq(list[i].hash, elf_hash(text), "%s", text);
+        cr_expect_eq(texts + list[i].at, text);
+        cr_expect_eq(list[i].size, strlen(text) + 1, "%s", text);
+    }
+    cr_expect_eq(*text, '\0');
+    cr_expect_eq(elf_hash("printf"), 0x156b2bb8u); /* of the format's description */
 }
 
 Test(elf_lookup, functions_of_libc_are_those_that_dlsym_finds)
@@ -21,7 +52,7 @@ Test(elf_lookup, functions_of_libc_are_those_that_dlsym_finds)
         "fcntl\0close\0fclose\0fcloseall\0recvmsg\0prctl\0syscall\0dlopen\0dlclose\0dlsym";
     void *functions[20] = {NULL};
     const char *name = names;
-    cr_expect_eq(elf_find_next(names, functions, 20), 20u);
+    cr_expect_eq(find(names, functions, 20), 20u);
     for (size_t i = 0; i < 20; i++, name += strlen(name) + 1)
         cr_expect_eq(functions[i], dlsym(RTLD_NEXT, name), "%s", name);
 }
@@ -39,7 +70,7 @@ Test(elf_lookup, what_no_library_defines_is_left_alone)
 {
     int mine;
     void *functions[3] = {&mine, &mine, &mine};
-    cr_expect_eq(elf_find_next("settle_defines_no_such\0close\0settle_neither", functions, 3), 1u);
+    cr_expect_eq(find("settle_defines_no_such\0close\0settle_neither", functions, 3), 1u);
     cr_expect_eq(functions[0], &mine);
     cr_expect_eq(functions[1], dlsym(RTLD_NEXT, "close"));
     cr_expect_eq(functions[2], &mine);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 /* Under other names, so that they do not take the place of libc's in this program. */
+#define memmove own_memmove
 #define memchr  own_memchr
 #define strchr  own_strchr
 #define strrchr own_strrchr
@@ -11,6 +12,7 @@
 #define strncmp own_strncmp
 #define strspn  own_strspn
 #define strcspn own_strcspn
+void *memmove(void *to, const void *from, size_t size);
 void *memchr(const void *memory, int byte, size_t size);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
@@ -19,6 +21,7 @@ int strncmp(const char *a, const char *b, size_t most);
 size_t strspn(const char *s, const char *set);
 size_t strcspn(const char *s, const char *set);
 #include "base/string.c"
+#undef memmove
 #undef memchr
 #undef strchr
 #undef strrchr
@@ -50,6 +53,18 @@ Test(string, two_strings_compare_as_libc_compares_them)
                 cr_expect_eq(sign(own_strncmp(a, b, most)), sign(strncmp(a, b, most)),
                              "'%s' '%s' %zu", a, b, most);
         }
+}
+
+Test(string, what_is_moved_may_overlap)
+{
+    for (size_t from = 0; from < 8; from++)
+        for (size_t to = 0; to < 8; to++)
+            for (size_t size = 0; size < 8; size++) {
+                char own[] = "0123456789abcdef", libcs[] = "0123456789abcdef";
+                cr_expect_eq(own_memmove(own + to, own + from, size), own + to);
+                memmove(libcs + to, libcs + from, size);
+                cr_expect_str_eq(own, libcs, "%zu bytes from %zu to %zu", size, from, to);
+            }
 }
 
 Test(string, spans_are_as_long_as_libc_says)

@@ -15,15 +15,10 @@
     IMPORT(bcmp)                                                                                   \
     IMPORT(dl_iterate_phdr)                                                                        \
     IMPORT(environ)                                                                                \
-    IMPORT(fflush)                                                                                 \
-    IMPORT(fileno)                                                                                 \
     IMPORT(getauxval)                                                                              \
-    IMPORT(getcwd)                                                                                 \
     IMPORT(memcmp)                                                                                 \
     IMPORT(memcpy)                                                                                 \
-    IMPORT(memmove)                                                                                \
     IMPORT(memset)                                                                                 \
-    IMPORT(realpath)                                                                               \
     IMPORT(strlen)
 
 #endif
