@@ -297,6 +297,16 @@ static SYS_OWN_FRAME void enter_opened(int fd, const struct stat *st, const char
     process_let_signals(old);
 }
 
+/* A path whose last component is a symbolic link is the only one of another name than the kernel's:
+ * the link is not the file that was opened. An "at" form may mean another directory's: then the
+ * file is another one, too. */
+static SYS_OWN_FRAME bool may_be_link(const struct stat *st, const char *path)
+{
+    struct stat named;
+    return path[0] == '\0' || sys_fstatat(AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+           !identity_same(identity_of(&named), identity_of(st));
+}
+
 static SYS_OWN_FRAME bool is_link_to_store(int fd)
 {
     char *target = scratch_take();
@@ -308,15 +318,16 @@ static SYS_OWN_FRAME bool is_link_to_store(int fd)
     return may_match;
 }
 
-static bool is_like_store(int fd, const struct stat *st)
+static bool is_like_store(int fd, const struct stat *st, const char *path)
 {
     return S_ISREG(st->st_mode) && (st->st_size & size_mask) == 0 &&
-           (size_mask == 0 || is_link_to_store(fd));
+           (size_mask == 0 || (may_be_link(st, path) && is_link_to_store(fd)));
 }
 
 void track_opened_likely(int fd, const struct stat *st, const char *path)
 {
-    if (!profile_may_match(profiles_on, path) && !handle_possible(fd) && !is_like_store(fd, st)) {
+    if (!profile_may_match(profiles_on, path) && !handle_possible(fd) &&
+        !is_like_store(fd, st, path)) {
         sum_stranger(fd, st, path);
         return;
     }
