@@ -143,20 +143,22 @@ static void look_slowly(const struct wait_request *request)
     unsigned at = 0;
     for (unsigned i = 1; i < directory_count && !listing_fails; i++) {
         const struct directory *d = &directories[i];
-        size_t length = strlen(store) + 1 + strlen(d->name);
+        /* A store's directory may be named with a slash at its end; its collections are not with
+         * two. */
+        const char *slash = str_ends_with(store, "/") ? "" : "/";
+        size_t length = strlen(store) + strlen(slash) + strlen(d->name);
         unsigned files = 0;
-        if ((d->type != DT_DIR && d->type != DT_UNKNOWN) || d->name[0] == '.' ||
-            length >= PATH_MAX - 1)
+        if ((d->type != DT_DIR && d->type != DT_UNKNOWN) || d->name[0] == '.' || length >= PATH_MAX)
             continue;
         if (request->max_collections != 0 && collections == request->max_collections)
             break;
         for (unsigned k = 0; k < d->count; k++) {
             char path[3 * PATH_MAX];
-            if (!is_index_file(d->files[k]) || length + 1 + strlen(d->files[k]) >= PATH_MAX - 1)
+            if (!is_index_file(d->files[k]) || length + 1 + strlen(d->files[k]) >= PATH_MAX)
                 continue;
             if (request->max_files != 0 && files == request->max_files)
                 break;
-            snprintf(path, sizeof path, "%s/%s/%s", store, d->name, d->files[k]);
+            snprintf(path, sizeof path, "%s%s%s/%s", store, slash, d->name, d->files[k]);
             CHECK(at < asked_count && str_equal(asked[at], path));
             at++;
             files++;
