@@ -74,7 +74,10 @@ static bool is_below(const char *path, const struct profile *profile, const char
     size_t directory = (size_t)(slash - primary);
     if (!str_equal(slash + 1, profile->primary) || strncmp(path, primary, directory + 1) != 0)
         return false;
-    const char *collection = strchr(path + directory + 1, '/');
+    const char *below = path + directory + 1;
+    const char *collection = strchr(below, '/');
+    if (collection == below && strchr(below + 1, '/') != NULL)
+        collection = strchr(below + 1, '/'); /* of two slashes one is enough for the primary */
     if (collection == NULL || strchr(collection + 1, '/') != NULL)
         return false;
     for (int i = 0; profile->secondaries[i] != NULL; i++)
