@@ -102,17 +102,20 @@ static bool is_taken(const char *variable, const char *value)
 
 /* The command may change its directory, and its children start in others. NULL where it cannot be
  * said, which is told. */
-static char *make_absolute(const char *path)
+static char *make_absolute(const struct given *g)
 {
+    const char *path = g->value;
     char whole[PATH_MAX];
     if (path[0] == '/')
         return strdup(path);
     if (str_copy(whole, sizeof whole, path) && path_make_absolute(whole, sizeof whole))
         return strdup(whole);
     if (path_working(whole, sizeof whole))
-        fail("'%s' is longer than a path can be, counted from %s", path, whole);
+        fail("--%s '%s': expected a path that, counted from %s, has less than %d bytes",
+             g->row->option, path, whole, PATH_MAX);
     else
-        fail("'%s' is relative, and the current directory is gone", path);
+        fail("--%s '%s': expected a path from the root, since the current directory is gone",
+             g->row->option, path);
     return NULL;
 }
 
@@ -144,7 +147,7 @@ static bool take_file(const struct given *g)
 {
     if (g->value[0] == '\0')
         return refuse(g);
-    char *path = make_absolute(g->value);
+    char *path = make_absolute(g);
     bool good = path != NULL && set(g->row->variable, path);
     free(path);
     return good;
@@ -154,7 +157,7 @@ static bool take_directory(const struct given *g)
 {
     if (g->value[0] == '\0')
         return refuse(g);
-    char *path = make_absolute(g->value);
+    char *path = make_absolute(g);
     if (path != NULL && g->value[0] != '/')
         path = resolve(path);
     bool good = path != NULL;
