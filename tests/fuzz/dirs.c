@@ -1,7 +1,9 @@
 /* SETTLE_DIRS with its symbolic links resolved, and relative paths made absolute. */
 #include "config/settings.h"
 
+#include "base/descriptor.h"
 #include "base/glob.h"
+#include "base/sys.h"
 #include "config/profile.h"
 #include "fuzz.h"
 #include "helper/log.h"
@@ -14,7 +16,7 @@
 static char *where; /* the current directory; NULL: it is gone */
 
 /* A file system in which what has an n in its path is not there, and /l is a link to /real/l. */
-static char *resolve(const char *path, char *resolved)
+static char *real_name_of(const char *path, char *resolved)
 {
     char whole[3 * PATH_MAX];
     if (*path == '\0' || strlen(path) >= PATH_MAX || strchr(path, 'n') != NULL ||
@@ -41,17 +43,41 @@ static char *resolve(const char *path, char *resolved)
     return resolved;
 }
 
-static char *say_where(char *buffer, size_t size)
+static long say_where(char *buffer, size_t size)
 {
     if (where == NULL || strlen(where) >= size)
-        return NULL;
-    return strcpy(buffer, where);
+        return -ENOENT;
+    strcpy(buffer, where);
+    return (long)strlen(where) + 1;
 }
 
-#define realpath    resolve
-#define getcwd      say_where
-#define constructor unused
-#define destructor  unused
+/* One descriptor, whose name the kernel tells. */
+static char opened[PATH_MAX];
+
+static int open_path(int dir, const char *path, int flags, unsigned mode)
+{
+    (void)dir, (void)flags, (void)mode;
+    return real_name_of(path, opened) == NULL ? -ENOENT : 1000;
+}
+
+static void tell_name(int fd, char *out, size_t size)
+{
+    CHECK(fd == 1000);
+    snprintf(out, size, "%s", opened);
+}
+
+static int close_path(int fd)
+{
+    CHECK(fd == 1000);
+    return 0;
+}
+
+#define sys_openat      open_path
+#define sys_close       close_path
+#define descriptor_path tell_name
+#define sys_getcwd      say_where
+#define constructor     unused
+#define destructor      unused
 #include "base/glob.c"
 #include "base/path.c"
 #include "preload/start.c"
@@ -90,7 +116,7 @@ static void is_matched(const char *part, const char *dirs)
     bool below = str_equal(part, "*") || str_ends_with(part, "/*");
     snprintf(path, sizeof path, "%.*s%s", (int)(below ? length - 1 : length), part,
              str_equal(part, "*") ? "." : "");
-    if (strpbrk(path, "*?[\\") != NULL || resolve(path, real_name) == NULL ||
+    if (strpbrk(path, "*?[\\") != NULL || real_name_of(path, real_name) == NULL ||
         strchr(real_name, ':') != NULL)
         return;
     if (below && strlen(real_name) < PATH_MAX - 3)
@@ -103,7 +129,7 @@ static bool may_mean_here(const char *part)
 {
     char real_name[PATH_MAX];
     return *part != '\0' && (strpbrk(part, "*?[\\") != NULL || strlen(part) >= PATH_MAX ||
-                             resolve(part, real_name) == NULL || str_equal(real_name, where));
+                             real_name_of(part, real_name) == NULL || str_equal(real_name, where));
 }
 
 static void take_dirs(const char *line)
@@ -153,7 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *line = take_line(&in);
     char here[PATH_MAX];
     where = NULL;
-    where = *line == '/' ? resolve(line, here) : NULL;
+    where = *line == '/' ? real_name_of(line, here) : NULL;
     char *dirs = take_line(&in);
     char *path = take_line(&in);
     take_dirs(dirs);
