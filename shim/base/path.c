@@ -57,6 +57,15 @@ bool path_directory(char *out, size_t size, const char *path)
     return path_part(out, size, path, length);
 }
 
+bool path_cut(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL || str_equal(path, "/"))
+        return false;
+    slash[slash == path] = '\0';
+    return true;
+}
+
 /* The kernel gives one outside of the root as "(unreachable)/..." (getcwd(2)). */
 bool path_working(char *out, size_t size)
 {

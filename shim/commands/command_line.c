@@ -123,19 +123,18 @@ static char *make_absolute(const struct given *g)
  * everything exists but the last name. Takes the path over. */
 static char *resolve(char *path)
 {
+    char parent[PATH_MAX];
+    char whole[PATH_MAX];
     char *real = realpath(path, NULL);
     if (real == NULL) {
         size_t length = strlen(path);
         while (path[length - 1] == '/')
             path[--length] = '\0';
-        char *name = strrchr(path, '/') + 1;
-        name[-1] = '\0';
-        char *parent = realpath(path[0] == '\0' ? "/" : path, NULL);
-        name[-1] = '/';
-        if (parent != NULL && !str_equal(name, "..") &&
-            asprintf(&real, "%s/%s", parent[1] == '\0' ? "" : parent, name) < 0)
-            real = NULL;
-        free(parent);
+        const char *name = path_name(path);
+        char *above = path_directory(parent, sizeof parent, path) ? realpath(parent, NULL) : NULL;
+        if (above != NULL && !str_equal(name, "..") && path_join(whole, sizeof whole, above, name))
+            real = strdup(whole);
+        free(above);
     }
     if (real == NULL)
         return path;

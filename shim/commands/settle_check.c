@@ -171,12 +171,6 @@ static void check_rights(const char *path)
         find(UNKNOWN, path, "is not executable");
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
 static bool is_set(const char *variable, const char *wanted)
 {
     const char *value = getenv(variable);
@@ -194,7 +188,7 @@ static void check_deepbind(const char *path, const struct image *image)
 #elif defined(__aarch64__)
     static const unsigned char calls[][4] = {{0x21, 0x21, 0x80, 0x52}, {0x41, 0x21, 0x80, 0x52}};
 #endif
-    if (strncmp(base_name(path), "php", 3) != 0 || is_set("SETTLE_DEEPBIND", "strip"))
+    if (strncmp(path_name(path), "php", 3) != 0 || is_set("SETTLE_DEEPBIND", "strip"))
         return;
     if (image_holds(image, calls[0], sizeof calls[0]) ||
         image_holds(image, calls[1], sizeof calls[1]))
@@ -211,7 +205,7 @@ static int python_of(const char *path, const struct image *image)
     const char *needed = image_header(image) == NULL ? NULL : image_needed(image, library);
     if (needed != NULL)
         return atoi(needed + sizeof library - 1);
-    const char *name = base_name(path);
+    const char *name = path_name(path);
     return strncmp(name, program, sizeof program - 1) == 0 ? atoi(name + sizeof program - 1) : -1;
 }
 

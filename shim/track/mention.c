@@ -1,5 +1,6 @@
 #include "track/mention.h"
 
+#include "base/path.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -107,11 +108,9 @@ static bool has(const struct mention *m, struct identity id)
 static bool has_path(const struct mention *m, char *path)
 {
     struct stat st;
-    for (char *slash; (slash = strrchr(path, '/')) != NULL && slash > path;) {
-        *slash = '\0';
+    while (path_cut(path))
         if (sys_stat(path, &st) == 0 && has(m, identity_of(&st)))
             return true;
-    }
     return false;
 }
 

@@ -1,5 +1,6 @@
 #include "track/seen.h"
 
+#include "base/path.h"
 #include "track/books.h"
 
 static struct seen_books *const own = &BOOKS.seen;
@@ -33,7 +34,7 @@ static void add_name(const char *end, bool is_directory)
 static void add(const char *path, struct identity directory)
 {
     const uint32_t bit = bit_of(directory);
-    const char *slash = strrchr(path, '/');
+    const char *slash = path_name(path) - 1;
     atomic_fetch_or(&own->directories[bit / 64], 1ull << bit % 64);
     add_name(path + strlen(path), false);
     if (slash > path)

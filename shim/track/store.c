@@ -1,7 +1,10 @@
 #include "track/store.h"
 
 #include "base/clock.h"
+#include "base/path.h"
+#include "base/scratch.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "config/rules.h"
 #include "track/books.h"
 #include "track/process.h"
@@ -147,23 +150,15 @@ static struct store *claim(struct identity id)
     return NULL;
 }
 
-/* In the record's own memory, which nobody reads yet: a path is as long as the kernel lets it be,
- * and the program's stack may be small. */
 static void find_directory(struct store *s)
 {
-    char *path = atomic_load(&s->path);
-    char *slash = strrchr(path, '/');
     struct stat st = {.st_ino = 0};
-    int result = -1;
-    if (slash != NULL && slash > path) {
-        *slash = '\0';
-        result = sys_stat(path, &st);
-        *slash = '/';
-    } else if (slash != NULL) {
-        result = sys_stat("/", &st);
-    }
+    char *path = scratch_take();
+    bool is_known = path != NULL && str_copy(path, PATH_MAX, atomic_load(&s->path)) &&
+                    path_cut(path) && sys_stat(path, &st) == 0;
     atomic_store(&s->directory_dev, st.st_dev);
-    atomic_store(&s->directory_ino, result < 0 ? 0 : st.st_ino);
+    atomic_store(&s->directory_ino, is_known ? st.st_ino : 0);
+    scratch_give(path);
 }
 
 /* Fills in a record that the caller has claimed, and pins it. */

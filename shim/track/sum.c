@@ -1,6 +1,7 @@
 #include "track/sum.h"
 
 #include "base/descriptor.h"
+#include "base/path.h"
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "config/profile.h"
@@ -86,8 +87,7 @@ static bool is_place_of_stores(const char *path)
 
 static void note_directory(char *path)
 {
-    char *slash = strrchr(path, '/');
-    slash[slash == path] = '\0';
+    path_cut(path);
     note(&own->directory, directory, path);
 }
 

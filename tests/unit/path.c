@@ -90,3 +90,17 @@ Test(path, a_removed_directory_has_no_path)
 {
     cr_expect_eq(in_child(ask_in_a_removed_directory), 0);
 }
+
+Test(path, is_cut_down_to_the_root)
+{
+    char path[] = "/a/b";
+    cr_expect(path_cut(path));
+    cr_expect_str_eq(path, "/a");
+    cr_expect(path_cut(path));
+    cr_expect_str_eq(path, "/");
+    cr_expect_not(path_cut(path));
+    cr_expect_str_eq(path, "/");
+    char bare[] = "name";
+    cr_expect_not(path_cut(bare));
+    cr_expect_str_eq(bare, "name");
+}
