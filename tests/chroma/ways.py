@@ -31,12 +31,14 @@ def rows(first, count, name="row"):
 
 
 class Program:
-    """Holds a client and a collection, as a service does."""
+    """Holds a client and a collection, as a service does. often: the index's files are written after each so many
+    rows; None: as seldom as ChromaDB does of itself."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, often=None):
         self.directory = directory
         self.client = open_client(directory)
-        self.collection = self.client.get_or_create_collection("rows", embedding_function=None)
+        settings = {"hnsw:sync_threshold": often, "hnsw:batch_size": often} if often else None
+        self.collection = self.client.get_or_create_collection("rows", metadata=settings, embedding_function=None)
 
     def forget(self):
         self.client = self.collection = None

@@ -18,6 +18,9 @@ from ways import Program, drop, really_close, rows
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 BATCH, MOST = 25, 4000
+OFTEN = 100  # so that the index is written while copies are made
+# Made beforehand: threads that make rows meanwhile write few.
+BATCHES = [[rows(first, BATCH, f"thread {number}") for first in range(0, MOST, BATCH)] for number in range(2)]
 
 
 class Judge:
@@ -52,15 +55,17 @@ class Writer(threading.Thread):
         self.acknowledged, self.ends = 0, False
 
     def run(self):
-        while not self.ends and self.acknowledged < MOST:
-            self.collection.add(**rows(self.acknowledged, BATCH, f"thread {self.number}"))
+        for batch in BATCHES[self.number]:
+            if self.ends:
+                break
+            self.collection.add(**batch)
             self.acknowledged += BATCH
 
 
 def copy(directory, number, judge):
     """What is wrong with it, or None; and the time."""
     target = directory + ".copy"
-    program = Program(directory)
+    program = Program(directory, OFTEN)
     writers = [Writer(program.collection, i) for i in range(2)]
     for writer in writers:
         writer.start()
