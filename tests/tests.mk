@@ -502,7 +502,7 @@ docs: ## every command block of the READMEs as it stands, in a scratch copy of t
 lint: ## all that is written here, and a build with clang
 	$(setup) lint check
 	$(Q)$(again) B=$(B)/clang CC=clang $(addprefix $(B)/clang/, libsettle.so settle-wait settle-run settle-check)
-	$(Q)BUILD=$(B) sh tests/lint/run
+	$(Q)BUILD=$(B) MADE=$(B)/clang/made sh tests/lint/run
 
 format: ## lays out the C files
 	$(Q)sh tests/lint/run --format

@@ -4,4 +4,4 @@
 #include "base/sys.h"
 
 #define sys_close_range(first, last, flags) 0
-#include "helper/helper.h"
+#include "helper/helper.c"
