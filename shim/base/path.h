@@ -23,8 +23,8 @@ const char *path_name(const char *path);
 /* The directory that a file is in: "." of a bare name, "/" of what is in the root. */
 bool path_directory(char *out, size_t size, const char *path);
 
-/* Makes a path that of the directory above, in its place: "/" of what is in the root. False, with the
- * path as it was, of the root and of a bare name. */
+/* Makes a path that of the directory above, in its place: "/" of what is in the root. False, with
+ * the path as it was, of the root and of a bare name. */
 bool path_cut(char *path);
 
 /* The working directory; false where it has no path (it was removed, or lies outside of the root).

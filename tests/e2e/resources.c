@@ -28,6 +28,12 @@ static long resident(const struct result *r)
     return atol(found + strlen("resident "));
 }
 
+/* A library that traps undefined behaviour is larger, and so are its frames. */
+static long room(void)
+{
+    return getenv("SETTLE_LIBRARY") == NULL ? 1 : 2;
+}
+
 /* The least of some runs: how many pages of a file are mapped around one that is touched depends on
  * what is in memory already. */
 static long least_resident(const char *name, const char *how, const char *library)
@@ -49,6 +55,7 @@ static void expect_little_memory(const char *name, const char *how, long most_kb
     const char *expected = "locked 0 \nclosed 0\n";
     cr_expect_eq(strncmp(plain.out, expected, strlen(expected)), 0, "%s", plain.out);
     cr_expect_eq(strncmp(shimmed.out, expected, strlen(expected)), 0, "%s", shimmed.out);
+    most_kb *= room();
     long with = least_resident(name, how, library_path());
     long without = least_resident(name, how, "");
     cr_expect_leq(with - without, most_kb, "%ld kB, without it %ld", with, without);
@@ -95,6 +102,7 @@ static void expect_little_stack(const char *file, const char *setting, long most
 {
     static const char *const calls[] = {"open",   "dup",         "fcntl", "close",
                                         "openat", "close_range", "fopen", "fclose"};
+    most *= room();
     struct result plain = stack_of(file, NULL, NULL);
     struct result shimmed = stack_of(file, NULL, setting);
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
