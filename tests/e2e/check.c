@@ -180,8 +180,18 @@ Test(check, a_program_of_another_architecture_cannot)
     }
 }
 
+/* Upstream's PHP does, and Debian's before 8.4. */
+static bool php_binds_deep(void)
+{
+    return system("LC_ALL=C grep -qaP '\\xbe[\\x09\\x0a]\\x01\\x00\\x00' /usr/bin/php") == 0;
+}
+
 Test(check, php_can_once_deepbind_is_stripped)
 {
+    if (!php_binds_deep()) {
+        expect_check("/usr/bin/php", 0, "/usr/bin/php", "can run under settle");
+        return;
+    }
     expect_check("/usr/bin/php", 1, "/usr/bin/php", "RTLD_DEEPBIND");
     setenv("SETTLE_DEEPBIND", "strip", 1);
     expect_check("/usr/bin/php", 0, "/usr/bin/php", "can run under settle");

@@ -313,7 +313,10 @@ Test(safety, deepbind_is_kept_by_default_and_stripped_on_request)
     send_line(&p, "close");
     await_line(&p, "closed");
     cr_expect_eq(finish(&p), 0);
-    cr_expect_eq(log_waits(), 0);
+    /* Debian's PHP binds its extensions as others do since 8.4. */
+    bool binds_deep =
+        system("LC_ALL=C grep -qaP '\\xbe[\\x09\\x0a]\\x01\\x00\\x00' /usr/bin/php") == 0;
+    cr_expect_eq(log_waits() == 0, binds_deep);
 
     p = SHIMMED_WITH(OPTIONS("--deepbind", "strip"), "/usr/bin/php",
                      "tests/e2e/programs/closer.php", world.primary);
