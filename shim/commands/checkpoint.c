@@ -2,7 +2,7 @@
 
 #include "base/descriptor.h"
 #include "base/sys.h"
-#include "commands/wal.h"
+#include "wait/wal.h"
 
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -59,7 +59,7 @@ static bool load(struct text *why)
 
 static bool is_whole(const char *database)
 {
-    return wal_frames_missing(database) == 0 && !wal_journal_is_hot(database);
+    return wal_frames_missing(database, UINT64_MAX) == 0 && !wal_journal_is_hot(database);
 }
 
 /* An empty file is a database, too. SQLite would take anything else for a broken one, and remove a

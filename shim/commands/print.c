@@ -22,7 +22,8 @@ static void say(const char *path, const char *ending, const struct text *message
 static bool somebody_is_unnamed(const struct holders *found)
 {
     for (unsigned i = 0; i < found->count; i++)
-        if (found->list[i].pid == 0 && found->list[i].where == WHERE_HERE)
+        if (found->list[i].pid == 0 && found->list[i].where == WHERE_HERE &&
+            found->list[i].hold != HOLD_DOTFILE)
             return true;
     return false;
 }

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "commands/checkpoint.h"
-#include "commands/wal.h"
 #include "wait/locate.h"
+#include "wait/wal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -131,7 +131,7 @@ void target_name_holders(struct target *t)
 void target_look_beside(struct target *t)
 {
     const char *database = t->request.path;
-    t->frames = wal_frames_missing(database);
+    t->frames = wal_frames_missing(database, UINT64_MAX);
     t->hot_journal = wal_journal_is_hot(database) && !wal_journal_has_owner(database);
 }
 

@@ -15,6 +15,7 @@ enum hold {
     HOLD_WRITING, /* a descriptor without a lock that can write */
     HOLD_OPEN,    /* a descriptor without a lock */
     HOLD_MAPPED,  /* a mapping without a descriptor */
+    HOLD_DOTFILE, /* a directory that SQLite has made beside it: nothing tells who */
 };
 
 enum whereabouts {
@@ -49,7 +50,8 @@ static inline bool hold_is_record_lock(enum hold hold)
 
 static inline bool hold_is_lock(enum hold hold)
 {
-    return hold_is_record_lock(hold) || hold == HOLD_FLOCK || hold == HOLD_LEASE;
+    return hold_is_record_lock(hold) || hold == HOLD_FLOCK || hold == HOLD_LEASE ||
+           hold == HOLD_DOTFILE;
 }
 
 #endif

@@ -12,7 +12,7 @@ const char *hold_name(enum hold hold)
     static const char *const names[] = {
         "nothing", "POSIX read lock", "POSIX write lock", "OFD lock",
         "flock",   "lease",           "open for writing", "open",
-        "mapped"};
+        "mapped",  "dot-file lock"};
     return names[hold];
 }
 
@@ -20,6 +20,10 @@ static void describe_process(struct text *t, const struct holder *h)
 {
     if (h->where == WHERE_OTHER_NAMESPACE) {
         text_str(t, " of a process " HOLDER_OUTSIDE);
+        return;
+    }
+    if (h->hold == HOLD_DOTFILE) {
+        text_str(t, " that names no process");
         return;
     }
     if (h->pid == 0) {

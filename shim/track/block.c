@@ -209,6 +209,13 @@ static void mark(struct store *store, const struct wait_result *result)
                in_vain ? STORE_UNSETTLED : STORE_UNSETTLED | STORE_IN_VAIN);
 }
 
+static void tell_of_frames(struct block_request *request, struct store *store)
+{
+    if (request->result.frames > 0 &&
+        (store_mark(store, STORE_FRAMES_TOLD, 0) & STORE_FRAMES_TOLD) == 0)
+        tell_frames(&request->line, &request->wait, request->result.frames);
+}
+
 /* What to ask: all that a question of its own and a wait have in common. */
 static void ask_for(struct wait_request *wait, struct store *store, const char *path,
                     const struct rule *rule)
@@ -276,6 +283,8 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->in_vain = is_in_vain;
     wait->asker = request;
     wait->enough = now + block_fixed_delay(rule);
+    const bool told = (atomic_load(&store->state) & STORE_FRAMES_TOLD) != 0;
+    wait->frames = !cause->writers && ((log_wants(LOG_WARN) && !told) || record_wanted());
     if (log_wants(LOG_WARN) || record_wanted())
         wait_name_holders(wait, &request->holders);
     if (record_wanted()) {
@@ -295,6 +304,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
         last_look_apply(&cause->last_look, wait, &request->result);
         tell_result(&request->line, wait, &request->result, rule);
         tell_in_vain(request);
+        tell_of_frames(request, store);
         if (request->result.outcome == OUTCOME_UNEXAMINED)
             fixed_delay(rule);
         break;

@@ -132,7 +132,7 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
         return;
     }
     if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), known.identity)) {
-        opened_forget(fd); /* the number is used again: its close went by unseen */
+        opened_miss(fd); /* the number is used again: its close went by unseen */
         return;
     }
     if (known.role == ROLE_CANDIDATE)
@@ -279,11 +279,7 @@ void track_recheck(void)
 {
     if (!track_is_on() || !process_thread_at_home())
         return;
-    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
-        struct stat st;
-        if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), handle_get(fd).identity))
-            opened_forget(fd);
-    }
+    opened_miss_all();
 }
 
 uint32_t closed_unfinished(void)

@@ -11,6 +11,7 @@
 #include "track/closed.h"
 #include "track/handle.h"
 #include "track/history.h"
+#include "track/opened.h"
 #include "track/process.h"
 #include "track/sum.h"
 #include "track/track.h"
@@ -78,6 +79,8 @@ void track_exit(void)
     wait_at_exit();
     if (settings != NULL && settings->at_exit != AT_EXIT_OFF)
         use_ended();
+    if (track_is_on() && handle_count() > 0 && process_thread_at_home())
+        opened_miss_all();
     if (track_is_on() && sum_wanted() && process_thread_at_home())
         sum_tell();
 }

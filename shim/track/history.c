@@ -164,6 +164,8 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
         holder_json(&r.json, &request->holders->list[i], request->path);
     json_end(&r.json, ']');
     json_int(&r.json, "handles", handles_for(store, cause->use));
+    if (result != NULL && result->frames > 0)
+        json_int(&r.json, "frames", result->frames);
     record_end(&r);
 }
 

@@ -13,6 +13,7 @@
 #include "track/possible.h"
 #include "track/process.h"
 #include "track/sum.h"
+#include "track/tell.h"
 #include "track/track.h"
 #include "track/use.h"
 
@@ -234,6 +235,14 @@ void opened_forget(int fd)
         store_release(h.store);
 }
 
+void opened_miss(int fd)
+{
+    const struct handle h = handle_get(fd);
+    if (h.role == ROLE_PRIMARY && h.kind != KIND_READER)
+        tell_missed(atomic_load(&h.store->path));
+    opened_forget(fd);
+}
+
 static bool has_entry(struct identity file)
 {
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u))
@@ -284,12 +293,23 @@ bool opened_forget_closed(const struct store *store)
     return found;
 }
 
+void opened_miss_all(void)
+{
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        if (is_still_open(fd, handle_get(fd).identity))
+            continue;
+        sys_sigset old = process_hold_signals();
+        opened_miss(fd);
+        process_let_signals(old);
+    }
+}
+
 static SYS_OWN_FRAME void enter_opened(int fd, const struct stat *st, const char *path)
 {
     sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
         if (handle_possible(fd))
-            opened_forget(fd); /* the number is used again: its close went by unseen */
+            opened_miss(fd); /* the number is used again: its close went by unseen */
         examine(fd, st, path);
         if (path[0] == '\0') /* it came from somebody who may have it still */
             handle_note(fd, FACT_SHARED);
@@ -341,7 +361,7 @@ static void copy_handle(int from, int to)
     if (!process_thread_at_home())
         return;
     if (handle_possible(to))
-        opened_forget(to);
+        opened_miss(to);
     handle_note(from, FACT_SHARED);
     struct handle h = handle_get(from);
     if (h.role == ROLE_NONE || h.role == ROLE_PUT_OFF)

@@ -27,6 +27,9 @@ uint32_t opened_start(const struct settings *settings);
  * past this library; else it was, and the content did not tell what it is (it is encrypted). */
 struct store *opened_by_sqlite(const char *file, bool *past);
 
+/* Takes out all handles that were closed unseen, and says so once. At home. */
+void opened_miss_all(void);
+
 /* Takes out the handles on a store that were closed unseen. True if there were any. */
 bool opened_forget_closed(const struct store *store);
 
@@ -38,8 +41,9 @@ void opened_enter(int fd, struct handle handle);
 /* Takes it out, and gives the pin to the caller; as handle_take. */
 struct handle opened_take(int fd, bool *last);
 
-/* Takes out what was closed unseen. */
+/* Takes out what was closed unseen; opened_miss says so, of a store's primary, once. */
 void opened_forget(int fd);
+void opened_miss(int fd);
 
 /* A candidate that has become a database since it was opened empty is a primary after all. */
 void opened_settle_candidate(int fd, const struct stat *st);

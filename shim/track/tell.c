@@ -138,6 +138,20 @@ void tell_result(struct log_line *line, const struct wait_request *wait,
     }
 }
 
+void tell_frames(struct log_line *line, const struct wait_request *wait, long frames)
+{
+    if (!log_wants(LOG_WARN))
+        return;
+    log_begin(line, LOG_WARN);
+    text_path(&line->text, wait->path);
+    text_str(&line->text, ": closed by all, but its -wal has ");
+    text_int(&line->text, frames);
+    text_str(&line->text, frames == 1 ? " frame" : " frames");
+    text_str(&line->text, " that the database has not, and a copy of the main file alone would "
+                          "lack; settle-wait --checkpoint folds them in");
+    log_end(line);
+}
+
 /* What is in the way of one wait is in that of the next: one warning will do. */
 static enum log_level level_of_failure(int error)
 {
@@ -217,10 +231,24 @@ void tell_waits_in_vain(uint64_t delay)
     log_end(&line);
 }
 
-void tell_past(const char *what)
+static bool tells_past(void)
 {
     static atomic_bool told;
-    if (!log_wants(LOG_WARN) || atomic_exchange(&told, true))
+    return log_wants(LOG_WARN) && !atomic_exchange(&told, true);
+}
+
+void tell_missed(const char *path)
+{
+    if (tells_past())
+        log_say_path(LOG_WARN, path,
+                     "was closed past this library, by another one that is before it in "
+                     "LD_PRELOAD or calls libc directly, or by a system call of the program's own: "
+                     "no such close waits; start settle last, as in: torsocks settle COMMAND");
+}
+
+void tell_past(const char *what)
+{
+    if (!tells_past())
         return;
     char message[320];
     struct text t = text_in(message, sizeof message);

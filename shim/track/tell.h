@@ -10,6 +10,9 @@
 void tell_result(struct log_line *line, const struct wait_request *wait,
                  const struct wait_result *result, const struct rule *rule);
 
+/* Says that rows of a store that was waited for are in its -wal alone. line: where to build it. */
+void tell_frames(struct log_line *line, const struct wait_request *wait, long frames);
+
 /* Writes why there was none. error: of helper_run, or ENOMEM. */
 void tell_failure(const char *path, const struct rule *rule, int error);
 
@@ -26,6 +29,9 @@ void tell_waits_in_vain(uint64_t delay);
 
 /* Says once that a connection's descriptors were "opened" or "closed" unseen. */
 void tell_past(const char *what);
+
+/* Says once that a descriptor of a store's file was closed unseen. */
+void tell_missed(const char *path);
 
 /* Says once that the budget is spent; after each wait that may have spent it. */
 void tell_end_of_budget(void);

@@ -17,6 +17,7 @@
 #include "track/tell.h"
 #include "track/track.h"
 #include "track/waiting.h"
+#include "wait/dotfile.h"
 
 static const struct settings *settings;
 
@@ -113,7 +114,8 @@ static bool is_free_by(const struct use *u)
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return u->fd >= 0 && u->rule->until == UNTIL_UNLOCKED &&
            !atomic_load(&u->store->profile)->by_directory &&
-           sys_fcntl(u->fd, F_OFD_GETLK, (long)&lock) == 0 && lock.l_type == F_UNLCK;
+           sys_fcntl(u->fd, F_OFD_GETLK, (long)&lock) == 0 && lock.l_type == F_UNLCK &&
+           !dotfile_is_held(atomic_load(&u->store->path));
 }
 
 static void end(const struct use *u, const char *outcome)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "wait/dotfile.h"
 
 #include <errno.h>
 #include <sys/file.h>
@@ -119,6 +120,15 @@ static enum verdict ask_flock(struct probe *p)
     return held(p, (struct holder){.hold = HOLD_FLOCK});
 }
 
+static enum verdict ask_dotfile(struct probe *p)
+{
+    if (!dotfile_is_held(p->path))
+        return VERDICT_SETTLED;
+    held(p, (struct holder){.hold = HOLD_DOTFILE, .exclusive = true});
+    p->holder.ending = dotfile_ending;
+    return VERDICT_HELD;
+}
+
 /* Whether a process is found that has the file open or mapped. A look at one after the other is no
  * instant: it is for what no lease tells. complete: whether none can have been missed. */
 static enum verdict ask_processes(struct probe *p, bool *complete)
@@ -190,6 +200,8 @@ static enum verdict ask(struct probe *p)
         return VERDICT_GONE;
 
     enum verdict verdict = ask_record_locks(p);
+    if (verdict == VERDICT_SETTLED && p->dotfile)
+        verdict = ask_dotfile(p);
     if (verdict == VERDICT_SETTLED && !p->on.remote && !p->writers)
         verdict = ask_flock(p);
     if (verdict == VERDICT_SETTLED && p->until != UNTIL_UNLOCKED)

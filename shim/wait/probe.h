@@ -34,6 +34,7 @@ struct probe {
     bool fresh;            /* the path was that of a regular file a moment ago */
     bool last;             /* nobody asks again once it is settled */
     bool writers;          /* only record locks that write are in the way, of UNTIL_UNLOCKED */
+    bool dotfile;          /* it is a database: ask for its dot-file, too */
     int fd;                /* -1 until the file could be opened */
     struct file_system on; /* remote: flock is not asked */
     int error;             /* of VERDICT_UNEXAMINED: errno's value, */

@@ -96,7 +96,8 @@ static void see(struct seen *seen, const struct holder *now, const char *ending)
     if (now->hold == seen->holder.hold && now->pid == seen->holder.pid)
         return;
     seen->holder = *now;
-    seen->holder.ending = ending;
+    if (ending[0] != '\0')
+        seen->holder.ending = ending;
     seen->completed = seen->told = false;
 }
 
@@ -138,6 +139,14 @@ static uint64_t at_most(uint64_t sleep, const struct wait_request *request, uint
     return sleep;
 }
 
+/* Those who write are asked for where the process has connections of its own, whose dot-file it may
+ * be. In a directory that the user has named, any file may have any name. */
+static bool is_database(const struct wait_request *request, const char *ending)
+{
+    return ending != NULL && ending[0] == '\0' && !request->writers &&
+           (request->profile == NULL || !request->profile->by_directory);
+}
+
 void wait_for(const struct wait_request *request, const char *path, struct identity identity,
               const char *ending, struct wait_result *result)
 {
@@ -156,6 +165,7 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
     probe.until = request->until;
     probe.writers = request->writers;
     probe.last = true;
+    probe.dotfile = is_database(request, ending);
     probe.fresh = request->fresh && path == request->path;
 
     for (;;) {
@@ -213,7 +223,8 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
         result->holder = seen.holder;
     if (result->outcome == OUTCOME_TIMED_OUT) {
         result->holder = probe.holder;
-        result->holder.ending = ending != NULL ? ending : "";
+        if (ending != NULL && ending[0] != '\0')
+            result->holder.ending = ending;
         if (ending != NULL && request->holders != NULL && !result->given_up)
             name_holders(request, result);
         else if (ending != NULL && request->holders != NULL)

@@ -31,6 +31,7 @@ struct wait_request {
     uint64_t max_wait;             /* ns: what was asked for; `deadline` may give less */
     uint64_t check_interval;       /* ns */
     enum until until;              /* the level */
+    bool frames;                   /* once settled, look for frames that are in the -wal alone */
     bool writers;                  /* of UNTIL_UNLOCKED only record locks that write count */
     const struct profile *profile; /* the store's; NULL: a file and its sidecars only */
     unsigned max_collections;      /* 0: all */
@@ -73,6 +74,7 @@ struct wait_result {
     unsigned events;      /* wake-ups by an event */
     struct holder holder; /* of OUTCOME_TIMED_OUT: the first of them; else, where the request has
                              `lasting`, the last one that the kernel named while it waited */
+    long frames;          /* that are in the -wal alone, though nobody has the database open */
     unsigned secondaries; /* secondary files looked at */
     unsigned secondaries_held;
     /* Last, so that what begins a result need not fill them with zeros. */

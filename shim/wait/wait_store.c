@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "wait/wait.h"
 #include "wait/wait_one.h"
+#include "wait/wal.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -16,15 +17,28 @@ static bool settled(enum outcome outcome)
     return outcome == OUTCOME_SETTLED_AT_ONCE || outcome == OUTCOME_SETTLED_AFTER_WAITING;
 }
 
+/* Whoever closes last folds them in, unless he may only read, was told not to, or two close at the
+ * same moment. Where there is much of it, this finds a part in the time that a message may take. */
+static void look_for_frames(const struct wait_request *request, struct wait_result *result)
+{
+    const uint64_t limit = clock_now() + wait_naming_limit;
+    const uint64_t deadline = limit < request->deadline ? limit : request->deadline;
+    const long frames = wal_frames_missing(request->path, deadline);
+    if (frames > 0 && !wal_is_connected(request->path))
+        result->frames = frames;
+}
+
 static void wait_sidecars(const struct wait_request *request, struct wait_result *result)
 {
     bool waited = result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
+    bool frames = false;
     for (int i = 0; sidecar_endings[i] != NULL && settled(result->outcome); i++) {
         char path[PATH_MAX];
         struct stat st;
         if (!path_beside(path, sizeof path, request->path, sidecar_endings[i]) ||
             sys_stat(path, &st) < 0)
             continue;
+        frames |= str_equal(sidecar_endings[i], "-wal") && st.st_size > WAL_EMPTY;
         wait_for(request, path, any, sidecar_endings[i], result);
         if (result->outcome == OUTCOME_GONE) /* SQLite removes them, also under our eyes */
             result->outcome = OUTCOME_SETTLED_AT_ONCE;
@@ -32,6 +46,8 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
     }
     if (waited && result->outcome == OUTCOME_SETTLED_AT_ONCE)
         result->outcome = OUTCOME_SETTLED_AFTER_WAITING;
+    if (frames && request->frames && settled(result->outcome))
+        look_for_frames(request, result);
 }
 
 static void wait_secondary(const struct wait_request *request, const char *path,

@@ -1,4 +1,5 @@
-/* settle-wait --checkpoint: is the main file alone the whole database? */
+/* Is the main file alone the whole database? The last close says so, and settle-wait --checkpoint
+ * mends it. */
 #include "e2e.h"
 
 #include <criterion/criterion.h>
@@ -282,4 +283,74 @@ Test(checkpoint, is_all_that_libsqlite3_is_loaded_for)
               "strace -f -e trace=openat build/settle-wait \"$1\" 2>&1 | grep -q sqlite3.so", "sh",
               world.dir);
     cr_expect_eq(finish(&p), 1);
+}
+
+/* --- what the last close leaves behind --- */
+
+#define READER_LAST "/usr/bin/python3", "tests/e2e/programs/database.py", "reader-last"
+
+static void close_with_reader_last(struct process *p)
+{
+    await_line(p, "open");
+    send_line(p, "");
+    await_line(p, "closed");
+}
+
+Test(checkpoint, a_last_close_that_leaves_frames_in_the_wal_says_so_once)
+{
+    struct process p = SHIMMED(READER_LAST, world.primary);
+    close_with_reader_last(&p);
+    cr_expect_eq(log_count("chroma.sqlite3: closed by all, but its -wal has 3 frames that the "),
+                 1);
+    close_with_reader_last(&p);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("closed by all, but its -wal has"), 1);
+}
+
+Test(checkpoint, whether_or_not_there_is_a_shm_to_tell)
+{
+    leave_behind("wal", ten_rows);
+    unlink(in_dir("chroma.sqlite3-shm"));
+    struct process p = SHIMMED("build/programs/stepper");
+    cr_assert_geq(say(&p, "open A -", world.primary).result, 0);
+    cr_assert_eq(step(&p, "close A").result, 0);
+    cr_expect_eq(log_count("its -wal has 12 frames that the database has not"), 1);
+    cr_expect_eq(finish(&p), 0);
+}
+
+Test(checkpoint, a_close_that_leaves_an_empty_wal_or_none_says_nothing)
+{
+    struct process p =
+        SHIMMED("/usr/bin/python3", "tests/e2e/programs/database.py", "keep", world.primary);
+    await_line(&p, "held");
+    send_line(&p, "");
+    await_line(&p, "gone");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_geq(log_waits(), 1);
+    cr_expect_eq(log_count("closed by all"), 0);
+}
+
+/* It will fold them in, or go on. */
+Test(checkpoint, nothing_is_said_while_somebody_else_has_the_database_open)
+{
+    struct process other =
+        PLAIN("/usr/bin/python3", "tests/e2e/programs/database.py", "keep", world.primary);
+    await_line(&other, "held");
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "0.2"), READER_LAST, world.primary);
+    close_with_reader_last(&p);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(finish(&other), 0);
+    cr_expect_eq(log_count("closed by all"), 0);
+}
+
+Test(checkpoint, the_record_has_their_number)
+{
+    char record[PATH_MAX + 16];
+    snprintf(record, sizeof record, "%s.record", world.log);
+    struct process p = SHIMMED_WITH(OPTIONS("--record", record), READER_LAST, world.primary);
+    close_with_reader_last(&p);
+    cr_expect_eq(finish(&p), 0);
+    struct process found = PLAIN("grep", "-c", "\"frames\":3", record);
+    cr_expect_eq(finish(&found), 0);
+    unlink(record);
 }

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 TestSuite(unseen, .init = world_begin, .fini = world_end, .timeout = 120);
 
@@ -56,6 +58,127 @@ Test(unseen, a_close_that_another_library_makes_directly_is_waited_for_and_told)
 Test(unseen, an_open_that_another_library_makes_directly_is_waited_for_and_told)
 {
     expect_wait_past("build/libraries/past-opens.so", "SQLite's files are opened " PAST);
+}
+
+Test(unseen,
+     a_plain_close_that_another_library_makes_directly_is_told_when_its_number_is_used_again)
+{
+    char preload[2 * PATH_MAX];
+    char own[PATH_MAX];
+    cr_assert_not_null(realpath("build/libsettle.so", own));
+    snprintf(preload, sizeof preload, "LD_PRELOAD=build/libraries/past-closes.so %s", own);
+    make_database(world.primary);
+    struct process p = SHIMMED("env", preload, "build/programs/stepper");
+    for (int i = 0; i < 3; i++) {
+        cr_assert_geq(say(&p, "open A -", world.primary).result, 0);
+        cr_assert_eq(step(&p, "close A").result, 0);
+    }
+    cr_expect_eq(log_count("chroma.sqlite3: was closed past this library"), 1);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("was closed past this library"), 1);
+}
+
+Test(unseen, and_else_at_the_exit)
+{
+    char preload[2 * PATH_MAX];
+    char own[PATH_MAX];
+    cr_assert_not_null(realpath("build/libsettle.so", own));
+    snprintf(preload, sizeof preload, "LD_PRELOAD=build/libraries/past-closes.so %s", own);
+    make_database(world.primary);
+    struct process p = SHIMMED("env", preload, "build/programs/stepper");
+    cr_assert_geq(say(&p, "open A -", world.primary).result, 0);
+    cr_assert_eq(step(&p, "close A").result, 0);
+    cr_expect_eq(log_count("warning: "), 0);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("chroma.sqlite3: was closed past this library"), 1);
+}
+
+Test(unseen, what_is_open_at_the_exit_was_not_closed_past_it)
+{
+    make_database(world.primary);
+    struct process p = SHIMMED("build/programs/stepper");
+    cr_assert_geq(say(&p, "open A -", world.primary).result, 0);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("warning: "), 0);
+}
+
+/* --- locks that the kernel does not know --- */
+
+#define DOTFILE "/usr/bin/python3", "tests/e2e/programs/database.py", "dotfile"
+
+/* Another process is in a transaction by unix-dotfile; the close of p ends when that has ended. */
+static void expect_wait_for_dotfile(struct process *p, const char *close)
+{
+    struct process other = PLAIN(DOTFILE, world.primary);
+    await_line(&other, "held");
+    send_line(&other, "");
+    await_line(&other, "writing");
+    send_line(p, close);
+    await_threads(p, 2);
+    sleep_ms(500);
+    send_line(&other, "");
+    uint64_t released = (uint64_t)await_number(&other, "released");
+    await_line(p, "took");
+    uint64_t closed = now_ns();
+    cr_expect_geq(closed, released);
+    cr_expect_lt(closed, released + soon);
+    cr_expect_eq(finish(&other), 0);
+}
+
+Test(unseen, a_transaction_by_dot_file_is_waited_for)
+{
+    make_database(world.primary);
+    struct process p = SHIMMED("build/programs/connected", "close", world.primary);
+    await_line(&p, "open");
+    expect_wait_for_dotfile(&p, "close");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("File unlocked after polling"), 1);
+    cr_expect_eq(log_count("warning: "), 0);
+}
+
+Test(unseen, the_end_of_such_a_lock_is_an_event)
+{
+    make_database(world.primary);
+    struct process p = SHIMMED_WITH(OPTIONS("--check-interval", "10", "--max-wait", "20"),
+                                    "build/programs/connected", "close", world.primary);
+    await_line(&p, "open");
+    cr_assert_eq(mkdir(in_dir("chroma.sqlite3.lock"), 0755), 0);
+    send_line(&p, "close");
+    await_threads(&p, 2);
+    sleep_ms(500);
+    rmdir(in_dir("chroma.sqlite3.lock"));
+    await_line(&p, "took");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count(" events=1"), 1);
+}
+
+Test(unseen, one_that_stays_is_named)
+{
+    make_database(world.primary);
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "0.3"), "build/programs/connected",
+                                    "close", world.primary);
+    await_line(&p, "open");
+    cr_assert_eq(mkdir(in_dir("chroma.sqlite3.lock"), 0755), 0);
+    send_line(&p, "close");
+    cr_expect_geq(await_number(&p, "took"), 300);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_eq(log_count("held by dot-file lock that names no process on .lock"), 1);
+    struct process asked = PLAIN("build/settle-wait", "--max-wait", "0.05", world.primary);
+    cr_expect_eq(finish(&asked), 1);
+    cr_expect_not_null(strstr(errors_of(&asked), "held by dot-file lock"), "%s", errors_of(&asked));
+    rmdir(in_dir("chroma.sqlite3.lock"));
+}
+
+/* Programs that lock by a file of that name often leave it. */
+Test(unseen, a_file_of_that_name_is_none)
+{
+    make_database(world.primary);
+    struct process p = SHIMMED("build/programs/connected", "close", world.primary);
+    await_line(&p, "open");
+    fclose(fopen(in_dir("chroma.sqlite3.lock"), "we"));
+    send_line(&p, "close");
+    cr_expect_lt(await_number(&p, "took"), 300);
+    cr_expect_eq(finish(&p), 0);
 }
 
 /* --- encrypted databases: any content will do, since who opens it reads it --- */

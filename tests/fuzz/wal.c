@@ -34,7 +34,7 @@ static int close_file(int fd)
 #define sys_openat open_file
 #define sys_pread  read_file
 #define sys_close  close_file
-#include "commands/wal.c"
+#include "wait/wal.c"
 
 enum { PAGE = 512, FRAMES_MOST = 64 };
 
@@ -93,7 +93,7 @@ static void check_frames(struct input in)
     }
     files[0] = (struct input){wal, wal + WAL_HEADER + n * (FRAME_HEADER + PAGE)};
     files[1] = (struct input){wal, wal}; /* none */
-    CHECK(wal_frames_missing("/db") == expected);
+    CHECK(wal_frames_missing("/db", UINT64_MAX) == expected);
 }
 
 static void check_any_bytes(struct input in)
@@ -102,9 +102,9 @@ static void check_any_bytes(struct input in)
     size_t index_size = size < INDEX_SIZE ? 0 : INDEX_SIZE;
     files[1] = (struct input){in.at, in.at + index_size};
     files[0] = (struct input){in.at + index_size, in.end};
-    CHECK(wal_frames_missing("/db") >= 0);
+    CHECK(wal_frames_missing("/db", UINT64_MAX) >= 0);
     files[0] = (struct input){wal, wal + WAL_HEADER};
-    CHECK(wal_frames_missing("/db") >= 0);
+    CHECK(wal_frames_missing("/db", UINT64_MAX) >= 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -55,6 +55,12 @@ def other(path):
     return let_go
 
 
+def by_dotfile(path):
+    connection = sqlite3.connect(f"file:{path}?vfs=unix-dotfile", uri=True, isolation_level=None)
+    connection.execute("begin immediate")
+    return connection.rollback
+
+
 def crash_in_wal(path):
     connect(path, "wal").execute("insert into t values (1)")
     return None
@@ -88,6 +94,7 @@ KINDS = {
     "wal-reader": lambda path: reader(path, "wal"),
     "wal-writer": lambda path: writer(path, "wal"),
     "frames": crash_in_wal,
+    "dotfile": by_dotfile,
     "other": other,
     "zombie": zombie,
 }

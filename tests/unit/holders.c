@@ -122,6 +122,7 @@ Test(holders, every_kind_has_the_words_that_people_search_for)
     cr_expect_str_eq(hold_name(HOLD_WRITING), "open for writing");
     cr_expect_str_eq(hold_name(HOLD_OPEN), "open");
     cr_expect_str_eq(hold_name(HOLD_MAPPED), "mapped");
+    cr_expect_str_eq(hold_name(HOLD_DOTFILE), "dot-file lock");
 }
 
 Test(holders, a_sidecar_is_told_by_its_ending)

@@ -97,6 +97,25 @@ Test(probe, a_lease_is_held)
     is_held_until_let_go(KEEPS_LEASE, HOLD_LEASE);
 }
 
+/* SQLite makes a directory; a file of that name is somebody else's. */
+Test(probe, a_dot_file_is_held_where_it_is_asked_for)
+{
+    struct probe p = probe_of(a_file("file"), (struct identity){0, 0});
+    p.dotfile = true;
+    cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+    cr_assert_eq(mkdir(in_dir("file.lock"), 0700), 0);
+    cr_expect_eq(probe_ask(&p), VERDICT_HELD);
+    cr_expect_eq(p.holder.hold, HOLD_DOTFILE);
+    cr_expect_str_eq(p.holder.ending, ".lock");
+    p.dotfile = false;
+    cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+    p.dotfile = true;
+    cr_assert_eq(rmdir(in_dir("file.lock")), 0);
+    a_file("file.lock");
+    cr_expect_eq(probe_ask(&p), VERDICT_SETTLED);
+    probe_end(&p);
+}
+
 static void ask_in_helper(void *argument)
 {
     struct probe *p = argument;

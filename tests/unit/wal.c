@@ -1,4 +1,4 @@
-#include "commands/wal.h"
+#include "wait/wal.h"
 
 #include "unit.h"
 
@@ -53,18 +53,18 @@ static void spoil(const char *name, long offset)
 
 Test(wal, a_database_without_one_has_no_frames_there)
 {
-    cr_expect_eq(wal_frames_missing(a_file("db")), 0);
+    cr_expect_eq(wal_frames_missing(a_file("db"), UINT64_MAX), 0);
     a_file("db-wal"); /* that is none */
-    cr_expect_eq(wal_frames_missing(in_dir("db")), 0);
+    cr_expect_eq(wal_frames_missing(in_dir("db"), UINT64_MAX), 0);
 }
 
 Test(wal, the_index_and_the_frames_themselves_tell_the_same)
 {
     const char *db = database(three_transactions);
     cr_expect_gt(frames_of_wal(), 3);
-    cr_expect_eq(wal_frames_missing(db), frames_of_wal());
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), frames_of_wal());
     remove_index();
-    cr_expect_eq(wal_frames_missing(db), frames_of_wal());
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), frames_of_wal());
 }
 
 Test(wal, frames_that_have_been_copied_into_the_database_are_not_missing)
@@ -73,7 +73,7 @@ Test(wal, frames_that_have_been_copied_into_the_database_are_not_missing)
     snprintf(script, sizeof script, "%s pragma wal_checkpoint;", three_transactions);
     const char *db = database(script);
     cr_expect_gt(frames_of_wal(), 3);
-    cr_expect_eq(wal_frames_missing(db), 0);
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), 0);
 }
 
 /* Before its first frame is written the old ones still lie there, under their old salts. */
@@ -87,7 +87,7 @@ Test(wal, a_log_that_is_begun_anew_has_no_frames)
     }
     close(index);
     cr_expect_gt(frames_of_wal(), 3);
-    cr_expect_eq(wal_frames_missing(db), 0);
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), 0);
 }
 
 Test(wal, frames_of_an_earlier_round_do_not_count)
@@ -96,10 +96,10 @@ Test(wal, frames_of_an_earlier_round_do_not_count)
     snprintf(script, sizeof script, "%s pragma wal_checkpoint(restart); insert into t values (2);",
              three_transactions);
     const char *db = database(script);
-    long missing = wal_frames_missing(db);
+    long missing = wal_frames_missing(db, UINT64_MAX);
     cr_expect(missing > 0 && missing < frames_of_wal(), "%ld", missing);
     remove_index();
-    cr_expect_eq(wal_frames_missing(db), missing);
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), missing);
 }
 
 Test(wal, an_index_that_is_not_of_this_log_is_not_believed)
@@ -108,14 +108,14 @@ Test(wal, an_index_that_is_not_of_this_log_is_not_believed)
     static const long offsets[] = {16, 32, 64, 80}; /* the salts, the frames; in both copies */
     for (size_t i = 0; i < 4; i++)
         spoil("db-shm", offsets[i]);
-    cr_expect_eq(wal_frames_missing(db), frames_of_wal());
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), frames_of_wal());
 }
 
 Test(wal, an_index_that_is_being_written_is_not_believed)
 {
     const char *db = database(three_transactions);
     spoil("db-shm", 16);
-    cr_expect_eq(wal_frames_missing(db), frames_of_wal());
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), frames_of_wal());
 }
 
 Test(wal, what_is_not_a_whole_transaction_does_not_count)
@@ -124,12 +124,12 @@ Test(wal, what_is_not_a_whole_transaction_does_not_count)
     long frames = frames_of_wal();
     remove_index();
     spoil("db-wal", -1); /* the last transaction is one frame */
-    cr_expect_eq(wal_frames_missing(db), frames - 1);
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), frames - 1);
     cr_assert_eq(truncate(in_dir("db-wal"), 32 + (frames - 2) * 1048L), 0);
-    long whole = wal_frames_missing(db);
+    long whole = wal_frames_missing(db, UINT64_MAX);
     cr_expect(whole > 0 && whole < frames - 2, "the second is several: %ld", whole);
     spoil("db-wal", 40); /* a frame's salt */
-    cr_expect_eq(wal_frames_missing(db), 0);
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), 0);
 }
 
 Test(wal, a_header_whose_checksum_is_wrong_has_no_frames)
@@ -137,7 +137,7 @@ Test(wal, a_header_whose_checksum_is_wrong_has_no_frames)
     const char *db = database(three_transactions);
     remove_index();
     spoil("db-wal", 12);
-    cr_expect_eq(wal_frames_missing(db), 0);
+    cr_expect_eq(wal_frames_missing(db, UINT64_MAX), 0);
 }
 
 /* --- the byte order of another machine --- */
@@ -186,7 +186,49 @@ Test(wal, checksums_of_big_endian_words_are_understood)
     int fd = open(in_dir("db-wal"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     cr_assert_eq(write(fd, log, sizeof log), (ssize_t)sizeof log);
     close(fd);
-    cr_expect_eq(wal_frames_missing(in_dir("db")), 1);
+    cr_expect_eq(wal_frames_missing(in_dir("db"), UINT64_MAX), 1);
+}
+
+/* --- where it is large --- */
+
+Test(wal, pages_of_64_kb_are_summed_in_pieces)
+{
+    char command[PATH_MAX + 256];
+    snprintf(command, sizeof command,
+             "/usr/bin/sqlite3 %s 'pragma page_size=65536' 'pragma journal_mode=wal' "
+             "'.dbconfig no_ckpt_on_close on' '.filectrl persist_wal 1' '%s' >/dev/null",
+             in_dir("db"), three_transactions);
+    cr_assert_eq(system(command), 0);
+    remove_index();
+    cr_expect_eq(wal_frames_missing(in_dir("db"), UINT64_MAX), (size_of_wal() - 32) / (24 + 65536));
+    spoil("db-wal", -1);
+    cr_expect_lt(wal_frames_missing(in_dir("db"), UINT64_MAX), (size_of_wal() - 32) / (24 + 65536));
+}
+
+Test(wal, at_the_deadline_the_count_ends)
+{
+    const char *db = database(three_transactions);
+    remove_index();
+    cr_expect_eq(wal_frames_missing(db, 0), 0);
+}
+
+/* --- connections --- */
+
+Test(wal, a_lock_of_the_byte_that_each_connection_has_is_a_connection)
+{
+    const char *db = in_dir("db");
+    cr_expect_not(wal_is_connected(db));
+    char bytes[129] = "";
+    int fd = open(in_dir("db-shm"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    cr_assert_eq(write(fd, bytes, sizeof bytes), (ssize_t)sizeof bytes);
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 127, .l_len = 1};
+    cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    cr_expect_not(wal_is_connected(db));
+    lock.l_start = 128;
+    cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    cr_expect(wal_is_connected(db));
+    close(fd);
+    cr_expect_not(wal_is_connected(db));
 }
 
 /* --- journals --- */

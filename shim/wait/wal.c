@@ -1,5 +1,6 @@
-#include "commands/wal.h"
+#include "wait/wal.h"
 
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/sys.h"
 #include "holders/sqlite_locks.h"
@@ -8,7 +9,14 @@
 #include <limits.h>
 #include <string.h>
 
-enum { WAL_HEADER = 32, FRAME_HEADER = 24, PAGE_MAX = 65536, INDEX_HEADER = 48, INDEX_SIZE = 136 };
+enum {
+    WAL_HEADER = WAL_EMPTY,
+    FRAME_HEADER = 24,
+    PAGE_LEAST = 512,
+    PAGE_MOST = 65536,
+    INDEX_HEADER = 48,
+    INDEX_SIZE = 136
+};
 
 static uint32_t big_endian(const unsigned char *bytes)
 {
@@ -84,29 +92,45 @@ static bool read_header(int wal, unsigned char *header, struct checksum *c)
     *c = (struct checksum){.word = (header[3] & 1) != 0 ? big_endian : little_endian};
     sum(c, header, 24);
     uint32_t page = big_endian(header + 8);
-    return sum_is(c, header + 24) && page >= 512 && page <= PAGE_MAX;
+    return sum_is(c, header + 24) && page >= PAGE_LEAST && page <= PAGE_MOST &&
+           (page & (page - 1)) == 0;
+}
+
+/* A page is larger than what a stack has room for. */
+static bool sum_page(int wal, long at, size_t size, struct checksum *c)
+{
+    unsigned char piece[4096];
+    for (size_t done = 0, now; done < size; done += now) {
+        now = size - done < sizeof piece ? size - done : sizeof piece;
+        if (sys_pread(wal, piece, now, at + (long)done) != (long)now)
+            return false;
+        sum(c, piece, now);
+    }
+    return true;
 }
 
 /* What counts is up to the last frame that ends a transaction. */
-static long count_frames(int wal, const unsigned char *header, struct checksum c)
+static long count_frames(int wal, const unsigned char *header, struct checksum c, uint64_t deadline)
 {
-    static unsigned char frame[FRAME_HEADER + PAGE_MAX];
-    const size_t size = FRAME_HEADER + big_endian(header + 8);
+    const size_t page = big_endian(header + 8);
     long committed = 0;
-    for (long n = 0;; n++) {
-        if (sys_pread(wal, frame, size, WAL_HEADER + n * (long)size) != (long)size)
-            return committed;
+    for (long n = 0; clock_now() < deadline; n++) {
+        unsigned char frame[FRAME_HEADER];
+        const long at = WAL_HEADER + n * (long)(FRAME_HEADER + page);
+        if (sys_pread(wal, frame, sizeof frame, at) != (long)sizeof frame)
+            break;
         sum(&c, frame, 8);
-        sum(&c, frame + FRAME_HEADER, size - FRAME_HEADER);
-        if (memcmp(frame + 8, header + 16, 8) != 0 || !sum_is(&c, frame + 16))
-            return committed;
+        if (!sum_page(wal, at + FRAME_HEADER, page, &c) || memcmp(frame + 8, header + 16, 8) != 0 ||
+            !sum_is(&c, frame + 16))
+            break;
         bool ends_transaction = big_endian(frame + 4) != 0;
         if (ends_transaction)
             committed = n + 1;
     }
+    return committed;
 }
 
-long wal_frames_missing(const char *database)
+long wal_frames_missing(const char *database, uint64_t deadline)
 {
     unsigned char header[WAL_HEADER];
     struct checksum checksum;
@@ -117,12 +141,26 @@ long wal_frames_missing(const char *database)
     if (read_header(wal, header, &checksum)) {
         int index = open_beside(database, "-shm");
         if (index < 0 || !ask_index(index, header, &missing))
-            missing = count_frames(wal, header, checksum);
+            missing = count_frames(wal, header, checksum, deadline);
         if (index >= 0)
             sys_close(index);
     }
     sys_close(wal);
     return missing;
+}
+
+/* Each connection in WAL mode has this byte locked for as long as it lives
+ * (https://www.sqlite.org/walformat.html#wal_locks). */
+bool wal_is_connected(const char *database)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SQLITE_LOCKS_SHM_LAST, .l_len = 1};
+    int index = open_beside(database, "-shm");
+    if (index < 0)
+        return false;
+    int result = sys_fcntl(index, F_GETLK, (long)&lock);
+    sys_close(index);
+    return result == 0 && lock.l_type != F_UNLCK;
 }
 
 /* SQLite clears the beginning of a journal that it keeps (journal_mode=persist). */
