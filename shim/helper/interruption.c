@@ -20,20 +20,31 @@ struct disposition {
     sys_sigset mask;
 };
 
-static void (*handler_of(int signal))(int)
+static struct disposition disposition_of(int signal)
 {
     struct disposition d = {.handler = SIG_DFL};
     sys_call(SYS_rt_sigaction, signal, 0, (long)&d, sizeof d.mask, 0, 0);
-    return d.handler;
+    return d;
 }
 
-/* Handlers that run for what the thread itself does, which now is to sleep; and the two signals
- * that glibc keeps to itself, for pthread_cancel and for setuid and its like in a process of
- * several threads (nptl(7)): before 2.34 it has handlers for them in each such process. */
-static const sys_sigset not_by_others = 1ull << (SIGILL - 1) | 1ull << (SIGTRAP - 1) |
-                                        1ull << (SIGABRT - 1) | 1ull << (SIGBUS - 1) |
-                                        1ull << (SIGFPE - 1) | 1ull << (SIGSEGV - 1) |
-                                        1ull << (SIGSYS - 1) | 1ull << (32 - 1) | 1ull << (33 - 1);
+static bool is_handled(int signal)
+{
+    struct disposition d = disposition_of(signal);
+    return d.handler != SIG_DFL && d.handler != SIG_IGN;
+}
+
+/* glibc's signal for pthread_cancel (nptl(7)). Before 2.34 each process with threads has a handler
+ * for it, which is called for those alone who may be cancelled anywhere. Later it gets one at the
+ * first pthread_cancel, with SA_RESTART, and since 2.41 each cancellation sends it: seen by
+ * programs/meanwhile on both. */
+enum { LIBC_CANCEL = 32 };
+
+/* Handlers that run for what the thread itself does, which now is to sleep; and a signal that glibc
+ * keeps to itself, for setuid and its like in a process with threads, each of which has a handler.
+ */
+static const sys_sigset not_by_others =
+    1ull << (SIGILL - 1) | 1ull << (SIGTRAP - 1) | 1ull << (SIGABRT - 1) | 1ull << (SIGBUS - 1) |
+    1ull << (SIGFPE - 1) | 1ull << (SIGSEGV - 1) | 1ull << (SIGSYS - 1) | 1ull << (33 - 1);
 
 /* Whether a signal besides the two can interrupt this thread's system calls. */
 static bool others_handled(sys_sigset blocked)
@@ -41,13 +52,18 @@ static bool others_handled(sys_sigset blocked)
     const int signals = 64;
     const sys_sigset left_out = bit(SIGINT) | bit(SIGTERM) | not_by_others | blocked;
     for (int signal = 1; signal <= signals; signal++) {
-        if ((bit(signal) & left_out) != 0)
+        if ((bit(signal) & left_out) != 0 || !is_handled(signal))
             continue;
-        void (*handler)(int) = handler_of(signal);
-        if (handler != SIG_DFL && handler != SIG_IGN)
+        if (signal != LIBC_CANCEL || (disposition_of(signal).flags & SA_RESTART) != 0)
             return true;
     }
     return false;
+}
+
+static bool either_is_handled(sys_sigset watched)
+{
+    return ((watched & bit(SIGINT)) != 0 && is_handled(SIGINT)) ||
+           ((watched & bit(SIGTERM)) != 0 && is_handled(SIGTERM));
 }
 
 /* A blocked signal is kept even where it is ignored. */
@@ -57,8 +73,8 @@ static bool is_pending(sys_sigset watched)
     if (sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0) < 0)
         return false;
     pending &= watched;
-    return ((pending & bit(SIGINT)) != 0 && handler_of(SIGINT) != SIG_IGN) ||
-           ((pending & bit(SIGTERM)) != 0 && handler_of(SIGTERM) != SIG_IGN);
+    return ((pending & bit(SIGINT)) != 0 && disposition_of(SIGINT).handler != SIG_IGN) ||
+           ((pending & bit(SIGTERM)) != 0 && disposition_of(SIGTERM).handler != SIG_IGN);
 }
 
 /* A filter that kills may do so for any of the questions. */
@@ -86,8 +102,23 @@ static void choose(struct interruption *i)
     i->alone_handled = !others_handled(i->before) && helper_threads_besides(i->threads);
     if (!i->alone_handled)
         return;
+    i->handled = either_is_handled(i->watched);
     i->blocked = false;
     sys_sigmask(SIG_SETMASK, &i->before, NULL);
+}
+
+/* Whether one of the two has interrupted the thread. They would have ended the process if they had
+ * no handler, then (it may be gone by now: SA_RESETHAND) or now. Where another signal has got one
+ * meanwhile, nobody knows any more. */
+static bool was_one_of_them(struct interruption *i)
+{
+    if (!others_handled(i->before))
+        return i->handled || either_is_handled(i->watched);
+    i->alone_handled = false;
+    i->blocked = true;
+    sys_sigset now = i->before | i->watched;
+    sys_sigmask(SIG_SETMASK, &now, NULL);
+    return false;
 }
 
 bool interruption_came(struct interruption *i, long result)
@@ -95,7 +126,7 @@ bool interruption_came(struct interruption *i, long result)
     if (i->watched == 0)
         return false;
     if (i->alone_handled)
-        return result == -EINTR;
+        return result == -EINTR && was_one_of_them(i);
     if (is_pending(i->watched))
         return true;
     if (!i->looked)

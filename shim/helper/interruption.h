@@ -8,7 +8,8 @@
  *     handler, and the wait would learn nothing of it.
  *   - There, if no other signal has a handler, nothing is blocked: the kernel has the same thread
  *     run the handler as ever, and where it is this one, its system call is interrupted, which no
- *     other signal can have done.
+ *     other signal can have done. If one has got a handler by then, the first way is taken from
+ *     there on.
  * What the program had blocked itself, or ignores, ends no wait: nothing of it would run.
  */
 #ifndef SETTLE_INTERRUPTION_H
@@ -23,6 +24,7 @@ struct interruption {
     bool blocked;       /* they are blocked now */
     bool looked;        /* at the process's handlers and threads */
     bool alone_handled; /* no other signal has a handler, and there are other threads */
+    bool handled;       /* one of the two had a handler then */
 };
 
 /* What a wait between two looks may take at most, in ns. */

@@ -97,26 +97,57 @@ Test(levels, a_free_store_costs_one_probe_and_no_sleep)
     }
 }
 
+/* The last line of a wait that ran into its end, "" if there is none yet. */
+static const char *last_time_out(char *line, size_t size)
+{
+    char next[4096];
+    line[0] = '\0';
+    FILE *log = fopen(world.log, "re");
+    while (log != NULL && fgets(next, sizeof next, log) != NULL)
+        if (strstr(next, "still locked after") != NULL)
+            snprintf(line, size, "%s", next);
+    if (log != NULL)
+        fclose(log);
+    return line;
+}
+
+/* The line of a close that runs into its end while others hold the store. They are looked for no
+ * longer than 50 ms, which a busy machine may not have: then it says so, and what it does not name
+ * proves nothing. */
+static const char *line_of_a_whole_look(char *line, size_t size)
+{
+    enum { TRIES = 20 };
+    for (unsigned tries = 1; tries <= TRIES; tries++) {
+        struct process p = stepper_until("closed", "200ms");
+        open_store(&p, "a");
+        step(&p, "close a");
+        finish(&p);
+        cr_assert_eq(log_count("still locked after"), tries);
+        if (strstr(last_time_out(line, size), "no time to look for others") == NULL)
+            return line;
+    }
+    cr_assert_fail("no time to look for others, %d times", TRIES);
+    return line;
+}
+
+static void expect_named(const char *line, const char *hold, const struct process *holder)
+{
+    char expected[128];
+    snprintf(expected, sizeof expected, "%s of pid %d (holder)", hold, (int)holder->pid);
+    cr_expect_not_null(strstr(line, expected), "no '%s' in '%s'", expected, line);
+}
+
 Test(levels, all_holders_are_in_the_log_in_one_line)
 {
-    char first[64];
-    char second[64];
-    char third[64];
-    struct process p = stepper_until("closed", "200ms");
-    open_store(&p, "a");
+    char line[4096];
     struct process writer = hold("posix", world.primary, 30000);
     struct process reader = hold("open", world.primary, 30000);
     struct process mapper = hold("mapped", world.primary, 30000);
-    step(&p, "close a");
-    snprintf(first, sizeof first, "held by POSIX write lock of pid %d (holder); also ",
-             (int)writer.pid);
-    snprintf(second, sizeof second, "open of pid %d (holder)", (int)reader.pid);
-    snprintf(third, sizeof third, "mapped of pid %d (holder)", (int)mapper.pid);
-    cr_expect(log_has(first), "no '%s'", first);
-    cr_expect(log_has(second), "no '%s'", second);
-    cr_expect(log_has(third), "no '%s'", third);
-    cr_expect_eq(log_count("still locked after"), 1);
-    finish(&p);
+    line_of_a_whole_look(line, sizeof line);
+    expect_named(line, "held by POSIX write lock", &writer);
+    cr_expect_not_null(strstr(line, " (holder); also "), "%s", line);
+    expect_named(line, "open", &reader);
+    expect_named(line, "mapped", &mapper);
     end_now(&writer);
     end_now(&reader);
     end_now(&mapper);

@@ -317,17 +317,19 @@ static void expect_nothing_behind(struct process p)
 
 Test(threads, that_leave_closes_leave_no_others_behind)
 {
+    make_store(0);
     struct process holder = hold("posix", world.primary, 20000);
     expect_nothing_behind(SHIMMED_WITH(OPTIONS("--max-wait", "20ms", "--log", "off"),
-                                       "build/programs/leaver", world.primary, "1000"));
+                                       "build/programs/leaver", world.primary, store(0), "1000"));
     dismiss(&holder);
 }
 
 Test(threads, that_leave_closes_under_a_filter_leave_no_children_behind)
 {
+    make_store(0);
     struct process holder = hold("posix", world.primary, 20000);
     expect_nothing_behind(SHIMMED_WITH(OPTIONS("--max-wait", "20ms", "--log", "off"), PERMISSIVE,
-                                       "build/programs/leaver", world.primary, "1000"));
+                                       "build/programs/leaver", world.primary, store(0), "1000"));
     dismiss(&holder);
 }
 
@@ -374,6 +376,7 @@ static struct scene begin_meanwhile(const char *event, unsigned ms)
     s.holder = hold("posix", world.primary, ms);
     send_line(&s.p, "close");
     await_threads(&s.p, 3);
+    sleep_ms(50); /* by then the wait has looked which signals have handlers */
     send_line(&s.p, event);
     return s;
 }
@@ -403,6 +406,32 @@ Test(threads, cancelled_during_a_wait_return_from_the_close_first)
     struct scene s = begin_meanwhile("cancel", 400);
     await_line(&s.p, "event 0");
     expect_closed_after_release(&s, "closed 0, cancelled");
+    expect_later_close_waits(&s);
+}
+
+/* Where SIGINT could have interrupted the wait, too. */
+Test(threads, cancelled_in_a_program_that_handles_sigint_return_from_the_close_first)
+{
+    struct scene s = begin_meanwhile("cancel-int", 400);
+    await_line(&s.p, "event 0");
+    expect_closed_after_release(&s, "closed 0, cancelled");
+    expect_later_close_waits(&s);
+}
+
+/* libc has each thread set its own group, and interrupts it for that. */
+Test(threads, interrupted_by_libc_itself_wait_on)
+{
+    struct scene s = begin_meanwhile("group", 400);
+    await_line(&s.p, "event 0");
+    expect_closed_after_release(&s, "closed 0, not cancelled");
+    expect_later_close_waits(&s);
+}
+
+Test(threads, interrupted_by_a_signal_that_was_not_handled_when_the_wait_began_wait_on)
+{
+    struct scene s = begin_meanwhile("handler", 400);
+    await_line(&s.p, "event 0");
+    expect_closed_after_release(&s, "closed 0, not cancelled");
     expect_later_close_waits(&s);
 }
 

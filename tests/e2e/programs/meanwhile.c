@@ -7,10 +7,14 @@
  *   lowest        opens a file
  *   cancel        cancels the thread, which then comes to a cancellation point
  *   cancel-async  cancels the thread, which may be cancelled anywhere
+ *   cancel-int    as cancel, in a process that handles SIGINT
+ *   group         sets its group to what it is, for which libc interrupts each thread
+ *   handler       begins to handle SIGUSR1, and sends it to the thread
  * It says "event RESULT", and when the thread has ended "closed RESULT" and how it ended. At a
  * third line it opens and closes the store once more, and says "again RESULT"; a fourth ends it. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,8 +80,24 @@ static int become_another_on_a_thread(void)
     return -1;
 }
 
+static void do_nothing(int signal)
+{
+    (void)signal;
+}
+
+static int handle_and_send(int signal)
+{
+    const struct sigaction action = {.sa_handler = do_nothing};
+    sigaction(signal, &action, NULL);
+    return pthread_kill(closer, signal);
+}
+
 static int do_event(void)
 {
+    if (strcmp(event, "handler") == 0)
+        return handle_and_send(SIGUSR1);
+    if (strcmp(event, "group") == 0)
+        return setgid(getgid());
     if (strncmp(event, "cancel", 6) == 0)
         return pthread_cancel(closer);
     if (strcmp(event, "exec") == 0)
@@ -103,6 +123,8 @@ int main(int argc, char **argv)
         return 0;
     }
 
+    if (strcmp(event, "cancel-int") == 0)
+        signal(SIGINT, do_nothing);
     fd = open(path, O_RDWR);
     say("open", 0);
     await_input();
