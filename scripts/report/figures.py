@@ -1,12 +1,14 @@
-"""The figures, asked of the tables that records.py made. report() is what --json prints; its members are
-described in settle-report(1).
+"""The figures, from what records.py gathered. report() is what --json prints; its members are described in
+settle-report(1).
 
-A close is a wait without a use: `use is null`."""
+A close is a wait without a use."""
 
-import array
 import bisect
+import itertools
 import math
 import time
+
+from records import LATER, OUTCOMES
 
 VERSION = 1
 
@@ -23,7 +25,7 @@ LEAST_MAX_WAIT, MOST_MAX_WAIT = 0.1, 86400.0
 
 
 # Columns that have the number of a text.
-TEXTS = {"store", "rule", "profile", "file", "program", "role", "outcome", "command", "kind", "use"}
+TEXTS = {"store", "file", "program", "role"}
 
 
 def rows(records, query, **parameters):
@@ -39,52 +41,52 @@ def rows(records, query, **parameters):
 
 # --- waits ---
 
-# A fixed delay would have been too short where the store was seen to be held for longer. A store that was
-# still held when its wait ended before the delay was over may have become free until then, or not.
-FIXED_DELAY = """
-    sum(case ended when 'free' then watched and elapsed > :delay else watched and elapsed >= :delay end) as early,
-    sum(ended = 'free' and not (watched and elapsed > :delay)) as free
-"""
-
-
-def closes_by(records, delay, keys):
-    """A row for each value of the columns `keys`, the largest waiting time first."""
-    by = ", ".join(keys)
-    shares = ", ".join(f"sum(share = '{share}') as \"{share}\"" for share in SHARES)
-    found = rows(records, f"""
-        select {by + ',' if by else ''} max(profile) as profile, count(*) as closes, {shares}, {FIXED_DELAY},
-            max(max_wait) as max_wait, sum(ended = 'free') as settled, sum(ended = 'held') as held,
-            sum(watched and ended = 'free') as longest_of,
-            max(case when watched and ended = 'free' then elapsed end) as longest_settled,
-            max(case ended when 'held' then elapsed end) as longest_timed_out
-        from wait where use is null {'group by ' + by if by else 'having count(*) > 0'}""", delay=delay)
-    times = wait_times(records, keys, "use is null")
-    for row in found:
-        row.update(times[tuple(row[key] for key in keys)])
-    return sorted(found, key=lambda row: -row["total"])
-
-
-def wait_times(records, keys, which):
-    """By the values of the columns `keys`: percentiles, the longest and the sum of what was waited."""
-    found = {}
-    for *key, elapsed in records.db.execute(f"select {''.join(key + ', ' for key in keys)} elapsed from wait where {which}"):
-        found.setdefault(tuple(key), array.array("d")).append(elapsed)
-    return {tuple(records.texts[number] for number in key): times_of(sorted(times)) for key, times in found.items()}
-
-
-def times_of(times):
-    """Of times in their order."""
+def times_of(groups):
+    """Percentiles, the longest and the sum of what was waited."""
+    times = sorted(itertools.chain.from_iterable(waits.times for waits in groups))
     ranks = {f"p{p}": times[(len(times) * p + 99) // 100 - 1] for p in PERCENTILES}
     return {**ranks, "max": times[-1], "total": math.fsum(times)}
 
 
-def outcomes_by(records, keys):
-    by = "".join(key + ", " for key in keys)
+def counts_of(groups, name):
+    """How many waits have each value of a member, the most first."""
+    counts = {}
+    for waits in groups:
+        value = getattr(waits, name)
+        counts[value] = counts.get(value, 0) + len(waits.times)
+    return dict(sorted(counts.items(), key=lambda count: -count[1]))
+
+
+def count_where(groups, name, value):
+    return sum(len(waits.times) for waits in groups if getattr(waits.known, name) == value)
+
+
+def longest_where(groups, ended):
+    return max((waits.times[-1] for waits in groups if waits.known.ended == ended and waits.known.watched), default=None)
+
+
+def too_early(waits, delay):
+    """Of how many a fixed delay would have been too short, since the store was seen to be held for longer."""
+    if not waits.known.watched:
+        return 0
+    side = bisect.bisect_right if waits.known.ended == "free" else bisect.bisect_left
+    return len(waits.times) - side(waits.times, delay)
+
+
+def grouped(groups, *names):
+    """Waits that have the same values of these members, the longest in sum first."""
     found = {}
-    for row in rows(records, f"""select {by} outcome, count(*) as count from wait where use is null
-                                 group by {by} outcome order by count desc, min(id)"""):
-        found.setdefault(tuple(row[key] for key in keys), {})[row["outcome"]] = row["count"]
-    return found
+    for waits in groups:
+        found.setdefault(tuple(getattr(waits, name) for name in names), []).append(waits)
+    return sorted(found.values(), key=lambda same: -math.fsum(itertools.chain.from_iterable(one.times for one in same)))
+
+
+def closes_of(records):
+    return [waits for waits in records.waits.values() if waits.use is None]
+
+
+def uses_of(records):
+    return [waits for waits in records.waits.values() if waits.use is not None]
 
 
 def rounded_up(value):
@@ -117,47 +119,56 @@ def recommend(closes):
     return {"max_wait": now, "why": "look at the holder"}
 
 
-def close_figures(row, outcomes, delay):
-    closes = row["closes"]
-    fixed = delay * closes
-    unknown = closes - row["early"] - row["free"]
+def close_figures(groups, delay):
+    """A store that was still held when its wait ended before the delay was over may have become free until then,
+    or not: what a fixed delay would have come to is unknown."""
+    closes = sum(len(waits.times) for waits in groups)
+    early = sum(too_early(waits, delay) for waits in groups)
+    settled = count_where(groups, "ended", "free")
+    free = settled - sum(too_early(waits, delay) for waits in groups if waits.known.ended == "free")
+    unknown = closes - early - free
+    wait = times_of(groups)
+    known = {
+        "max_wait": max(waits.max_wait for waits in groups),
+        "longest_settled": longest_where(groups, "free"),
+        "longest_timed_out": longest_where(groups, "held"),
+    }
     return {
         "closes": closes,
-        "shares": {share: row[share] for share in SHARES},
-        "outcomes": outcomes,
-        "wait": {name: row[name] for name in ("p50", "p95", "p99", "max", "total")},
-        "settled": row["settled"],
-        "still_held": row["held"],
+        "shares": {share: count_where(groups, "share", share) for share in SHARES},
+        "outcomes": counts_of(groups, "outcome"),
+        "wait": wait,
+        "settled": settled,
+        "still_held": count_where(groups, "ended", "held"),
         "fixed_delay": {
-            "total": fixed, "saved": fixed - row["total"], "early": row["early"], "unknown": unknown,
-            "success": [row["free"] / closes, (row["free"] + unknown) / closes]},
-        "max_wait": row["max_wait"],
-        "longest_settled": row["longest_settled"],
-        "longest_timed_out": row["longest_timed_out"],
-        "waits_that_settled": row["longest_of"],
-        "recommended": recommend(row),
+            "total": delay * closes, "saved": delay * closes - wait["total"], "early": early, "unknown": unknown,
+            "success": [free / closes, (free + unknown) / closes]},
+        **known,
+        "waits_that_settled": sum(len(waits.times) for waits in groups
+                                  if waits.known.ended == "free" and waits.known.watched),
+        "recommended": recommend(known),
     }
 
 
 def stores(records, delay):
-    keys = ("store", "rule")
-    outcomes = outcomes_by(records, keys)
-    return [{"store": row["store"], "rule": row["rule"], "profile": row["profile"],
-             **close_figures(row, outcomes[row["store"], row["rule"]], delay)}
-            for row in closes_by(records, delay, keys)]
+    return [{"store": groups[0].store, "rule": groups[0].rule, "profile": max(waits.profile for waits in groups),
+             **close_figures(groups, delay)}
+            for groups in grouped(closes_of(records), "store", "rule")]
 
 
 def all_closes(records, delay):
-    found = closes_by(records, delay, ())
-    return close_figures(found[0], outcomes_by(records, ())[()], delay) if found else None
+    closes = closes_of(records)
+    return close_figures(closes, delay) if closes else None
 
 
 def histogram(records):
     """Classes from the shortest wait's to the longest's; a class has its lower bound, not its upper."""
     bounds = [0, *(round(step * FIRST_BOUND * 10 ** power, 5) for power in range(11) for step in STEPS), 1e99]
     counts = [dict.fromkeys(SHARES, 0) for _ in bounds[1:]]
-    for elapsed, share in records.db.execute("select elapsed, share from wait where use is null"):
-        counts[bisect.bisect_right(bounds, elapsed) - 1][share] += 1
+    for waits in closes_of(records):
+        ends = [bisect.bisect_left(waits.times, bound) for bound in bounds]
+        for one, (low, high) in zip(counts, zip(ends, ends[1:])):
+            one[waits.known.share] += high - low
     full = [i for i, one in enumerate(counts) if any(one.values())]
     return [{"from": bounds[i], "to": bounds[i + 1], **counts[i]} for i in range(full[0], full[-1] + 1)] if full else []
 
@@ -167,19 +178,17 @@ def histogram(records):
 def uses(records):
     """By store: what the uses were, how they ended and how long they took. `open` were while handles of the
     process itself were open, `open_handles` the most of them."""
-    keys = ("store",)
-    times = wait_times(records, keys, "use is not null")
-    found = {}
-    for row in rows(records, """
-            select store, count(*) as uses, sum(watched) as waited, sum(ended = 'held') as still_held,
-                sum(handles > 0) as open, max(handles) as open_handles
-            from wait where use is not null group by store order by sum(elapsed) desc, min(id)"""):
-        found[row["store"]] = {**row, "what": {}, "outcomes": {}, "wait": times[row["store"],]}
-    for column, member in (("use", "what"), ("outcome", "outcomes")):
-        for row in rows(records, f"""select store, {column}, count(*) as count from wait where use is not null
-                                     group by store, {column} order by count desc, min(id)"""):
-            found[row["store"]][member][row[column]] = row["count"]
-    return list(found.values())
+    return [{
+        "store": groups[0].store,
+        "uses": sum(len(waits.times) for waits in groups),
+        "waited": count_where(groups, "watched", True),
+        "still_held": count_where(groups, "ended", "held"),
+        "open": sum(waits.open for waits in groups),
+        "open_handles": max(waits.most_open for waits in groups),
+        "what": counts_of(groups, "use"),
+        "outcomes": counts_of(groups, "outcome"),
+        "wait": times_of(groups),
+    } for groups in grouped(uses_of(records), "store")]
 
 
 # --- who and what ---
@@ -187,16 +196,9 @@ def uses(records):
 def holders(records):
     """By command and kinds of lock, of closes and uses. A wait counts in full for each of these, and once for
     however many processes of one; what was waited without a holder's name stands under null."""
-    processes = {(command, kind): count for command, kind, count in records.db.execute(
-        "select command, kind, count(distinct nullif(pid, 0)) from held group by command, kind")}
-    found = []
-    for command, kind, waits, waited, longest in records.db.execute("""
-            with cause as (select distinct id, elapsed, command, kind from wait left join held on wait = id where watched)
-            select command, kind, count(*), sum(elapsed) as waited, max(elapsed)
-            from cause group by command, kind order by waited desc, min(id)"""):
-        found.append({"command": records.text(command), "kind": records.text(kind), "waits": waits,
-                      "processes": processes.get((command, kind), 0), "waited": waited, "longest": longest})
-    return found
+    return [{"command": command, "kind": kind, "waits": holder.waits, "processes": len(holder.pids - {None, 0}),
+             "waited": holder.waited, "longest": holder.longest}
+            for (command, kind), holder in sorted(records.holders.items(), key=lambda item: -item[1].waited)]
 
 
 def files(records):
@@ -211,16 +213,14 @@ def never_closed(records):
         from handle join process p on p.id = process where closed is null order by opened, handle.id""")
 
 
-def longest_waits(records, count=20):
-    found = rows(records, f"""
-        select w.id, w.began, elapsed, outcome, share, pid, thread, program, store, rule, use
-        from (select * from wait where watched order by elapsed desc, id limit {count}) w
-            join process p on p.id = process order by elapsed desc, w.id""")
-    for row in found:
-        holders = rows(records, "select command, pid, kind from held where wait = :id", id=row.pop("id"))
-        row["holders"] = "; ".join(f"{one['command'] or '?'} {one['pid'] or '?'}, {one['kind'] or '?'}"
-                                   for one in holders) or None
-    return found
+def longest_waits(records):
+    return [{
+        "began": began, "elapsed": elapsed, "outcome": waits.outcome, "share": waits.known.share, "pid": process.pid,
+        "thread": thread, "program": records.text(process.program), "store": waits.store, "rule": waits.rule,
+        "use": waits.use,
+        "holders": "; ".join(f"{command or '?'} {pid or '?'}, {kind or '?'}"
+                             for (command, kind), pids in holders.items() for pid in pids) or None,
+    } for waits, began, elapsed, process, thread, holders in records.longest.in_order()]
 
 
 def report(records, delay):
@@ -261,7 +261,7 @@ def timeline(records):
     texts = Numbers()
     db, text = records.db, records.text
     start = db.execute("select min(least) from (select min(began) as least from process "
-                       "union all select min(began) from waited)").fetchone()[0]
+                       "union all select min(began) from wait)").fetchone()[0]
 
     def since(time):
         return None if time is None else round((time - start) * 1e6)
@@ -275,14 +275,14 @@ def timeline(records):
         "handles": [[process, texts[text(store)], texts[text(file)], texts[text(role)], since(opened), since(closed)]
                     for process, store, file, role, opened, closed in db.execute(
                         "select process, store, file, role, opened, closed from handle order by opened, id")],
-        "waits": [[process, texts[text(store)], texts[share], texts[text(outcome)], texts[text(rule)], since(began),
+        "waits": [[process, texts[text(store)], texts[OUTCOMES.get(text(outcome), LATER).share], texts[text(outcome)], texts[text(rule)], since(began),
                    round(elapsed * 1e6), texts[text(use) or ""]]
-                  for process, store, share, outcome, rule, began, elapsed, use in db.execute(
-                      "select process, store, share, outcome, rule, began, elapsed, use from wait order by began, id")],
+                  for process, store, outcome, rule, began, elapsed, use in db.execute(
+                      "select process, store, outcome, rule, began, elapsed, use from wait order by began, id")],
         "holders": [[number, pid, texts[text(command) or ""], texts[text(kind) or ""]]
                     for number, pid, command, kind in db.execute("""
                         select number - 1, pid, command, kind from held
-                        join (select id, row_number() over (order by began, id) as number from waited)
+                        join (select id, row_number() over (order by began, id) as number from wait)
                         on id = wait""")],
         "texts": list(texts),
     }

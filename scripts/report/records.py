@@ -1,18 +1,22 @@
-"""Reads records into SQLite, line by line. What a line must have to count is one table; what the figures do not
-ask for is not kept.
+"""Reads records, line by line. What a line must have to count is one table; what the figures do not ask for is
+not kept.
 
 Lines that have the same event and the same members of the same types have one shape. A shape is looked at once;
 of a line it is left to see that its numbers are in range. A record of a million lines has about ten shapes.
 
-After read() and end() the database has these tables, in which a text is a number: its place in the list `texts`.
+What is asked of waits is gathered while they are read: see Waits, Holder and Longest. What belongs together only
+later on lies in SQLite after read() and end(), where a text is a number: its place in the list `texts`.
 
     process  id, record, pid, program, began, ended, exit: one program in one process
-    wait     the waits that ended, and the uses of stores, with how each is to be counted; use: what the use was,
-             null for a close
     handle   opened and closed: each handle on a store from its opening to its close
-    held     the holders of the waits: each once, with all of its kinds of lock
+    wait     where each is wanted by itself: the waits that ended, and the uses of stores; use: what the use was,
+             null for a close
+    held     likewise, the holders of the waits: each once, with all of its kinds of lock
 """
 
+import array
+import collections
+import heapq
 import json
 import sqlite3
 import sys
@@ -24,7 +28,7 @@ ENDED = ("wait ended", "store used")
 WAITS = ("wait begun", *ENDED)
 EVENTS = ("store opened", *HANDLES, *WAITS, "exit")
 WITH_STORE = ("store opened", *WAITS)
-NUMBER, INTEGER, TEXT, BOOLEAN, LIST = ("integer", "real"), ("integer",), ("text",), ("true", "false"), ("array",)
+NUMBER, INTEGER, TEXT, LIST = ("integer", "real"), ("integer",), ("text",), ("array",)
 
 # A member: its types, and the events that cannot do without it.
 MEMBERS = (
@@ -38,10 +42,8 @@ MEMBERS = (
     ("fd", INTEGER, HANDLES),
     ("role", TEXT, HANDLES),
     ("file", TEXT, ("handle opened", *WAITS)),
-    ("seen", BOOLEAN, ()),
     ("handles", INTEGER, ("store used",)),
     ("rule", TEXT, ()),
-    ("level", TEXT, ()),
     ("max_wait", NUMBER, WAITS),
     ("what", TEXT, ("store used",)),
     ("outcome", TEXT, ENDED),
@@ -52,28 +54,28 @@ MEMBERS = (
 # No second and no pid of a record is beyond, and what is below can be added up without loss.
 LARGEST = 100_000_000_000
 
+Outcome = collections.namedtuple("Outcome", "share ended watched")
+
 # An outcome: its share in the tables; what is known of the store when the wait ended; and whether it was
 # seen to be held until then. An outcome that is not here is one of a later version.
-OUTCOMES = (
-    ("settled at once", "at once", "free", False),
-    ("settled after waiting", "after waiting", "free", True),
-    ("timed out", "timed out", "held", True),
-    ("budget spent", "other", "unknown", False),
-    ("opened again", "other", "unknown", True),
-    ("removed", "other", "unknown", True),
-    ("interrupted", "other", "unknown", True),
-    ("cannot be examined", "other", "unknown", False),
-    ("not waited", "other", "unknown", False),
-)
+OUTCOMES = {
+    "settled at once": Outcome("at once", "free", False),
+    "settled after waiting": Outcome("after waiting", "free", True),
+    "timed out": Outcome("timed out", "held", True),
+    "budget spent": Outcome("other", "unknown", False),
+    "opened again": Outcome("other", "unknown", True),
+    "removed": Outcome("other", "unknown", True),
+    "interrupted": Outcome("other", "unknown", True),
+    "cannot be examined": Outcome("other", "unknown", False),
+    "not waited": Outcome("other", "unknown", False),
+}
+LATER = Outcome("other", "unknown", False)
 
 TABLES = """
     create table process(id integer primary key, record, pid, program, began, ended, exit);
-    create table outcome(id integer primary key, share, ended, watched);
-    create table waited(id integer primary key, process, thread, store, rule, profile, file, max_wait, outcome,
-        began, elapsed, use, handles);
     create table handle(id, process, store, role, file, fd, opened, closed);
+    create table wait(id integer primary key, process, store, rule, outcome, began, elapsed, use);
     create table held(wait integer, pid, command, kind);
-    create view wait as select w.*, share, ended, watched from waited w join outcome o on o.id = outcome;
 """
 
 
@@ -176,41 +178,92 @@ class Table:
 
 
 class Process:
-    """Of one record and one pid, from one exec to the next, or to the exit."""
+    """Of one record and one pid, from one exec to the next, or to the exit. There may be as many as lines."""
 
-    __slots__ = ("id", "row", "last", "open")
+    __slots__ = ("id", "record", "pid", "program", "began", "ended", "exit", "last", "open")
 
     def __init__(self, number, record, pid, program, time):
-        self.id = number
-        self.row = [number, record, pid, program, time, time, None]
+        self.id, self.record, self.pid, self.program = number, record, pid, program
+        self.began = self.ended = time
+        self.exit = None
         self.last = None  # the event before
-        self.open = {}  # by descriptor: the handle that was opened last
+        self.open = None  # by descriptor: the handle that was opened last
 
     def seen(self, event, time):
-        row = self.row
-        if time < row[4]:
-            row[4] = time
-        if time > row[5]:
-            row[5] = time
+        if time < self.began:
+            self.began = time
+        if time > self.ended:
+            self.ended = time
         if event == "exit":
-            row[6] = time if row[6] is None else max(time, row[6])
+            self.exit = time if self.exit is None else max(time, self.exit)
         self.last = event
+
+    def row(self):
+        return self.id, self.record, self.pid, self.program, self.began, self.ended, self.exit
+
+
+class Waits:
+    """The waits of one store by one rule that had one outcome: closes, or uses of one kind."""
+
+    __slots__ = ("store", "rule", "outcome", "use", "profile", "known", "max_wait", "times", "open", "most_open")
+
+    def __init__(self, store, rule, outcome, use, profile):
+        self.store, self.rule, self.outcome, self.use, self.profile = store, rule, outcome, use, profile
+        self.known = OUTCOMES.get(outcome, LATER)
+        self.max_wait = 0.0
+        self.times = array.array("d")  # what each took; in their order after end()
+        self.open = self.most_open = 0  # uses while handles were open, and the most of those
+
+
+class Holder:
+    """Who had one kind of lock, by command, and the waits that were seen to be held by it."""
+
+    __slots__ = ("pids", "waits", "waited", "longest")
+
+    def __init__(self):
+        self.pids = set()
+        self.waits, self.waited, self.longest = 0, 0.0, 0.0
+
+
+class Longest:
+    """The longest of the waits that were seen to be held; of equal ones the first."""
+
+    MOST = 20
+
+    def __init__(self):
+        self.heap = []  # elapsed, minus the line, what is told
+
+    def wants(self, elapsed):
+        return len(self.heap) < self.MOST or elapsed > self.heap[0][0]
+
+    def add(self, elapsed, line, told):
+        put = heapq.heappush if len(self.heap) < self.MOST else heapq.heappushpop
+        put(self.heap, (elapsed, -line, told))
+
+    def in_order(self):
+        return [told for _, _, told in sorted(self.heap, key=lambda one: one[:2], reverse=True)]
+
+
+NOBODY = {(None, None): ()}
 
 
 class Records:
-    """db and texts are what the figures are asked of."""
+    """What the figures are made of. each_wait: the table of the waits is wanted, which is most of the work."""
 
-    def __init__(self):
+    def __init__(self, each_wait=False):
+        self.each_wait = each_wait
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.db.executescript(TABLES)
         self.texts, self.shapes, self.problems = Texts(), Shapes(), []
         self.strangers = []  # what is no record: name, what it is
         self.stores = False  # whether any store was opened
         self.passed_over = {}  # what was opened and is no store by the settings: database, directory
-        self.outcomes = set()
+        self.waits = {}  # by what they have in common
+        self.holders = {}  # by command and kinds of lock; both None where nobody was named
+        self.longest = Longest()
         self.lines = 0  # of all records: what comes later has a larger number
         self.records, self.processes = [], []
-        self.waits, self.handles, self.held = (Table(self.db, name) for name in ("waited", "handle", "held"))
+        self.handle_rows, self.wait_rows, self.held_rows = (Table(self.db, name) for name in ("handle", "wait", "held"))
 
     # --- reading ---
 
@@ -292,7 +345,7 @@ class Records:
         """A pid's next program, and an opening after its exit, are of another process."""
         program = self.texts.number(program)
         process = current.get(pid)
-        if (process is None or process.row[3] != program or
+        if (process is None or process.program != program or
                 process.last == "exit" and event in ("store opened", "handle opened")):
             process = current[pid] = Process(len(self.processes) + 1, record, pid, program, time)
             self.processes.append(process)
@@ -305,47 +358,58 @@ class Records:
         number = self.texts.number
         self.closed(process, line["fd"], time)
         if line.get("store") is not None:
+            if process.open is None:
+                process.open = {}
             process.open[line["fd"]] = (self.lines, process.id, number(line["store"]), number(line["role"]),
                                         number(line["file"]), line["fd"], time)
 
     def closed(self, process, fd, time):
-        handle = process.open.pop(fd, None)
+        handle = process.open.pop(fd, None) if process.open else None
         if handle is not None:
-            self.handles.add(*handle, time)
+            self.handle_rows.add(*handle, time)
 
     # --- waits and uses ---
 
     def keep_wait(self, process, line, time):
-        number = self.texts.number
-        outcome = number(line["outcome"])
-        if outcome not in self.outcomes:
-            self.new_outcome(outcome)
-        elapsed, holders = line["elapsed"], line.get("holders")
+        store, rule, outcome, elapsed = line["store"], line.get("rule", ""), line["outcome"], line["elapsed"]
         use = line["what"] if line["event"] == "store used" else None
-        self.waits.add(self.lines, process.id, line["thread"], number(line["store"]), number(line.get("rule", "")),
-                       number(line["profile"]), number(line["file"]), line["max_wait"], outcome, time - elapsed, elapsed,
-                       number(use), line.get("handles"))
-        if holders:
-            self.keep_holders(holders)
+        waits = self.waits.get((store, rule, outcome, use))
+        if waits is None:
+            waits = self.waits[store, rule, outcome, use] = Waits(store, rule, outcome, use, line["profile"])
+        waits.times.append(elapsed)
+        if line["max_wait"] > waits.max_wait:
+            waits.max_wait = line["max_wait"]
+        if use is not None and line["handles"] > 0:
+            waits.open += 1
+            waits.most_open = max(waits.most_open, line["handles"])
+        holders = holders_of(line["holders"]) if line.get("holders") else NOBODY
+        if waits.known.watched:
+            self.keep_holders(holders, elapsed)
+            if self.longest.wants(elapsed):
+                self.longest.add(elapsed, self.lines, (waits, time - elapsed, elapsed, process, line["thread"], holders))
+        if self.each_wait:
+            self.keep_row(process, waits, time - elapsed, elapsed, holders)
 
-    def new_outcome(self, outcome):
-        self.outcomes.add(outcome)
-        known = {name: rest for name, *rest in OUTCOMES}.get(self.texts[outcome], ("other", "unknown", False))
-        self.db.execute("insert into outcome values (?, ?, ?, ?)", (outcome, *known))
+    def keep_holders(self, holders, elapsed):
+        """A wait counts once for however many processes of one command and kind."""
+        for key, pids in holders.items():
+            holder = self.holders.get(key)
+            if holder is None:
+                holder = self.holders[key] = Holder()
+            holder.pids.update(pids)
+            holder.waits += 1
+            holder.waited += elapsed
+            if elapsed > holder.longest:
+                holder.longest = elapsed
 
-    def keep_holders(self, holders):
-        """One that has several locks at a time is one holder."""
-        kinds = {}
-        for holder in holders:
-            if type(holder) is dict:
-                pid, command, kind = (value if type(value := holder.get(name)) is wanted else None
-                                      for name, wanted in (("pid", int), ("command", str), ("kind", str)))
-                if pid is not None and not -LARGEST <= pid <= LARGEST:
-                    pid = None
-                kinds.setdefault((pid, command), set()).add(kind)
-        for (pid, command), found in kinds.items():
-            kind = " and ".join(sorted(filter(None, found))) or None
-            self.held.add(self.lines, pid, self.texts.number(command), self.texts.number(kind))
+    def keep_row(self, process, waits, began, elapsed, holders):
+        number = self.texts.number
+        self.wait_rows.add(self.lines, process.id, number(waits.store), number(waits.rule), number(waits.outcome), began,
+                           elapsed, number(waits.use))
+        if holders is not NOBODY:
+            for (command, kind), pids in holders.items():
+                for pid in pids:
+                    self.held_rows.add(self.lines, pid, number(command), number(kind))
 
     # --- what was read ---
 
@@ -359,16 +423,37 @@ class Records:
     def end(self):
         """All records are read."""
         for process in self.processes:
-            for handle in process.open.values():
-                self.handles.add(*handle, None)
+            for handle in (process.open or {}).values():
+                self.handle_rows.add(*handle, None)
+        for waits in self.waits.values():
+            waits.times = array.array("d", sorted(waits.times))
         self.db.execute("begin")
-        for table in (self.waits, self.handles, self.held):
+        for table in (self.handle_rows, self.wait_rows, self.held_rows):
             table.write()
         self.db.executemany("insert into process values (?, ?, ?, ?, ?, ?, ?)",
-                            (process.row for process in self.processes))
-        self.db.execute("create index held_by_wait on held(wait)")
+                            (process.row() for process in self.processes))
         self.db.execute("commit")
         self.processes.clear()
+
+
+def holders_of(told):
+    """By command and kinds of lock: the pids, None for one that is not known. One who has several locks at a time
+    is one holder."""
+    kinds = {}
+    for holder in told:
+        if type(holder) is dict:
+            pid, command, kind = holder.get("pid"), holder.get("command"), holder.get("kind")
+            if type(pid) is not int or not -LARGEST <= pid <= LARGEST:
+                pid = None
+            command, kind = command if type(command) is str else None, kind if type(kind) is str and kind else None
+            if len(told) == 1:  # nearly always
+                return {(command, kind): (pid,)}
+            kinds.setdefault((pid, command), set()).add(kind)
+    found = {}
+    for (pid, command), names in kinds.items():
+        kind = " and ".join(sorted(filter(None, names))) or None
+        found.setdefault((command, kind), []).append(pid)
+    return found or NOBODY
 
 
 def problem_of_text(text):

@@ -7,6 +7,7 @@ import platform
 import common
 import cost
 import duels
+import reports
 from common import PROGRAMS, SETTLE
 
 LIMITS = pathlib.Path(__file__).with_name("limits")
@@ -89,6 +90,12 @@ def time_tracked(space):
     return int(next(line for line in lines.splitlines() if line.startswith("close")).split()[1]) / 1e6
 
 
+def time_report(space):
+    path = space.directory("here") / "record"
+    reports.write(path, ["waited"], 100_000, 1)
+    return reports.read(path)[0] * 1000
+
+
 class Overshoots:
     """Of one way to wait, for holding times up to twice as long: equal ones might fit the back-off by
     accident. Keeps the early returns, which no attempt can make good."""
@@ -139,6 +146,7 @@ ROWS = [
         Overshoots(duels.OURS, "unlocks", 0.01, MOST), ATTEMPTS),
     Row("overshoot-wait", "the same of settle-wait as a process",
         Overshoots(duels.COMMAND, "unlocks", 0.01, SOME), ATTEMPTS),
+    Row("report", "settle-report of 100,000 lines, processor", time_report, ATTEMPTS),
     Row("early", "returns before the release", count_early),
 ]
 
