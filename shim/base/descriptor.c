@@ -43,9 +43,8 @@ bool descriptor_begins_as_database(int fd, bool *empty)
 }
 
 /* A database is a whole number of pages of 512 bytes or more. */
-bool descriptor_is_database(int fd, const struct stat *st)
+bool descriptor_is_database(int fd, off_t size)
 {
     bool empty;
-    return st->st_size >= 512 && st->st_size % 512 == 0 &&
-           descriptor_begins_as_database(fd, &empty);
+    return size >= 512 && size % 512 == 0 && descriptor_begins_as_database(fd, &empty);
 }

@@ -20,6 +20,6 @@ void descriptor_path_in_helper(int fd, char *out, size_t size);
 bool descriptor_begins_as_database(int fd, bool *empty);
 
 /* The same, and its size is that of a database. */
-bool descriptor_is_database(int fd, const struct stat *st);
+bool descriptor_is_database(int fd, off_t size);
 
 #endif

@@ -10,14 +10,15 @@
 static bool put(char *out, size_t size, const char *first, size_t length, const char *second,
                 const char *third)
 {
-    if (length + strlen(second) + strlen(third) >= size) {
+    const size_t seconds = strlen(second);
+    const size_t thirds = strlen(third);
+    if (length + seconds + thirds >= size) {
         out[0] = '\0';
         return false;
     }
-    struct text t = text_in(out, size);
-    text_bytes(&t, first, length);
-    text_str(&t, second);
-    text_str(&t, third);
+    memcpy(out, first, length);
+    memcpy(out + length, second, seconds);
+    memcpy(out + length + seconds, third, thirds + 1);
     return true;
 }
 

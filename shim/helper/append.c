@@ -37,7 +37,7 @@ bool append_would_harm(int fd, const char *path)
     if (profile_names_store(path))
         return true;
     return fd >= 0 && sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-           descriptor_is_database(fd, &st);
+           descriptor_is_database(fd, st.st_size);
 }
 
 /* Asked by a descriptor of its own, since the one for writing cannot be read, and a FIFO that is

@@ -120,23 +120,39 @@ static void decide(struct closing *c, bool last)
         closed_under_way(store, c->began);
 }
 
+/* What fstat tells of a descriptor that is known, in a frame of its own: what is called next needs
+ * the room. */
+struct standing {
+    bool same;   /* it is still what was entered */
+    bool linked; /* it has a name */
+    off_t size;
+};
+
+static SYS_OWN_FRAME struct standing standing_of(int fd, struct identity known)
+{
+    struct stat st;
+    if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), known))
+        return (struct standing){.same = false};
+    return (struct standing){.same = true, .linked = st.st_nlink > 0, .size = st.st_size};
+}
+
 /* In a fork child that a signal handler made meanwhile the tables are nobody's. */
 static void begin_closing(int fd, int last_closed, bool putting_off, struct closing *c)
 {
     if (!c->on_its_way || c->home != process_home())
         return;
-    struct stat st;
-    struct handle known = handle_get(fd);
+    const struct handle known = handle_get(fd);
     if (known.role == ROLE_PUT_OFF) {
         c->given_up = keep_give_up(fd);
         return;
     }
-    if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), known.identity)) {
+    const struct standing now = standing_of(fd, known.identity);
+    if (!now.same) {
         opened_miss(fd); /* the number is used again: its close went by unseen */
         return;
     }
-    if (known.role == ROLE_CANDIDATE)
-        opened_settle_candidate(fd, &st);
+    if (known.role == ROLE_CANDIDATE && now.linked)
+        opened_settle_candidate(fd, known.identity, now.size);
 
     bool last;
     atomic_fetch_add(&own->unfinished, 1);
@@ -145,9 +161,9 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
         atomic_fetch_sub(&own->unfinished, 1); /* another thread was quicker */
     if (c->handle.store != NULL)
         decide(c, last);
-    bool has_place = c->waits && c->handle.role == ROLE_PRIMARY && st.st_nlink > 0;
+    bool has_place = c->waits && c->handle.role == ROLE_PRIMARY && now.linked;
     if (c->waits && c->handle.role == ROLE_PRIMARY)
-        c->last_look = last_look_at(fd, &st);
+        c->last_look = last_look_at(fd, now.linked);
     c->path = has_place || record_wanted() ? scratch_take() : NULL;
     if (c->path != NULL)
         descriptor_path(fd, c->path, PATH_MAX); /* it may have been renamed meanwhile */

@@ -52,6 +52,15 @@ static void tell_handle(const char *event, int fd, const struct handle *h, const
     record_end(&r);
 }
 
+static SYS_OWN_FRAME void tell_opened_handle(int fd, const struct handle *h)
+{
+    char *path = scratch_take();
+    if (path != NULL)
+        descriptor_path(fd, path, PATH_MAX);
+    tell_handle("handle opened", fd, h, path == NULL ? "" : path);
+    scratch_give(path);
+}
+
 void history_opened(int fd, const struct handle *h)
 {
     if (h->store != NULL && own_handles(h->store) == 1) {
@@ -59,13 +68,8 @@ void history_opened(int fd, const struct handle *h)
         record_used(atomic_load(&h->store->path));
         tell_opened_store(h->store);
     }
-    if (!record_wanted())
-        return;
-    char *path = scratch_take();
-    if (path != NULL)
-        descriptor_path(fd, path, PATH_MAX);
-    tell_handle("handle opened", fd, h, path == NULL ? "" : path);
-    scratch_give(path);
+    if (record_wanted())
+        tell_opened_handle(fd, h);
 }
 
 void history_closed(int fd, const struct handle *h, const char *file)

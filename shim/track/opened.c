@@ -1,6 +1,8 @@
 #include "track/opened.h"
 
+#include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/path.h"
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -28,6 +30,8 @@ uint32_t opened_start(const struct settings *s)
     profiles_on = profile_select(s->stores, s->dirs);
     settings = s;
     bool by_name = !profile_by_content(profiles_on) && s->dirs[0] == '\0';
+    if (!by_name)
+        clock_now(); /* to find the clock takes more stack than the close of a small file may */
     size_mask = by_name ? 512 - 1 : 0;
     return size_mask;
 }
@@ -175,13 +179,14 @@ static void look_at(int fd, const struct stat *st, const char *given, struct exa
     descriptor_path(fd, path, sizeof in->path);
     if (path[0] != '/')
         str_copy(path, sizeof in->path, given);
-    /* Without /proc a relative name is no place; its file name still says what it is. */
-    struct text t = text_in(in->absolute, sizeof in->absolute);
-    text_str(&t, path[0] == '/' ? "" : "/");
-    text_str(&t, path);
-
+    const char *absolute = path;
+    if (path[0] != '/') {
+        /* Without /proc a relative name is no place; its file name still says what it is. */
+        path_join(in->absolute, sizeof in->absolute, "/", path);
+        absolute = in->absolute;
+    }
     struct named *named = &in->named;
-    profile_name(profiles_on, settings->dirs, in->absolute, named);
+    profile_name(profiles_on, settings->dirs, absolute, named);
     if (named->role == ROLE_NONE)
         return;
     if (!S_ISREG(st->st_mode)) {
@@ -201,7 +206,7 @@ static void look_at(int fd, const struct stat *st, const char *given, struct exa
             note_candidate(fd, st);
             return;
         }
-        if (!descriptor_is_database(fd, st)) {
+        if (!descriptor_is_database(fd, st->st_size)) {
             passed_over = identity_of(st);
             return;
         }
@@ -381,19 +386,19 @@ void track_duplicated(int from, int to)
 }
 
 /* A candidate that has become a database since it was opened empty is a primary after all. */
-void opened_settle_candidate(int fd, const struct stat *st)
+void opened_settle_candidate(int fd, struct identity file, off_t size)
 {
-    if (st->st_nlink == 0 || !descriptor_is_database(fd, st))
+    if (!descriptor_is_database(fd, size))
         return;
     char *path = scratch_take();
     if (path == NULL)
         return;
     descriptor_path(fd, path, PATH_MAX);
-    struct store *store = store_acquire(identity_of(st), profile_of_content(), path);
+    struct store *store = store_acquire(file, profile_of_content(), path);
     scratch_give(path);
     if (store == NULL)
         return;
-    promote(fd, store, identity_of(st));
-    promote_candidates(store, identity_of(st));
+    promote(fd, store, file);
+    promote_candidates(store, file);
     store_release(store);
 }

@@ -46,6 +46,6 @@ void opened_forget(int fd);
 void opened_miss(int fd);
 
 /* A candidate that has become a database since it was opened empty is a primary after all. */
-void opened_settle_candidate(int fd, const struct stat *st);
+void opened_settle_candidate(int fd, struct identity file, off_t size);
 
 #endif

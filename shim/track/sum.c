@@ -103,7 +103,7 @@ void sum_stranger(int fd, const struct stat *st, const char *given)
     if (path == NULL)
         return;
     descriptor_path(fd, path, PATH_MAX);
-    bool is_database = is_place_of_stores(path) && descriptor_is_database(fd, st);
+    bool is_database = is_place_of_stores(path) && descriptor_is_database(fd, st->st_size);
     if (is_database)
         sum_strange_database(path);
     else if (is_place_of_stores(path) && atomic_load(&own->directory) == SUM_NONE)

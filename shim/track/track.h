@@ -13,20 +13,20 @@
 #include "track/possible.h"
 #include "wait/last_look.h"
 
-/* A close between its two halves. */
+/* A close between its two halves. It lies on the program's stack: no gaps. */
 struct closing {
-    struct handle handle; /* what was taken out of the table, with its pin */
-    int fd;
-    int home;               /* the process whose table that was */
-    bool on_its_way;        /* the real close is still to come */
+    struct handle handle;   /* what was taken out of the table, with its pin */
     uint64_t began;         /* clock_now */
     uint64_t waited_before; /* waiting.h: a handler meanwhile must not wait for this close */
-    bool waits;             /* for handle.store */
-    bool placed;            /* path is where its primary is now; else it is as when it was opened */
-    bool kept;              /* the real close is put off (keep.h) */
     struct place *given_up; /* it was put off, and its number is closed by force */
+    char *path;             /* of the file, where it matters; scratch.h, until the second half */
     struct last_look last_look; /* of a primary that waits */
-    char *path; /* of the file, where it matters; scratch.h, until the second half */
+    int fd;
+    int home;        /* the process whose table that was */
+    bool on_its_way; /* the real close is still to come */
+    bool waits;      /* for handle.store */
+    bool placed;     /* path is where its primary is now; else it is as when it was opened */
+    bool kept;       /* the real close is put off (keep.h) */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links

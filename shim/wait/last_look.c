@@ -6,9 +6,9 @@
 #include <errno.h>
 
 /* The process's own POSIX locks stand in the way of an OFD lock as everybody's do (fcntl(2)). */
-struct last_look last_look_at(int fd, const struct stat *st)
+struct last_look last_look_at(int fd, bool exists)
 {
-    struct last_look l = {.exists = st->st_nlink > 0};
+    struct last_look l = {.exists = exists};
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
     if (sys_fcntl(fd, F_OFD_GETLK, (long)&lock) < 0 ||
         (lock.l_type != F_UNLCK && lock.l_pid == sys_getpid()))

@@ -23,9 +23,9 @@ struct last_look {
     bool exists; /* the file had a name somewhere */
 };
 
-/* Asks the descriptor; st: of it. One system call, which changes nothing. A lock of this process,
- * which the close drops, hides those of others: then it could not tell. */
-struct last_look last_look_at(int fd, const struct stat *st);
+/* Asks the descriptor; exists: it has a name. One system call, which changes nothing. A lock of
+ * this process, which the close drops, hides those of others: then it could not tell. */
+struct last_look last_look_at(int fd, bool exists);
 
 /* Corrects the result of a wait for the file where its path does not lead to it any more, though it
  * had a name when it was closed: then what the descriptor told is all that is known. Free is
