@@ -23,7 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROWS_AT_ONCE = 5, PAYLOAD = 1500, BUSY_MS = 10000, MS = 1000000 };
+/* SQLite's busy handler is no queue: beside a ChromaDB that writes without a pause, on a busy
+ * machine, 10 s were not enough once. A lock that stays behind is found at any. */
+enum { ROWS_AT_ONCE = 5, PAYLOAD = 1500, BUSY_MS = 30000, MS = 1000000 };
 
 static const char *database;
 static atomic_bool stopping;
