@@ -52,6 +52,8 @@ static void cut(struct text *line, size_t width)
         line->length--;
 }
 
+/* Who holds it comes first: that is what the line is read for, and a narrow terminal cuts the rest.
+ */
 void progress_draw(const struct target *t)
 {
     static const char start[] = "\r\033[K";
@@ -60,12 +62,14 @@ void progress_draw(const struct target *t)
     const struct holders *found = holders_of(t);
     struct text line = text_in(buffer, sizeof buffer);
     text_seconds(&line, now < t->deadline ? t->deadline - now : 0);
-    text_str(&line, " left, waiting for ");
-    text_path(&line, t->given);
     if (found->count > 0) {
-        text_str(&line, ", held by ");
-        holders_describe(&line, found);
+        text_str(&line, " left, held by ");
+        holders_describe_by_name(&line, found);
+        text_str(&line, ": ");
+    } else {
+        text_str(&line, " left, waiting for ");
     }
+    text_path(&line, t->given);
     cut(&line, columns());
     drawn = true;
     struct iovec parts[] = {{(void *)(uintptr_t)start, sizeof start - 1}, {line.data, line.length}};

@@ -16,18 +16,26 @@ const char *hold_name(enum hold hold)
     return names[hold];
 }
 
+static void say_command(struct text *t, const struct holder *h)
+{
+    text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
+}
+
+static const char *why_unnamed(const struct holder *h)
+{
+    if (h->where == WHERE_OTHER_NAMESPACE)
+        return "a process " HOLDER_OUTSIDE;
+    if (h->hold == HOLD_DOTFILE)
+        return "that names no process";
+    return h->pid == 0 ? "a process that cannot be named from here" : NULL;
+}
+
 static void describe_process(struct text *t, const struct holder *h)
 {
-    if (h->where == WHERE_OTHER_NAMESPACE) {
-        text_str(t, " of a process " HOLDER_OUTSIDE);
-        return;
-    }
-    if (h->hold == HOLD_DOTFILE) {
-        text_str(t, " that names no process");
-        return;
-    }
-    if (h->pid == 0) {
-        text_str(t, " of a process that cannot be named from here");
+    const char *unnamed = why_unnamed(h);
+    if (unnamed != NULL) {
+        text_str(t, h->hold == HOLD_DOTFILE ? " " : " of ");
+        text_str(t, unnamed);
         return;
     }
     text_str(t, " of pid ");
@@ -37,7 +45,7 @@ static void describe_process(struct text *t, const struct holder *h)
         return;
     }
     text_str(t, " (");
-    text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
+    say_command(t, h);
     if (h->pid == sys_getpid())
         text_str(t, ", this process");
     if (h->inner_pid != 0) {
@@ -48,14 +56,9 @@ static void describe_process(struct text *t, const struct holder *h)
     text_str(t, ")");
 }
 
-void holder_describe(struct text *t, const struct holder *h)
+/* The parts of the database and the file beside it. */
+static void describe_place(struct text *t, const struct holder *h)
 {
-    text_str(t, hold_name(h->hold));
-    describe_process(t, h);
-    if (h->pid == sys_getpid() && h->descriptor >= 0) {
-        text_str(t, ", descriptor ");
-        text_int(t, h->descriptor);
-    }
     if (h->sqlite != 0) {
         text_str(t, ", ");
         sqlite_locks_say(t, h->sqlite);
@@ -64,6 +67,17 @@ void holder_describe(struct text *t, const struct holder *h)
         text_str(t, " on ");
         text_str(t, h->ending);
     }
+}
+
+void holder_describe(struct text *t, const struct holder *h)
+{
+    text_str(t, hold_name(h->hold));
+    describe_process(t, h);
+    if (h->pid == sys_getpid() && h->descriptor >= 0) {
+        text_str(t, ", descriptor ");
+        text_int(t, h->descriptor);
+    }
+    describe_place(t, h);
 }
 
 void holder_json(struct json *j, const struct holder *h, const char *path)
@@ -118,6 +132,36 @@ void holders_describe(struct text *t, const struct holders *found)
     }
     if (found->hurried)
         text_str(t, "; no time to look for others");
+}
+
+void holders_describe_by_name(struct text *t, const struct holders *found)
+{
+    const struct holder *first = &found->list[0];
+    const unsigned more = found->count - 1 + found->unlisted;
+    if (first->hold == HOLD_DOTFILE) {
+        text_str(t, hold_name(first->hold));
+    } else if (why_unnamed(first) != NULL) {
+        text_str(t, why_unnamed(first));
+    } else if (first->where == WHERE_OTHER_HOST) {
+        text_str(t, "pid ");
+        text_int(t, first->pid);
+        text_str(t, " on another host");
+    } else {
+        say_command(t, first);
+        text_str(t, " (pid ");
+        text_int(t, first->pid);
+        text_str(t, ")");
+    }
+    if (more > 0) {
+        text_str(t, " and ");
+        text_int(t, more);
+        text_str(t, " more");
+    }
+    if (first->hold != HOLD_DOTFILE) {
+        text_str(t, ", ");
+        text_str(t, hold_name(first->hold));
+    }
+    describe_place(t, first);
 }
 
 void holders_say_missing(struct text *t, const struct holders *found)

@@ -24,6 +24,10 @@ void holder_json(struct json *j, const struct holder *h, const char *path);
 /* As many as there is room for, how many more there are, and whether there may be others. */
 void holders_describe(struct text *t, const struct holders *found);
 
+/* The first one by name, for a line that may be cut: "python3 (pid 4242) and 2 more, POSIX write
+ * lock, RESERVED". There must be one. */
+void holders_describe_by_name(struct text *t, const struct holders *found);
+
 /* What kept it from being complete, as a sentence; nothing if it is. */
 void holders_say_missing(struct text *t, const struct holders *found);
 

@@ -66,9 +66,8 @@ Test(terminal, shows_what_is_waited_for_by_whom_it_is_held_and_the_time_left)
     char expected[PATH_MAX + 128];
     struct process holder = hold("posix", world.primary, 1500);
     pid_t pid = start_on_terminal("10", 300);
-    snprintf(expected, sizeof expected,
-             " s left, waiting for %s, held by POSIX write lock of pid %d (holder)", world.dir,
-             (int)holder.pid);
+    snprintf(expected, sizeof expected, " s left, held by holder (pid %d), POSIX write lock: %s",
+             (int)holder.pid, world.dir);
     cr_expect(await_on_screen(expected), "no '%s' in %s", expected, screen);
     cr_expect_eq(end_of(pid), 0);
     cr_expect(ends_erased(), "the line is gone");
@@ -79,11 +78,46 @@ Test(terminal, the_line_fits_the_width)
 {
     struct process holder = hold("posix", world.primary, 1000);
     pid_t pid = start_on_terminal("10", 60);
-    cr_expect(await_on_screen("waiting"));
+    cr_expect(await_on_screen(" s left, "));
     end_of(pid);
     for (const char *line = strtok(screen, "\r"); line != NULL; line = strtok(NULL, "\r"))
         cr_expect_leq(strlen(line), strlen("\033[K") + 59, "'%s'", line);
     released_at(&holder);
+}
+
+/* With the longest name that a process has. */
+Test(terminal, a_narrow_one_is_told_who_holds_it)
+{
+    static const char longest[] = "fifteen-letters";
+    char copy[PATH_MAX + 32];
+    char expected[64];
+    snprintf(copy, sizeof copy, "%s/../%s", world.dir, longest);
+    struct process copied = PLAIN("cp", "build/programs/holder", copy);
+    cr_assert_eq(finish(&copied), 0);
+    struct process holder = PLAIN(copy, "posix", world.primary, "1500");
+    await_line(&holder, "held");
+    pid_t pid = start_on_terminal("100", 40);
+    snprintf(expected, sizeof expected, " s left, held by %s", longest);
+    cr_expect(await_on_screen(expected), "no '%s' in %s", expected, screen);
+    end_of(pid);
+    for (const char *line = strtok(screen, "\r"); line != NULL; line = strtok(NULL, "\r"))
+        cr_expect_leq(strlen(line), strlen("\033[K") + 39, "'%s'", line);
+    released_at(&holder);
+}
+
+Test(terminal, several_who_hold_it_are_the_first_and_a_number)
+{
+    char expected[PATH_MAX + 128];
+    struct process first = hold("posix-read", world.primary, 1500);
+    struct process second = hold("posix-read", world.primary, 1500);
+    struct process third = hold("posix-read", world.primary, 1500);
+    pid_t pid = start_on_terminal("10", 300);
+    snprintf(expected, sizeof expected, ") and 2 more, POSIX read lock: %s", world.dir);
+    cr_expect(await_on_screen(expected), "no '%s' in %s", expected, screen);
+    cr_expect_eq(end_of(pid), 0);
+    released_at(&first);
+    released_at(&second);
+    released_at(&third);
 }
 
 Test(terminal, a_short_wait_draws_nothing)
@@ -97,7 +131,7 @@ static void expect_end_by(int number)
 {
     struct process holder = hold("posix", world.primary, 3000);
     pid_t pid = start_on_terminal("10", 60);
-    cr_expect(await_on_screen("waiting"));
+    cr_expect(await_on_screen(" s left, "));
     uint64_t began = now_ns();
     kill(pid, number);
     cr_expect_eq(end_of(pid), 128 + number);
@@ -119,7 +153,7 @@ Test(terminal, the_interrupt_key_ends_all_of_it)
 {
     struct process holder = hold("posix", world.primary, 3000);
     pid_t pid = start_on_terminal("10", 60);
-    cr_expect(await_on_screen("waiting"));
+    cr_expect(await_on_screen(" s left, "));
     cr_assert_eq(write(terminal, "\003", 1), 1);
     cr_expect_eq(end_of(pid), 128 + SIGINT);
     cr_expect_null(strstr(screen, "ended from outside"));
