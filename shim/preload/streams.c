@@ -124,7 +124,7 @@ static bool is_detachable(FILE *stream, int fd)
 static int close_all_but_descriptor(FILE *stream)
 {
 #ifdef __GLIBC__
-    const int no_close = 32; /* _IO_FLAGS2_NOCLOSE */
+    enum { no_close = 32 }; /* _IO_FLAGS2_NOCLOSE */
     stream->_flags2 |= no_close;
 #endif
     return real.fclose(stream);
