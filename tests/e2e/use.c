@@ -1,96 +1,13 @@
 /* Uses: what a program does with a store's files other than through its engine. */
-#include "e2e.h"
+#include "user.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 TestSuite(use, .init = world_begin, .fini = world_end, .timeout = 120);
-
-enum { SOON = 200 }; /* ms: room for a busy machine; what waits does so for longer */
-
-static struct process user_with(const char *const *options)
-{
-    return spawn_shimmed(options,
-                         OPTIONS("/usr/bin/python3", "tests/e2e/programs/user.py", world.dir));
-}
-
-static struct process user(void)
-{
-    return user_with((const char *const[]){NULL});
-}
-
-/* What a statement took, in ms; what came of it is in `answer`. */
-static char answer[512];
-static long run(struct process *p, const char *statement)
-{
-    char line[600];
-    long ms = -1;
-    send_line(p, statement);
-    cr_assert(read_line(p, line, sizeof line), "%s: %s", statement, errors_of(p));
-    cr_assert_eq(sscanf(line, "%ld %511[^\n]", &ms, answer), 2, "%s: %s", statement, line);
-    return ms;
-}
-
-static void expect(struct process *p, const char *statement, const char *result)
-{
-    run(p, statement);
-    cr_expect_str_eq(answer, result, "%s: %s", statement, answer);
-}
-
-static void end(struct process *p)
-{
-    cr_expect_eq(finish(p), 0, "%s", errors_of(p));
-}
-
-/* The store has a table, and a connection c of the program, which is idle. */
-static void open_store(struct process *p, const char *journal)
-{
-    char statement[128];
-    run(p, "c = sqlite3.connect(P)");
-    snprintf(statement, sizeof statement, "c.execute('pragma journal_mode=%s').fetchall()",
-             journal);
-    run(p, statement);
-    expect(p, "c.execute('create table t(a)'); c.commit()", "None");
-}
-
-/* Another process that writes from now on for a time, as SQLite does. */
-static struct process writer(unsigned ms)
-{
-    char seconds[16];
-    snprintf(seconds, sizeof seconds, "%u.%03u", ms / 1000, ms % 1000);
-    struct process p = PLAIN("/usr/bin/python3", "-c",
-                             "import sqlite3, sys, time\n"
-                             "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-                             "c.execute('begin immediate')\n"
-                             "c.execute('insert into t values (1)')\n"
-                             "print('locked', flush=True)\n"
-                             "time.sleep(float(sys.argv[2]))\n"
-                             "print('released', time.monotonic_ns(), flush=True)\n"
-                             "c.execute('commit')\n",
-                             world.primary, seconds);
-    await_line(&p, "locked");
-    return p;
-}
-
-/* Whether a statement returns only once the lock is released, and soon then. */
-static void expect_waits(struct process *p, struct process *holder, const char *statement)
-{
-    run(p, statement);
-    uint64_t returned = now_ns();
-    uint64_t released = released_at(holder);
-    cr_expect_geq(returned, released, "%s: %s", statement, answer);
-    cr_expect_lt(returned, released + 2 * SOON * (uint64_t)MS, "%s: %s", statement, answer);
-}
-
-static void expect_passes(struct process *p, const char *statement)
-{
-    long ms = run(p, statement);
-    cr_expect_lt(ms, SOON, "%s: took %ld ms, %s", statement, ms, answer);
-}
 
 /* --- what is a use --- */
 
@@ -114,7 +31,7 @@ Test(use, each_use_of_a_store_that_was_never_closed_waits_for_who_writes)
             expect_waits(&p, &holder, uses[i]);
         }
         run(&p, "c.close()");
-        end(&p);
+        user_ends(&p);
         unlink(world.primary);
     }
     cr_expect_eq(log_count("open: it was never closed"), 2, "once a store in each process");
@@ -138,21 +55,7 @@ Test(use, what_destroys_waits_before_it_does)
         struct process p = user();
         open_store(&p, "delete");
         run(&p, "c.close()");
-        struct process holder = hold("posix", world.primary, 300);
-        struct stat before, after;
-        cr_assert_eq(stat(world.primary, &before), 0);
-        send_line(&p, uses[i]);
-        sleep_ms(150);
-        cr_expect_eq(stat(world.primary, &after), 0, "%s", uses[i]);
-        cr_expect(before.st_ino == after.st_ino && before.st_size == after.st_size, "%s", uses[i]);
-        char line[600];
-        cr_assert(read_line(&p, line, sizeof line));
-        cr_expect_geq(now_ns(), released_at(&holder), "%s: %s", uses[i], line);
-        cr_expect(strstr(line, "Error") == NULL, "%s: %s", uses[i], line);
-        end(&p);
-        char command[3 * PATH_MAX];
-        snprintf(command, sizeof command, "rm -rf '%s'* && mkdir '%s'", world.dir, world.dir);
-        cr_assert_eq(system(command), 0);
+        expect_waits_before(&p, uses[i]);
     }
 }
 
@@ -164,9 +67,8 @@ Test(use, a_process_without_an_engine_waits_for_nobody)
     expect_passes(&p, "os.listdir(D)");
     expect_passes(&p, "open(P, 'rb').read()");
     expect_passes(&p, "os.rename(P, P + '2'); os.rename(P + '2', P)");
-    end(&p);
-    kill(holder.pid, SIGKILL);
-    finish(&holder);
+    user_ends(&p);
+    end_holder(&holder);
 }
 
 Test(use, with_sqlites_own_files_and_syncs_there_is_no_use)
@@ -183,7 +85,7 @@ Test(use, with_sqlites_own_files_and_syncs_there_is_no_use)
     run(&p, "e = sqlite3.connect('file:' + P + '?mode=ro', uri=True)");
     run(&p, "e.execute('select * from t').fetchall(); e.close()");
     run(&p, "c.close()");
-    end(&p);
+    user_ends(&p);
     cr_expect_eq(log_count("used while"), 0);
     char command[3 * PATH_MAX];
     snprintf(command, sizeof command, "grep -q 'store opened' '%s' && ! grep 'store used' '%s'",
@@ -222,7 +124,7 @@ Test(use, while_the_engine_has_a_lock_no_use_waits)
         cr_expect_neq(await_line(&other, "committed"), 0);
         cr_expect_eq(finish(&other), 0, "%s", errors_of(&other));
         run(&p, "c.close()");
-        end(&p);
+        user_ends(&p);
         unlink(world.primary);
     }
 }
@@ -239,7 +141,7 @@ Test(use, connections_that_come_and_go_make_no_use_longer)
         cr_expect_lt(ms, 500, "%ld ms", ms);
     }
     run(&p, "stop.set(); t.join(); c.close()");
-    end(&p);
+    user_ends(&p);
 }
 
 /* Each closes on a thread of its own, after the call that the program takes for the close. */
@@ -256,7 +158,7 @@ Test(use, while_connections_go_away_a_use_waits_for_that)
         long ms = run(&p, "os.listdir(D)");
         cr_expect_geq(ms, 100, "%s: %ld ms", levels[i], ms);
         expect_passes(&p, "t.join()");
-        end(&p);
+        user_ends(&p);
         unlink(world.primary);
     }
     cr_expect_eq(log_count("used while"), 0, "it was closed in time");
@@ -274,7 +176,7 @@ Test(use, a_close_on_another_thread_is_joined_until_its_wait_has_ended)
         sleep_ms(50);
         expect_waits(&p, &holder, "f = open(P, 'rb')");
         run(&p, "t.join()");
-        end(&p);
+        user_ends(&p);
         unlink(world.primary);
     }
     cr_expect_eq(log_count("opened again"), 0, "the program's own copy ends no wait of its worker");
@@ -299,9 +201,8 @@ Test(use, what_timed_out_is_not_waited_for_again_until_it_was_seen_free)
     ms = run(&p, "os.listdir(D)");
     cr_expect_geq(ms, 390, "%ld ms", ms);
     expect_passes(&p, "os.listdir(D)");
-    kill(holder.pid, SIGKILL);
-    finish(&holder);
-    end(&p);
+    end_holder(&holder);
+    user_ends(&p);
 }
 
 Test(use, a_connection_that_only_reads_is_in_nobodys_way)
@@ -319,7 +220,7 @@ Test(use, a_connection_that_only_reads_is_in_nobodys_way)
     expect_passes(&p, "os.listdir(D)");
     expect_passes(&p, "f = open(P, 'rb')");
     run(&p, "c.close()");
-    end(&p);
+    user_ends(&p);
     finish(&other);
 }
 
@@ -333,10 +234,9 @@ Test(use, off_and_pending_wait_for_no_other_process)
         expect_passes(&p, "os.listdir(D)");
         expect_passes(&p, "f = open(P, 'rb')");
         expect_passes(&p, "os.system('true ' + D)");
-        kill(holder.pid, SIGKILL);
-        finish(&holder);
+        end_holder(&holder);
         run(&p, "c.close()");
-        end(&p);
+        user_ends(&p);
         cr_expect_eq(log_count("used while"), i, "%s", levels[i]);
         unlink(world.primary);
     }
@@ -365,10 +265,9 @@ Test(use, a_child_with_the_store_among_its_arguments_counts_and_another_does_not
     expect_passes(&p, "spawn('ls', '/usr', '--dir=/nonexistent')");
     expect_passes(&p, "os.system('true')");
     expect_passes(&p, "subprocess.run(['true'])");
-    kill(holder.pid, SIGKILL);
-    finish(&holder);
+    end_holder(&holder);
     run(&p, "c.close()");
-    end(&p);
+    user_ends(&p);
 }
 
 Test(use, a_fork_child_waits_for_nobody)
@@ -378,10 +277,9 @@ Test(use, a_fork_child_waits_for_nobody)
     struct process holder = writer(2000);
     expect(&p, "in_child(lambda: os.listdir(D))", "0");
     expect(&p, "in_child(lambda: open(P, 'rb').close())", "0");
-    kill(holder.pid, SIGKILL);
-    finish(&holder);
+    end_holder(&holder);
     run(&p, "c.close()");
-    end(&p);
+    user_ends(&p);
 }
 
 /* --- SETTLE_TRIGGER=use --- */
@@ -394,7 +292,7 @@ Test(use, with_trigger_use_closes_return_at_once_and_the_next_use_waits)
     expect_passes(&p, "c.close()");
     expect_waits(&p, &holder, "os.listdir(D)");
     expect_passes(&p, "os.listdir(D)");
-    end(&p);
+    user_ends(&p);
 }
 
 /* Three stores, each held for 500 ms: one after the other would take longer than their holders. */
@@ -426,8 +324,7 @@ static void expect_end_waits(const char *statement)
                  "%s", statement);
     cr_expect_eq(log_count("still locked after"), 2, "%s", statement);
     for (int i = 0; i < 3; i++) {
-        kill(holders[i].pid, SIGKILL);
-        finish(&holders[i]);
+        end_holder(&holders[i]);
     }
 }
 
@@ -475,7 +372,7 @@ Test(use, programs_that_only_read_a_live_store_take_as_long_as_without)
     }
     cr_expect_eq(log_waits(), log_count("unlocked at once: "), "the copy alone was written");
     run(&owner, "c.close()");
-    end(&owner);
+    user_ends(&owner);
 }
 
 Test(use, a_reader_that_stays_open_keeps_no_close_from_waiting)
@@ -489,9 +386,8 @@ Test(use, a_reader_that_stays_open_keeps_no_close_from_waiting)
     holder = hold("posix", world.primary, 2000);
     expect_passes(&p, "f.close(); os.close(g)");
     cr_expect_eq(log_waits(), waits);
-    kill(holder.pid, SIGKILL);
-    finish(&holder);
-    end(&p);
+    end_holder(&holder);
+    user_ends(&p);
 }
 
 Test(use, with_trigger_every_and_in_directories_that_were_named_readers_count)
@@ -500,13 +396,13 @@ Test(use, with_trigger_every_and_in_directories_that_were_named_readers_count)
     run(&p, "f = os.open(P, os.O_RDONLY)");
     struct process holder = hold("posix", world.primary, 300);
     expect_waits(&p, &holder, "os.close(f)");
-    end(&p);
+    user_ends(&p);
 
     p = user_with(OPTIONS("--dir", world.dir, "--stores", "sqlite"));
     run(&p, "open(D + '/index', 'w').close(); f = os.open(D + '/index', os.O_RDONLY)");
     holder = hold("posix", in_dir("index"), 300);
     expect_waits(&p, &holder, "os.close(f)");
-    end(&p);
+    user_ends(&p);
 }
 
 /* --- what is told --- */
@@ -522,7 +418,7 @@ Test(use, the_record_has_each_use_with_what_it_was_and_what_came_of_it)
     run(&p, "f = open(P, 'rb')");
     finish(&holder);
     run(&p, "f.close(); c.close(); os.rename(P, P + '.old')");
-    end(&p);
+    user_ends(&p);
     struct process report =
         PLAIN("/usr/bin/python3", "-c",
               "import json, sys\n"
