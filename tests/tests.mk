@@ -437,7 +437,7 @@ newcomer: ## make demo and make check in bare roots of Debian 12 and 13, where o
 newcomer: NEWCOMER := all
 newcomer-demo: ## ... make demo
 newcomer-demo: NEWCOMER := demo
-newcomer-tests: ## ... make unit and make e2e
+newcomer-tests: ## ... make unit and make e2e, of the other release than this machine's
 newcomer-tests: NEWCOMER := tests
 newcomer newcomer-demo newcomer-tests:
 	$(setup) newcomer

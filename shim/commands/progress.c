@@ -52,6 +52,39 @@ static void cut(struct text *line, size_t width)
         line->length--;
 }
 
+static void say_name(struct text *t, const struct holder *h)
+{
+    if (h->hold == HOLD_DOTFILE) {
+        text_str(t, "nobody that can be named");
+    } else if (holder_unnamed(h) != NULL) {
+        text_str(t, holder_unnamed(h));
+    } else if (h->where == WHERE_OTHER_HOST) {
+        text_str(t, "pid ");
+        text_int(t, h->pid);
+        text_str(t, " on another host");
+    } else {
+        text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
+        text_str(t, " (pid ");
+        text_int(t, h->pid);
+        text_str(t, ")");
+    }
+}
+
+/* "python3 (pid 4242) and 2 more, POSIX write lock". */
+static void say_holders(struct text *t, const struct holders *found)
+{
+    const struct holder *first = &found->list[0];
+    const unsigned more = found->count - 1 + found->unlisted;
+    say_name(t, first);
+    if (more > 0) {
+        text_str(t, " and ");
+        text_int(t, more);
+        text_str(t, " more");
+    }
+    text_str(t, ", ");
+    text_str(t, hold_name(first->hold));
+}
+
 /* Who holds it comes first: that is what the line is read for, and a narrow terminal cuts the rest.
  */
 void progress_draw(const struct target *t)
@@ -64,7 +97,7 @@ void progress_draw(const struct target *t)
     text_seconds(&line, now < t->deadline ? t->deadline - now : 0);
     if (found->count > 0) {
         text_str(&line, " left, held by ");
-        holders_describe_by_name(&line, found);
+        say_holders(&line, found);
         text_str(&line, ": ");
     } else {
         text_str(&line, " left, waiting for ");

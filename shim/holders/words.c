@@ -16,26 +16,22 @@ const char *hold_name(enum hold hold)
     return names[hold];
 }
 
-static void say_command(struct text *t, const struct holder *h)
-{
-    text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
-}
-
-static const char *why_unnamed(const struct holder *h)
+const char *holder_unnamed(const struct holder *h)
 {
     if (h->where == WHERE_OTHER_NAMESPACE)
         return "a process " HOLDER_OUTSIDE;
-    if (h->hold == HOLD_DOTFILE)
-        return "that names no process";
     return h->pid == 0 ? "a process that cannot be named from here" : NULL;
 }
 
 static void describe_process(struct text *t, const struct holder *h)
 {
-    const char *unnamed = why_unnamed(h);
-    if (unnamed != NULL) {
-        text_str(t, h->hold == HOLD_DOTFILE ? " " : " of ");
-        text_str(t, unnamed);
+    if (h->hold == HOLD_DOTFILE) {
+        text_str(t, " that names no process");
+        return;
+    }
+    if (holder_unnamed(h) != NULL) {
+        text_str(t, " of ");
+        text_str(t, holder_unnamed(h));
         return;
     }
     text_str(t, " of pid ");
@@ -45,7 +41,7 @@ static void describe_process(struct text *t, const struct holder *h)
         return;
     }
     text_str(t, " (");
-    say_command(t, h);
+    text_path(t, h->command[0] != '\0' ? h->command : "command unknown");
     if (h->pid == sys_getpid())
         text_str(t, ", this process");
     if (h->inner_pid != 0) {
@@ -56,19 +52,6 @@ static void describe_process(struct text *t, const struct holder *h)
     text_str(t, ")");
 }
 
-/* The parts of the database and the file beside it. */
-static void describe_place(struct text *t, const struct holder *h)
-{
-    if (h->sqlite != 0) {
-        text_str(t, ", ");
-        sqlite_locks_say(t, h->sqlite);
-    }
-    if (h->ending[0] != '\0') {
-        text_str(t, " on ");
-        text_str(t, h->ending);
-    }
-}
-
 void holder_describe(struct text *t, const struct holder *h)
 {
     text_str(t, hold_name(h->hold));
@@ -77,7 +60,14 @@ void holder_describe(struct text *t, const struct holder *h)
         text_str(t, ", descriptor ");
         text_int(t, h->descriptor);
     }
-    describe_place(t, h);
+    if (h->sqlite != 0) {
+        text_str(t, ", ");
+        sqlite_locks_say(t, h->sqlite);
+    }
+    if (h->ending[0] != '\0') {
+        text_str(t, " on ");
+        text_str(t, h->ending);
+    }
 }
 
 void holder_json(struct json *j, const struct holder *h, const char *path)
@@ -132,36 +122,6 @@ void holders_describe(struct text *t, const struct holders *found)
     }
     if (found->hurried)
         text_str(t, "; no time to look for others");
-}
-
-void holders_describe_by_name(struct text *t, const struct holders *found)
-{
-    const struct holder *first = &found->list[0];
-    const unsigned more = found->count - 1 + found->unlisted;
-    if (first->hold == HOLD_DOTFILE) {
-        text_str(t, hold_name(first->hold));
-    } else if (why_unnamed(first) != NULL) {
-        text_str(t, why_unnamed(first));
-    } else if (first->where == WHERE_OTHER_HOST) {
-        text_str(t, "pid ");
-        text_int(t, first->pid);
-        text_str(t, " on another host");
-    } else {
-        say_command(t, first);
-        text_str(t, " (pid ");
-        text_int(t, first->pid);
-        text_str(t, ")");
-    }
-    if (more > 0) {
-        text_str(t, " and ");
-        text_int(t, more);
-        text_str(t, " more");
-    }
-    if (first->hold != HOLD_DOTFILE) {
-        text_str(t, ", ");
-        text_str(t, hold_name(first->hold));
-    }
-    describe_place(t, first);
 }
 
 void holders_say_missing(struct text *t, const struct holders *found)

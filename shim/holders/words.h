@@ -18,15 +18,14 @@ const char *hold_name(enum hold hold);
 /* "POSIX write lock of pid 4242 (python3), RESERVED". */
 void holder_describe(struct text *t, const struct holder *h);
 
+/* "a process that cannot be named from here"; NULL if it has a pid. */
+const char *holder_unnamed(const struct holder *h);
+
 /* A member of the current list: an object with all that is known. path: that of the question. */
 void holder_json(struct json *j, const struct holder *h, const char *path);
 
 /* As many as there is room for, how many more there are, and whether there may be others. */
 void holders_describe(struct text *t, const struct holders *found);
-
-/* The first one by name, for a line that may be cut: "python3 (pid 4242) and 2 more, POSIX write
- * lock, RESERVED". There must be one. */
-void holders_describe_by_name(struct text *t, const struct holders *found);
 
 /* What kept it from being complete, as a sentence; nothing if it is. */
 void holders_say_missing(struct text *t, const struct holders *found);

@@ -98,6 +98,11 @@ unsigned log_count(const char *text);
 /* The number of waits in the log, by whatever outcome. */
 unsigned log_waits(void);
 
+/* For a close that is to time out, and to name who only a look through all processes finds. That
+ * takes 50 ms at most, which a busy machine may not have; then the log says so, and what it does
+ * not name proves nothing. So: while (look_again()), at most twenty times. */
+bool look_again(void);
+
 /* Who holds a POSIX lock on the byte at `offset` of a file; 0 if nobody. */
 pid_t lock_owner(const char *path, long offset);
 
