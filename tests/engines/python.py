@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import sys
+import threading
 import time
 
 
@@ -73,6 +74,27 @@ def with_chromadb():
     return "", engine
 
 
+class Ticker(threading.Thread):
+    """Another thread of the program: the longest time that it stood still."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.longest, self.ends = 0.0, False
+        self.start()
+
+    def run(self):
+        last = time.monotonic()
+        while not self.ends:
+            time.sleep(0.005)
+            now = time.monotonic()
+            self.longest, last = max(self.longest, now - last), now
+
+    def stop(self):
+        self.ends = True
+        self.join()
+        return self.longest
+
+
 class Program:
     def __init__(self, engine, path):
         self.engine, self.path = engine, path
@@ -96,6 +118,12 @@ class Program:
     def list(self):
         os.listdir(os.path.dirname(self.path))
 
+    def close_beside_a_thread(self):
+        ticker = Ticker()
+        self.close()
+        self.list()
+        return ticker.stop()
+
     def open_on_a_thread(self):
         self.thread.submit(self.open).result()
 
@@ -112,8 +140,8 @@ def main():
     program = Program(engine, sys.argv[2])
     print(version, flush=True)
     for line in sys.stdin:
-        getattr(program, line.strip().replace(" ", "_"))()
-        print("done", flush=True)
+        result = getattr(program, line.strip().replace(" ", "_"))()
+        print("done", *([] if result is None else [result]), flush=True)
 
 
 if __name__ == "__main__":
