@@ -110,6 +110,7 @@ $(eval $(call library,early-first,early,-lsqlite3 -Wl$(comma)-z$(comma)initfirst
 $(eval $(call library,namesake,namesake))
 $(eval $(call library,past-closes,past,-ldl))
 $(eval $(call library,past-opens,past,-DOPENS -ldl))
+$(eval $(call library,slow,slow,-ldl))
 $(eval $(call library,picky,picky))
 $(eval $(call library,picky-copy,picky))
 $(eval $(call library,connection,connection,$(no_tail) -lsqlite3))
@@ -178,7 +179,7 @@ $(B)/docker/default.json:
 
 $(B)/programs/fortified: override CFLAGS += -O2 -Wp,-D_FORTIFY_SOURCE=2
 
-e2e-programs: all $(PROGRAMS) $(B)/programs/scopes-linked $(FOREIGN) $(LIBRARIES) $(B)/docker/default.json $(B)/api/linked $(B)/api/header $(B)/e2e-tests
+e2e-programs: all $(PROGRAMS) $(B)/programs/scopes-linked $(FOREIGN) $(LIBRARIES) $(B)/torture/race $(B)/docker/default.json $(B)/api/linked $(B)/api/header $(B)/e2e-tests
 	@:
 
 e2e: ## programs under the library, end to end

@@ -33,13 +33,15 @@ static void commanded(int fd, int command, void *argument)
         va_end(list);                                                                              \
         if (hooks_is_bad(fd))                                                                      \
             return -1;                                                                             \
-        if (command == F_SETLK || command == F_SETLKW)                                             \
-            track_locking(fd, argument);                                                           \
+        const bool locks = command == F_SETLK || command == F_SETLKW;                              \
+        const bool begun = locks && track_locking(fd, command, argument);                          \
         int result = real.name(fd, command, argument);                                             \
         if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
             track_duplicated(fd, result);                                                          \
         else if (result >= 0 && handle_possible(fd))                                               \
             commanded(fd, command, argument);                                                      \
+        if (begun)                                                                                 \
+            track_lock_ended();                                                                    \
         return result;                                                                             \
     }
 FCNTL(fcntl)

@@ -25,11 +25,17 @@ void closed_set_out(void)
     atomic_fetch_add(&own->on_their_way, 1);
 }
 
+/* Never below 0: it may have been set to that meanwhile. */
+static void take_one(_Atomic uint32_t *number)
+{
+    uint32_t was = atomic_load(number);
+    while (was > 0 && !atomic_compare_exchange_weak(number, &was, was - 1))
+        ;
+}
+
 void closed_arrive(void)
 {
-    uint32_t closes = atomic_load(&own->on_their_way);
-    while (closes > 0 && !atomic_compare_exchange_weak(&own->on_their_way, &closes, closes - 1))
-        ;
+    take_one(&own->on_their_way);
 }
 
 static void set_out(struct closing *c)
@@ -55,20 +61,48 @@ static void arrive(struct closing *c)
     closed_arrive();
 }
 
-void closed_await(void)
+static void await(_Atomic uint32_t *on_their_way)
 {
     const uint64_t spinning = 100000;
     const uint64_t patience = 10000000;
-    if (atomic_load(&own->on_their_way) == 0)
+    if (atomic_load(on_their_way) == 0)
         return;
     uint64_t began = clock_now();
-    while (atomic_load(&own->on_their_way) > 0) {
+    while (atomic_load(on_their_way) > 0) {
         uint64_t waited = clock_now() - began;
         if (waited >= patience)
-            atomic_store(&own->on_their_way, 0); /* one that was left by longjmp never arrives */
+            atomic_store(on_their_way, 0); /* one that was left by longjmp never arrives */
         else if (waited >= spinning)
             sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* it has lost the processor */
     }
+}
+
+void closed_await(void)
+{
+    await(&own->on_their_way);
+}
+
+/* Of a lock and a close that come at the same time, each is entered before it looks for the other:
+ * so the lock steps back, or the close sees it. */
+void closed_lock_set_out(void)
+{
+    const int most = 8; /* closes one after the other */
+    atomic_fetch_add(&own->locks_on_their_way, 1);
+    for (int i = 0; i < most && atomic_load(&own->on_their_way) > 0; i++) {
+        closed_lock_arrived();
+        await(&own->on_their_way);
+        atomic_fetch_add(&own->locks_on_their_way, 1);
+    }
+}
+
+void closed_lock_arrived(void)
+{
+    take_one(&own->locks_on_their_way);
+}
+
+void closed_await_locks(void)
+{
+    await(&own->locks_on_their_way);
 }
 
 void closed_under_way(struct store *store, uint64_t now)
@@ -79,9 +113,7 @@ void closed_under_way(struct store *store, uint64_t now)
 
 void closed_arrived(struct store *store)
 {
-    uint32_t closes = atomic_load(&store->closing);
-    while (closes > 0 && !atomic_compare_exchange_weak(&store->closing, &closes, closes - 1))
-        ;
+    take_one(&store->closing);
 }
 
 bool closed_is_under_way(struct store *store, uint64_t patience)
@@ -168,6 +200,8 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
     if (c->path != NULL)
         descriptor_path(fd, c->path, PATH_MAX); /* it may have been renamed meanwhile */
     c->placed = has_place && c->path != NULL;
+    if (is_connections(c) && handle_count_engine(c->handle.store) > 0)
+        closed_await_locks();
     if (putting_off)
         c->kept = keep_wants(fd, &c->handle);
     else

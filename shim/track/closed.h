@@ -13,6 +13,10 @@ struct closed_books {
      * and track_not_closed, set to 0 by a track_locking that has waited long enough. So it never
      * falls below 0, but may be short of some. */
     _Atomic uint32_t on_their_way;
+    /* POSIX locks of the engine between the look for such closes and the note in the books of what
+     * came of them: up in closed_lock_set_out, down in closed_lock_arrived, set to 0 by a close
+     * that has waited long enough. */
+    _Atomic uint32_t locks_on_their_way;
     /* Closes that other threads are in the middle of: out of the table, and not yet closed, waited
      * for and logged. The exit gives them time. Up before the table's entry is taken, so that
      * whoever reads handle_count first and this afterwards misses none; down in closed_end. */
@@ -25,6 +29,14 @@ void closed_arrive(void);
 
 /* Until no close is on its way to the kernel; for 10 ms at most. */
 void closed_await(void);
+
+/* Around a lock: it waits until no close is on its way (closed_await), and a close that looks for
+ * what is locked then waits for it. */
+void closed_lock_set_out(void);
+void closed_lock_arrived(void);
+
+/* Until no lock is on its way, for a close that is; for 10 ms at most. */
+void closed_await_locks(void);
 
 /* How many closes are unfinished. */
 uint32_t closed_unfinished(void);

@@ -85,6 +85,12 @@ static unsigned places(unsigned limit)
     return limit / 8 < PLACES_MOST ? limit / 8 : PLACES_MOST;
 }
 
+/* Those of the engine are what this is about. */
+static bool has_locks_to_drop(const struct handle *h)
+{
+    return (h->facts & FACT_LOCK) != 0 && !handle_of_its_engine(h);
+}
+
 static const char too_many[] = "too many such closes are put off already";
 
 static const char *why_not(int fd, const struct handle *h)
@@ -95,16 +101,26 @@ static const char *why_not(int fd, const struct handle *h)
         return "its number is that of a standard stream";
     if ((unsigned)fd + spare >= limit)
         return "the limit of open files is near";
-    if ((h->facts & FACT_LOCK) != 0 && is_shared(h))
+    if (has_locks_to_drop(h) && is_shared(h))
         return "a lock was taken through it, and another process or number shares it";
     if (atomic_load(&own->count) >= places(limit))
         return too_many;
     return NULL;
 }
 
+/* SQLite closes the database once none of its connections has a lock on it, and so another thread
+ * has taken one since it looked (track.h, track_locking), or another copy of SQLite has. */
+static bool engine_loses(int fd, const struct handle *h)
+{
+    return h->role == ROLE_PRIMARY && locks_by_another(h->store, fd) &&
+           handle_of_engine(h->store, h->identity) >= 0;
+}
+
 bool keep_wants(int fd, const struct handle *h)
 {
-    if (!is_on || h->role == ROLE_NONE || handle_of_its_engine(h) || !engine_has(h))
+    if (!is_on || h->role == ROLE_NONE)
+        return false;
+    if (handle_of_its_engine(h) ? !engine_loses(fd, h) : !engine_has(h))
         return false;
     const char *why = why_not(fd, h);
     if (why != NULL)
@@ -181,7 +197,7 @@ static void put_off(int fd, const struct handle *h)
 int keep_put_off(int fd, const struct handle *h, int home)
 {
     int error = write_error(fd);
-    if ((h->facts & FACT_LOCK) != 0)
+    if (has_locks_to_drop(h))
         drop_locks(fd);
     sys_sigset old = process_hold_signals();
     if (process_home() == home)

@@ -39,16 +39,26 @@ static bool is_of_whole_file(const struct flock *lock)
            lock->l_len == 0;
 }
 
-void track_locking(int fd, const struct flock *lock)
+/* One that may sleep is on its way for as long as it likes. */
+bool track_locking(int fd, int command, const struct flock *lock)
 {
     struct handle h = handle_possible(fd) ? handle_get(fd) : (struct handle){.role = ROLE_NONE};
     if (h.role == ROLE_NONE || lock->l_type == F_UNLCK)
-        return;
+        return false;
     /* Known as the engine's before the closes are looked for: a close that begins later is put off,
      * and one that is not has been before the lock is taken. */
     if (locks_sqlites(role_of(&h), lock))
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
-    closed_await();
+    if (command == F_SETLK)
+        closed_lock_set_out();
+    else
+        closed_await();
+    return command == F_SETLK;
+}
+
+void track_lock_ended(void)
+{
+    closed_lock_arrived();
 }
 
 void track_locked(int fd, int command, const struct flock *lock, bool held)
@@ -65,7 +75,7 @@ void track_locked(int fd, int command, const struct flock *lock, bool held)
     if (h.store == NULL)
         return;
     if (posix)
-        locks_changed(h.store, h.role, h.identity, lock);
+        locks_changed(h.store, fd, h.role, h.identity, lock);
     if (!sqlites)
         other_lock(fd, &h, held);
 }

@@ -80,7 +80,7 @@ static uint64_t of_type(uint64_t slots_found, short type)
     return slots_found & (type == F_RDLCK ? reads : ~reads);
 }
 
-void locks_changed(struct store *store, enum role role, struct identity file,
+void locks_changed(struct store *store, int fd, enum role role, struct identity file,
                    const struct flock *lock)
 {
     uint64_t found = covered(role, lock);
@@ -88,6 +88,8 @@ void locks_changed(struct store *store, enum role role, struct identity file,
         return;
     if (role == ROLE_SIDECAR && lock->l_type != F_UNLCK)
         atomic_store(&store->shm, file.ino);
+    if (role == ROLE_PRIMARY && lock->l_type != F_UNLCK)
+        atomic_store(&store->locker, fd);
     change(store, found, of_type(found, lock->l_type));
 }
 
@@ -114,6 +116,11 @@ void locks_dropped(struct store *store, struct identity file)
 bool locks_on(const struct store *store, struct identity file)
 {
     return (atomic_load(&store->locks) & bits_of(store, file)) != 0;
+}
+
+bool locks_by_another(const struct store *store, int fd)
+{
+    return (atomic_load(&store->locks) & of_database) != 0 && atomic_load(&store->locker) != fd;
 }
 
 bool locks_beyond_idle(const struct store *store)

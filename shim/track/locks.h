@@ -26,7 +26,7 @@ bool locks_sqlites(enum role role, const struct flock *lock);
 
 /* A POSIX lock was taken, changed or given up through a descriptor of `file`, whatever its range.
  */
-void locks_changed(struct store *store, enum role role, struct identity file,
+void locks_changed(struct store *store, int fd, enum role role, struct identity file,
                    const struct flock *lock);
 
 /* An engine that is not SQLite has taken a lock of any kind, or has given it up. */
@@ -37,6 +37,9 @@ void locks_dropped(struct store *store, struct identity file);
 
 /* Whether the engine holds any lock on that file. */
 bool locks_on(const struct store *store, struct identity file);
+
+/* Whether it holds one on the primary, and the last was taken by another descriptor than that. */
+bool locks_by_another(const struct store *store, int fd);
 
 /* Whether the engine holds more than an idle connection does: none with a rollback journal, SHARED
  * on the database and DMS on -shm with a WAL. Then somebody else may be waiting for this process.

@@ -53,6 +53,7 @@ struct store {
     _Atomic uint32_t waited;      /* waits for it that have begun: raised by block.c */
     _Atomic uint32_t awaited;     /* closes that wait for its last handle to go: connection.c */
     _Atomic uint32_t rule;        /* rules_find, when it was opened */
+    _Atomic int locker;           /* descriptor of the last lock on the primary: locks.c */
     char *_Atomic path;           /* of the primary, absolute; "" if it could not be determined */
     uint32_t path_room;           /* of the record for good, whatever store it is of */
 };

@@ -58,10 +58,12 @@ static inline void track_opened(int fd, const char *path);
 /* Before the program takes a POSIX lock through a tracked descriptor. SQLite looks whether another
  * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
  * lock that another thread takes in between is dropped by that close (os_unix.c, unixClose; make
- * torture-race counts them). What is done here before the real close must not make that gap wider,
- * so locks are put off while a close is on its way to the kernel: some microseconds, and 10 ms at
- * most, where its thread has lost the processor. */
-void track_locking(int fd, const struct flock *lock);
+ * torture-race counts them). So a lock waits while a close is on its way to the kernel: some
+ * microseconds, and 10 ms at most, where its thread has lost the processor; and the close finds in
+ * the books what was locked before (keep.h). True if track_lock_ended must follow, behind
+ * track_locked if the lock was granted. */
+bool track_locking(int fd, int command, const struct flock *lock);
+void track_lock_ended(void);
 
 /* The program has locked, changed a lock or unlocked through a descriptor. command: of fcntl; 0 for
  * flock and lockf. lock: fcntl's argument where it is a record lock, else NULL. held: whether there

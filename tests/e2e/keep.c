@@ -182,11 +182,41 @@ Test(keep, without_an_engine_a_close_is_real)
 
 Test(keep, the_closes_of_the_engine_are_real)
 {
+    const char *shm = in_dir("chroma.sqlite3-shm");
+    struct process p = start();
+    say(&p, "engine E -", world.primary);
+    say(&p, "engine F -", world.primary);
+    cr_expect_eq(step(&p, "close F").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 1, "nobody has a lock");
+    say(&p, "engine F -", world.primary);
+    step(&p, "lock F - shared");
+    cr_expect_eq(step(&p, "close F").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 1, "the lock is its own");
+    cr_expect(!has_shared(&p));
+    say(&p, "engine S -", shm);
+    say(&p, "engine T -", shm);
+    step(&p, "lock S - dms");
+    cr_expect_eq(step(&p, "close T").result, 0);
+    cr_expect_eq(descriptors_on(&p, shm), 1, "SQLite lets go of a lock so");
+    done(&p);
+}
+
+/* SQLite looks whether any of its connections has a lock, and then closes: another thread has
+ * locked in between. */
+Test(keep, but_for_one_that_would_drop_the_lock_of_another_connection)
+{
     struct process p = start_locked();
     say(&p, "engine F -", world.primary);
     cr_expect_eq(step(&p, "close F").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 2);
+    cr_expect(has_shared(&p));
+    step(&p, "unlock E");
     cr_expect_eq(descriptors_on(&p, world.primary), 1);
+    cr_expect(!has_shared(&p));
+    cr_expect_eq(step(&p, "close E").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 0);
     done(&p);
+    cr_expect(!log_has(cost));
 }
 
 /* --- until when --- */
@@ -739,12 +769,39 @@ Test(keep, the_same_threads_cost_it_locks_where_it_is_off)
     expect_crowd(OPTIONS("--max-wait", "1ms", "--keep-locks", "off"), false);
 }
 
-/* Each has a list of its own of descriptors to close later, and knows nothing of the other's. */
+/* Locks lost by the threads of torture/race, whose closes all take 0.2 ms longer than SQLite knows.
+ */
+static long lost_by_slow_closes(const char *library)
+{
+    char preload[2 * PATH_MAX];
+    char line[128] = "";
+    long lost = -1;
+    long closes = 0;
+    snprintf(preload, sizeof preload, "LD_PRELOAD=build/libraries/slow.so %s", library);
+    struct process p = PLAIN("env", preload, "SETTLE_MAX_WAIT=1ms", "SETTLE_LOG=off",
+                             "build/torture/race", world.primary, "2");
+    cr_assert(read_line(&p, line, sizeof line));
+    cr_expect_eq(sscanf(line, "%ld locks lost in %ld closes", &lost, &closes), 2, "%s", line);
+    cr_expect_gt(closes, 100);
+    done(&p);
+    return lost;
+}
+
+Test(keep, the_race_of_sqlites_own_closes_is_mended)
+{
+    char own[PATH_MAX];
+    cr_assert_not_null(realpath("build/libsettle.so", own));
+    cr_expect_gt(lost_by_slow_closes(""), 0, "no lock lost without the library");
+    cr_expect_eq(lost_by_slow_closes(own), 0);
+}
+
+/* Each has a list of its own of descriptors to close later, and knows nothing of the other's. Where
+ * one unlocks, nothing can be put off. */
 Test(keep, two_engines_in_one_process_are_not_helped)
 {
     struct process p = start_locked();
     say(&p, "engine F -", world.primary);
-    cr_expect_eq(step(&p, "close F").result, 0);
+    cr_expect_eq(step(&p, "unlock F").result, 0);
     cr_expect(!has_shared(&p));
     done(&p);
 }

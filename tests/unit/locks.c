@@ -29,7 +29,8 @@ static void lock(struct store *s, short type, off_t start, off_t length)
 {
     struct flock l = range(type, start, length);
     bool of_database = start == 0 || start >= PENDING;
-    locks_changed(s, of_database ? ROLE_PRIMARY : ROLE_SIDECAR, of_database ? main_file : shm, &l);
+    locks_changed(s, 3, of_database ? ROLE_PRIMARY : ROLE_SIDECAR, of_database ? main_file : shm,
+                  &l);
 }
 
 static bool is_sqlites(enum role role, short type, off_t start, off_t length)
