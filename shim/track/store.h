@@ -48,12 +48,12 @@ struct store {
     /* By which flags the engine opens the primary, where only its locks told it: handle.c, bits
      * that are only ever added. */
     _Atomic uint32_t manners;
+    _Atomic int locker; /* the descriptor by which it locked the primary last: locks.c */
     const struct profile *_Atomic profile;
     _Atomic uint32_t connections; /* live SQLite connections on it: changed by connection.c */
     _Atomic uint32_t waited;      /* waits for it that have begun: raised by block.c */
     _Atomic uint32_t awaited;     /* closes that wait for its last handle to go: connection.c */
     _Atomic uint32_t rule;        /* rules_find, when it was opened */
-    _Atomic int locker;           /* descriptor of the last lock on the primary: locks.c */
     char *_Atomic path;           /* of the primary, absolute; "" if it could not be determined */
     uint32_t path_room;           /* of the record for good, whatever store it is of */
 };
