@@ -175,6 +175,14 @@ def histogram(records):
 
 # --- uses ---
 
+def what_waited(groups):
+    """Of the uses that waited for somebody, by what they were: how many, and how long. The longest in sum first."""
+    return {same[0].use: {"uses": sum(len(waits.times) for waits in same),
+                          "max": max(waits.times[-1] for waits in same),
+                          "total": math.fsum(itertools.chain.from_iterable(waits.times for waits in same))}
+            for same in grouped([waits for waits in groups if waits.known.watched], "use")}
+
+
 def uses(records):
     """By store: what the uses were, how they ended and how long they took. `open` were while handles of the
     process itself were open, `open_handles` the most of them."""
@@ -182,6 +190,7 @@ def uses(records):
         "store": groups[0].store,
         "uses": sum(len(waits.times) for waits in groups),
         "waited": count_where(groups, "watched", True),
+        "what_waited": what_waited(groups),
         "still_held": count_where(groups, "ended", "held"),
         "open": sum(waits.open for waits in groups),
         "open_handles": max(waits.most_open for waits in groups),

@@ -83,11 +83,20 @@ def success(fixed):
 
 
 def used_open(uses):
-    """Of a store that was used without being closed."""
+    """Of a store that was used without being closed; None if it was closed."""
     handles = uses["open_handles"]
+    if not uses["open"]:
+        return None
     return (f"{plain(uses['store'])} was never closed before {number(uses['open'])} of its "
             f"{counted(uses['uses'], 'use')}: " + ("a handle of the program itself was open" if handles == 1 else
                                                    f"up to {number(handles)} handles of the program itself were open"))
+
+
+def used_waiting(uses):
+    """Of a store: which uses waited for somebody, and how long; None if none did."""
+    told = [f"{number(one['uses'])} of {plain(what)} for {'at most ' if one['uses'] > 1 else ''}{duration(one['max'])}"
+            for what, one in uses["what_waited"].items()]
+    return f"{plain(uses['store'])}, uses that waited: {', '.join(told)}" if told else None
 
 
 def nothing(report):

@@ -187,7 +187,8 @@ def uses(report):
     headings = [("Store", "wide name"), ("uses", "n"), ("what", "wide"), ("waited", "n"), ("still held", "n"),
                 *((name, "n") for name in ("p50", "p95", "p99", "max", "total")), ("while open", "n")]
     lines = [[f'<span class="path">{shown(one["store"])}</span>' +
-              (f"<small>{shown(formats.used_open({**one, 'store': 'It'}))}</small>" if one["open"] else ""),
+              "".join(f"<small>{shown(said)}</small>" for said in (formats.used_waiting({**one, "store": "It"}),
+                                                                   formats.used_open({**one, "store": "It"})) if said),
               number(one["uses"]), ", ".join(f"{shown(what)} {number(count)}" for what, count in one["what"].items()),
               number(one["waited"]), number(one["still_held"]), *(duration(time) for time in one["wait"].values()),
               number(one["open"]) if one["open"] else ""] for one in report["uses"]]

@@ -3,7 +3,7 @@
 import os
 import textwrap
 
-from formats import advice, counted, duration, moment, nothing, number, percent, plain, setting, success, used_open
+from formats import advice, counted, duration, moment, nothing, number, percent, plain, setting, success, used_open, used_waiting
 
 WIDTH = 80
 BAR = 44
@@ -174,8 +174,10 @@ def show_uses(report, paper, top):
                [(number(one["uses"]), number(one["waited"]), number(one["still_held"]), duration(one["wait"]["p50"]),
                  duration(one["wait"]["max"]), duration(one["wait"]["total"]), "", shortened(one["store"], 22))
                 for one in report["uses"]])
-    for one in [one for one in report["uses"] if one["open"]][:top or None]:
-        paper.paragraph(used_open(one), "      ")
+    for one in report["uses"][:top or None]:
+        for said in (used_waiting(one), used_open(one)):
+            if said:
+                paper.paragraph(said, "      ")
 
 
 def show_holders(report, paper, top):

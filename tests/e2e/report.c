@@ -285,6 +285,22 @@ Test(report, uses_are_told_apart_from_closes)
                      "rsync|2|rename|list");
 }
 
+Test(report, which_uses_waited_and_how_long_is_told_by_what_they_were)
+{
+    add_use("list", "settled after waiting", 0.15, 0);
+    add_use("list", "settled after waiting", 0.25, 0);
+    add_use("list", "settled at once", 0.00002, 0);
+    add_use("open", "not waited", 0.00001, 0);
+    add_use("rename", "timed out", 2.0, 0);
+    cr_expect_str_eq(ask("j -> '$.uses[0].what_waited' from report"),
+                     "{\"rename\":{\"uses\":1,\"max\":2.0,\"total\":2.0},"
+                     "\"list\":{\"uses\":2,\"max\":0.25,\"total\":0.4}}");
+    struct process p = REPORT(record());
+    cr_expect_eq(status_of(p), 0, "%s", errors_of(&p));
+    expect_says(printed,
+                "/s/db, uses that waited: 1 of rename for 2.00 s, 2 of list for at most 250");
+}
+
 Test(report, a_store_that_was_used_without_being_closed_is_named)
 {
     add_use("list", "settled after waiting", 0.15, 3);
