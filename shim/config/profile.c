@@ -246,6 +246,14 @@ bool profile_names_store(const char *path)
     return names;
 }
 
+bool profile_by_name(profile_set set)
+{
+    for (int i = 0; i < profile_count; i++)
+        if (in_set(set, i) && profiles[i].primary != NULL)
+            return true;
+    return false;
+}
+
 bool profile_by_content(profile_set set)
 {
     for (int i = 0; i < profile_count; i++)

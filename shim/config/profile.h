@@ -77,6 +77,9 @@ bool profile_names_store(const char *path);
  * colon-separated globs; a * does not match a slash. */
 bool profile_directory_matches(const char *dirs, const char *path, size_t length);
 
+/* True if the set recognises primaries by their name. */
+bool profile_by_name(profile_set set);
+
 /* True if the set recognises databases by their content. */
 bool profile_by_content(profile_set set);
 
@@ -86,24 +89,35 @@ const struct profile *profile_of_content(void);
 /* --- what the inline function needs --- */
 
 /* Of the last two bytes a number from 0 to 63; the factor is one that tells those in the tables
- * from endings that are common otherwise. */
+ * below from endings that are common otherwise. */
 #define PROFILE_HASH(last_two) ((uint32_t)(last_two)*0x13b08589u >> 26)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lower one");
 #define PROFILE_PAIR(a, b) (1ull << PROFILE_HASH((uint32_t)(b) << 8 | (uint32_t)(a)))
 
+/* The last four bytes of a path as a number, and the place of each ending of four bytes in a table;
+ * the factor is the smallest that gives each a place of its own. */
+#define PROFILE_FOUR(a, b, c, d)                                                                   \
+    ((uint32_t)(d) << 24 | (uint32_t)(c) << 16 | (uint32_t)(b) << 8 | (uint32_t)(a))
+#define PROFILE_PLACE(four) ((uint32_t)(four)*0x633u >> 29)
+#define PROFILE_ENDING(a, b, c, d)                                                                 \
+    [PROFILE_PLACE(PROFILE_FOUR(a, b, c, d))] = PROFILE_FOUR(a, b, c, d)
+
 static inline bool profile_ending_possible(const char *path)
 {
-    const uint64_t possible = PROFILE_PAIR('e', '3') | /* chroma.sqlite3 */
-                              PROFILE_PAIR('a', 'l') | /* -wal, -journal */
-                              PROFILE_PAIR('h', 'm') | /* -shm */
-                              PROFILE_PAIR('i', 'n') | /* .bin */
-                              PROFILE_PAIR('l', 'e');  /* .pickle */
+    static const uint32_t endings[8] = {
+        PROFILE_ENDING('i', 't', 'e', '3'), /* chroma.sqlite3 */
+        PROFILE_ENDING('-', 'w', 'a', 'l'), /* -wal */
+        PROFILE_ENDING('-', 's', 'h', 'm'), /* -shm */
+        PROFILE_ENDING('r', 'n', 'a', 'l'), /* -journal */
+        PROFILE_ENDING('.', 'b', 'i', 'n'), /* .bin */
+        PROFILE_ENDING('c', 'k', 'l', 'e'), /* .pickle */
+    };
     size_t length = strlen(path);
-    uint16_t last_two;
-    if (length < sizeof last_two)
+    uint32_t last_four;
+    if (length < sizeof last_four)
         return false;
-    memcpy(&last_two, path + length - sizeof last_two, sizeof last_two);
-    return (possible >> PROFILE_HASH(last_two) & 1) != 0;
+    memcpy(&last_four, path + length - sizeof last_four, sizeof last_four);
+    return endings[PROFILE_PLACE(last_four)] == last_four;
 }
 
 #endif

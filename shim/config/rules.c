@@ -181,6 +181,14 @@ const char *rules_glob(uint32_t number)
     return globs[number - 1];
 }
 
+bool rules_any_trigger(enum trigger trigger)
+{
+    bool found = false;
+    for (uint32_t i = 0; i <= count; i++)
+        found |= rules_get(i)->trigger == (int)trigger;
+    return found;
+}
+
 uint64_t rules_longest_wait(void)
 {
     uint64_t longest = 0;

@@ -27,6 +27,9 @@ const struct rule *rules_get(uint32_t number);
 /* The glob of a rule, 1 and more, as stores are matched against it; "" is the root. */
 const char *rules_glob(uint32_t number);
 
+/* Whether any of them has that trigger. */
+bool rules_any_trigger(enum trigger trigger);
+
 /* The longest max_wait of all of them. */
 uint64_t rules_longest_wait(void);
 

@@ -12,18 +12,14 @@
 
 /* --- open --- */
 
-static inline int opened(int fd, const char *path)
-{
-    track_opened(fd, path);
-    return fd;
-}
-
 /* Descriptors that the program has closed and that are open still (track/keep.h) are there for it
  * again: one of the same file instead of a new one, and their numbers where it has no others. */
 static bool made_room(int fd)
 {
+    if (fd >= 0)
+        return false;
     int saved = errno;
-    bool made = fd < 0 && saved == EMFILE && track_make_room();
+    bool made = saved == EMFILE && track_make_room();
     errno = saved;
     return made;
 }
@@ -31,45 +27,58 @@ static bool made_room(int fd)
 /* What destroys waits before it does. */
 #define EMPTIES(flags) (((flags)&O_TRUNC) != 0)
 
-/* Apart from the hook, which has a load more for it and no more. */
-#define OPEN_ANEW(name, parameters, dir, call)                                                     \
-    static __attribute__((noinline)) int name##_anew parameters                                    \
+/* An open that empties its file, or beside closes that are put off: only in a process that has had
+ * a store. */
+#define OPEN_SELDOM(name, parameters, dir, call)                                                   \
+    static __attribute__((noinline)) int name##_seldom parameters                                  \
     {                                                                                              \
         if (EMPTIES(flags))                                                                        \
             use_truncating(dir, path);                                                             \
-        int fd = track_take_up(dir, path, flags);                                                  \
+        int fd = keep_possible() ? track_take_up(dir, path, flags) : -1;                           \
         if (fd < 0)                                                                                \
             fd = call;                                                                             \
         if (made_room(fd))                                                                         \
             fd = call;                                                                             \
-        return opened(fd, path);                                                                   \
+        track_opened(fd, dir, path, flags);                                                        \
+        return fd;                                                                                 \
     }
+
+/* The real call, and the look that follows: the quick way twice, so that a process without a store
+ * asks whether it has one once. */
+#define OPEN_BY(dir, call, seldom)                                                                 \
+    int fd;                                                                                        \
+    if (__builtin_expect(!track_attentive(), 1)) {                                                 \
+        fd = call;                                                                                 \
+        track_opened_quietly(fd, dir, path, flags);                                                \
+    } else {                                                                                       \
+        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
+            return seldom;                                                                         \
+        fd = call;                                                                                 \
+        track_opened_attentively(fd, dir, path, flags);                                            \
+    }                                                                                              \
+    return fd
 
 /* With a mode in any case, which in both architectures lies where a variable argument would: where
  * the program gave none it is whatever was there, and the real function does not look at it. To
  * fetch it only where the flags tell of one takes more than all the rest. */
 #define OPEN(name)                                                                                 \
-    OPEN_ANEW(name, (const char *path, int flags, mode_t mode), AT_FDCWD,                          \
-              real.name(path, flags, mode))                                                        \
+    OPEN_SELDOM(name, (const char *path, int flags, mode_t mode), AT_FDCWD,                        \
+                real.name(path, flags, mode))                                                      \
     EXPORT int settle_##name(const char *path, int flags, mode_t mode) __asm__(#name);             \
     int settle_##name(const char *path, int flags, mode_t mode)                                    \
     {                                                                                              \
-        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
-            return name##_anew(path, flags, mode);                                                 \
-        return opened(real.name(path, flags, mode), path);                                         \
+        OPEN_BY(AT_FDCWD, real.name(path, flags, mode), name##_seldom(path, flags, mode));         \
     }
 OPEN(open)
 OPEN(open64)
 
 #define OPENAT(name)                                                                               \
-    OPEN_ANEW(name, (int dir, const char *path, int flags, mode_t mode), dir,                      \
-              real.name(dir, path, flags, mode))                                                   \
+    OPEN_SELDOM(name, (int dir, const char *path, int flags, mode_t mode), dir,                    \
+                real.name(dir, path, flags, mode))                                                 \
     EXPORT int settle_##name(int dir, const char *path, int flags, mode_t mode) __asm__(#name);    \
     int settle_##name(int dir, const char *path, int flags, mode_t mode)                           \
     {                                                                                              \
-        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
-            return name##_anew(dir, path, flags, mode);                                            \
-        return opened(real.name(dir, path, flags, mode), path);                                    \
+        OPEN_BY(dir, real.name(dir, path, flags, mode), name##_seldom(dir, path, flags, mode));    \
     }
 OPENAT(openat)
 OPENAT(openat64)
@@ -78,29 +87,36 @@ OPENAT(openat64)
     EXPORT int name(const char *path, mode_t mode)                                                 \
     {                                                                                              \
         use_truncating(AT_FDCWD, path);                                                            \
-        return opened(real.name(path, mode), path);                                                \
+        int fd = real.name(path, mode);                                                            \
+        track_opened(fd, AT_FDCWD, path, O_WRONLY);                                                \
+        return fd;                                                                                 \
     }
 CREAT(creat)
 CREAT(creat64)
 
+/* Called by few: they need not be as quick. */
 #define OPEN_2(name)                                                                               \
-    OPEN_ANEW(name, (const char *path, int flags), AT_FDCWD, real.name(path, flags))               \
+    OPEN_SELDOM(name, (const char *path, int flags), AT_FDCWD, real.name(path, flags))             \
     EXPORT int name(const char *path, int flags)                                                   \
     {                                                                                              \
-        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
-            return name##_anew(path, flags);                                                       \
-        return opened(real.name(path, flags), path);                                               \
+        if (EMPTIES(flags) || keep_possible())                                                     \
+            return name##_seldom(path, flags);                                                     \
+        int fd = real.name(path, flags);                                                           \
+        track_opened(fd, AT_FDCWD, path, flags);                                                   \
+        return fd;                                                                                 \
     }
 OPEN_2(__open_2)
 OPEN_2(__open64_2)
 
 #define OPENAT_2(name)                                                                             \
-    OPEN_ANEW(name, (int dir, const char *path, int flags), dir, real.name(dir, path, flags))      \
+    OPEN_SELDOM(name, (int dir, const char *path, int flags), dir, real.name(dir, path, flags))    \
     EXPORT int name(int dir, const char *path, int flags)                                          \
     {                                                                                              \
-        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
-            return name##_anew(dir, path, flags);                                                  \
-        return opened(real.name(dir, path, flags), path);                                          \
+        if (EMPTIES(flags) || keep_possible())                                                     \
+            return name##_seldom(dir, path, flags);                                                \
+        int fd = real.name(dir, path, flags);                                                      \
+        track_opened(fd, dir, path, flags);                                                        \
+        return fd;                                                                                 \
     }
 OPENAT_2(__openat_2)
 OPENAT_2(__openat64_2)
@@ -305,7 +321,7 @@ static void received(struct msghdr *message)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            track_opened(fd, "");
+            track_received(fd);
         }
     }
 }

@@ -24,6 +24,22 @@ static void commanded(int fd, int command, void *argument)
     }
 }
 
+/* What a lock on a descriptor of which nothing is known may be: a lock that needs no right to write.
+ */
+static bool may_be_readers(int command, const void *argument)
+{
+    const struct flock *lock = argument;
+    switch (command) {
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return lock->l_type == F_RDLCK;
+    default:
+        return command == F_SETLEASE;
+    }
+}
+
 #define FCNTL(name)                                                                                \
     EXPORT int name(int fd, int command, ...)                                                      \
     {                                                                                              \
@@ -36,6 +52,8 @@ static void commanded(int fd, int command, void *argument)
         const bool locks = command == F_SETLK || command == F_SETLKW;                              \
         const bool begun = locks && track_locking(fd, command, argument);                          \
         int result = real.name(fd, command, argument);                                             \
+        if (result >= 0 && may_be_readers(command, argument) && !handle_possible(fd))              \
+            track_reader_locked(fd);                                                               \
         if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
             track_duplicated(fd, result);                                                          \
         else if (result >= 0 && handle_possible(fd))                                               \
@@ -52,6 +70,8 @@ EXPORT int flock(int fd, int operation)
     if (hooks_is_bad(fd))
         return -1;
     int result = real.flock(fd, operation);
+    if (result == 0 && (operation & LOCK_UN) == 0 && !handle_possible(fd))
+        track_reader_locked(fd);
     if (result == 0 && handle_possible(fd))
         track_locked(fd, 0, NULL, (operation & LOCK_UN) == 0);
     return result;

@@ -15,16 +15,44 @@ static int descriptor_of(FILE *stream)
     return fd;
 }
 
-static FILE *opened_stream(FILE *stream, const char *path)
+/* What fopen's mode says of the flags, as far as anybody asks; what it has behind a comma is for
+ * libc alone. */
+static __attribute__((noinline)) int flags_in(const char *mode)
+{
+    int flags = *mode == 'r' ? O_RDONLY : O_WRONLY;
+    for (const char *at = mode; *at != '\0' && *at != ','; at++) {
+        if (*at == '+')
+            flags = (flags & O_EXCL) | O_RDWR;
+        else if (*at == 'x')
+            flags |= O_EXCL;
+    }
+    return flags;
+}
+
+static inline int flags_of(const char *mode)
+{
+    return mode[0] == 'r' && mode[1] == '\0' ? O_RDONLY : flags_in(mode);
+}
+
+static FILE *opened_stream(FILE *stream, const char *path, const char *mode)
 {
     if (stream != NULL)
-        track_opened(real.fileno(stream), path);
+        track_opened(real.fileno(stream), AT_FDCWD, path, flags_of(mode));
+    return stream;
+}
+
+/* In a process without a store its number matters only where a look follows. */
+static inline FILE *opened_stream_quietly(FILE *stream, const char *path, const char *mode)
+{
+    const int flags = flags_of(mode);
+    if (stream != NULL && track_looks_quietly(AT_FDCWD, path, flags))
+        track_opened(real.fileno(stream), AT_FDCWD, path, flags);
     return stream;
 }
 
 static void opening_stream(const char *path, const char *mode)
 {
-    if (path != NULL && mode[0] == 'w')
+    if (use_names() != 0 && path != NULL && mode[0] == 'w')
         use_truncating(AT_FDCWD, path);
 }
 
@@ -46,7 +74,7 @@ static FILE *taken_up(const char *path, const char *mode)
     int fd = track_take_up(AT_FDCWD, path, flags);
     if (fd < 0)
         return NULL;
-    track_opened(fd, path);
+    track_opened(fd, AT_FDCWD, path, flags);
     FILE *stream = real.fdopen(fd, mode);
     if (stream == NULL)
         hooks_close_by_number(fd);
@@ -65,16 +93,18 @@ static __attribute__((noinline)) FILE *open_anew(const char *path, const char *m
         stream = real_fopen(path, mode);
     else
         errno = saved;
-    return opened_stream(stream, path);
+    return opened_stream(stream, path, mode);
 }
 
 #define FOPEN(name)                                                                                \
     EXPORT FILE *name(const char *path, const char *mode)                                          \
     {                                                                                              \
+        if (__builtin_expect(!track_attentive(), 1))                                               \
+            return opened_stream_quietly(real.name(path, mode), path, mode);                       \
         opening_stream(path, mode);                                                                \
         if (__builtin_expect(keep_possible(), 0))                                                  \
             return open_anew(path, mode, real.name);                                               \
-        return opened_stream(real.name(path, mode), path);                                         \
+        return opened_stream(real.name(path, mode), path, mode);                                   \
     }
 FOPEN(fopen)
 FOPEN(fopen64)
@@ -86,7 +116,7 @@ EXPORT FILE *fdopen(int fd, const char *mode)
         return NULL;
     FILE *stream = real.fdopen(fd, mode);
     if (stream != NULL && !handle_possible(fd))
-        track_opened(fd, "");
+        track_received(fd);
     return stream;
 }
 
@@ -99,7 +129,10 @@ EXPORT FILE *fdopen(int fd, const char *mode)
         opening_stream(path, mode);                                                                \
         track_closing_by_force(fd, fd, &closing);                                                  \
         FILE *result = real.name(path, mode, stream);                                              \
-        opened_stream(result, path == NULL ? "" : path);                                           \
+        if (path == NULL && result != NULL)                                                        \
+            track_received(real.fileno(result));                                                   \
+        else                                                                                       \
+            opened_stream(result, path, mode);                                                     \
         track_closed(&closing);                                                                    \
         return result;                                                                             \
     }

@@ -14,26 +14,20 @@
 #include "track/keep.h"
 #include "track/possible.h"
 #include "track/process.h"
-#include "track/sum.h"
 #include "track/tell.h"
 #include "track/track.h"
-#include "track/use.h"
 
 static struct opened_books *const own = &BOOKS.opens;
 
 static const struct settings *settings;
 static profile_set profiles_on;
-static uint32_t size_mask;
 
-uint32_t opened_start(const struct settings *s)
+void opened_start(const struct settings *s)
 {
     profiles_on = profile_select(s->stores, s->dirs);
     settings = s;
-    bool by_name = !profile_by_content(profiles_on) && s->dirs[0] == '\0';
-    if (!by_name)
+    if (profile_by_content(profiles_on) || s->dirs[0] != '\0')
         clock_now(); /* to find the clock takes more stack than the close of a small file may */
-    size_mask = by_name ? 512 - 1 : 0;
-    return size_mask;
 }
 
 static struct candidates *candidates_like(struct identity id)
@@ -50,6 +44,7 @@ static void count_candidate(int fd, struct identity id)
 
 void opened_enter(int fd, struct handle h)
 {
+    atomic_store_explicit(&track_asks_more, 1, memory_order_relaxed);
     if (!handle_put(fd, h)) {
         if (h.store != NULL)
             store_release(h.store);
@@ -155,8 +150,7 @@ static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struc
 
 static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st)
 {
-    int flags = sys_fcntl(fd, F_GETFL, 0);
-    if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || st->st_nlink == 0 || !store_reserve())
+    if (st->st_nlink == 0 || !store_reserve())
         return;
     opened_enter(fd, (struct handle){.role = ROLE_CANDIDATE,
                                      .identity = identity_of(st),
@@ -172,6 +166,11 @@ _Static_assert(sizeof(struct examination) <= SCRATCH_SIZE, "it has room");
 
 /* The last file of this thread whose content was not that of a database. */
 static __thread struct identity passed_over __attribute__((tls_model("initial-exec")));
+
+void opened_passes_over(struct identity file)
+{
+    passed_over = file;
+}
 
 static void look_at(int fd, const struct stat *st, const char *given, struct examination *in)
 {
@@ -203,11 +202,12 @@ static void look_at(int fd, const struct stat *st, const char *given, struct exa
     }
     if (named->role == ROLE_CANDIDATE) {
         if (st->st_size == 0) {
-            note_candidate(fd, st);
+            if ((sys_fcntl(fd, F_GETFL, 0) & O_ACCMODE) == O_RDWR)
+                note_candidate(fd, st);
             return;
         }
         if (!descriptor_is_database(fd, st->st_size)) {
-            passed_over = identity_of(st);
+            opened_passes_over(identity_of(st));
             return;
         }
         named->role = ROLE_PRIMARY;
@@ -309,7 +309,15 @@ void opened_miss_all(void)
     }
 }
 
-static SYS_OWN_FRAME void enter_opened(int fd, const struct stat *st, const char *path)
+void opened_examine_empty(int fd, const struct stat *st)
+{
+    sys_sigset old = process_hold_signals();
+    if (process_thread_at_home())
+        note_candidate(fd, st);
+    process_let_signals(old);
+}
+
+void opened_examine(int fd, const struct stat *st, const char *path)
 {
     sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
@@ -320,45 +328,6 @@ static SYS_OWN_FRAME void enter_opened(int fd, const struct stat *st, const char
             handle_note(fd, FACT_SHARED);
     }
     process_let_signals(old);
-}
-
-/* A path whose last component is a symbolic link is the only one of another name than the kernel's:
- * the link is not the file that was opened. An "at" form may mean another directory's: then the
- * file is another one, too. */
-static SYS_OWN_FRAME bool may_be_link(const struct stat *st, const char *path)
-{
-    struct stat named;
-    return path[0] == '\0' || sys_fstatat(AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-           !identity_same(identity_of(&named), identity_of(st));
-}
-
-static SYS_OWN_FRAME bool is_link_to_store(int fd)
-{
-    char *target = scratch_take();
-    if (target == NULL)
-        return true; /* the look that follows says so */
-    descriptor_path(fd, target, PATH_MAX);
-    bool may_match = profile_may_match(profiles_on, target);
-    scratch_give(target);
-    return may_match;
-}
-
-static bool is_like_store(int fd, const struct stat *st, const char *path)
-{
-    return S_ISREG(st->st_mode) && (st->st_size & size_mask) == 0 &&
-           (size_mask == 0 || (may_be_link(st, path) && is_link_to_store(fd)));
-}
-
-void track_opened_likely(int fd, const struct stat *st, const char *path)
-{
-    if (!profile_may_match(profiles_on, path) && !handle_possible(fd) &&
-        !is_like_store(fd, st, path)) {
-        sum_stranger(fd, st, path);
-        return;
-    }
-    enter_opened(fd, st, path);
-    if (path[0] != '\0') /* else it was not opened now */
-        use_opened(fd);
 }
 
 static void copy_handle(int from, int to)

@@ -25,4 +25,13 @@ static inline bool keep_possible(void)
     return atomic_load_explicit(&BOOKS.places.count, memory_order_relaxed) > 0;
 }
 
+/* May that be the inode of a store that the process has had? Of an open of what is called
+ * otherwise, which may be a link to it. */
+static inline bool seen_possible(uint64_t inode)
+{
+    const uint64_t word =
+        atomic_load_explicit(&BOOKS.seen.inodes[inode % SEEN_INODES / 64], memory_order_relaxed);
+    return (word >> inode % 64 & 1) != 0;
+}
+
 #endif

@@ -31,11 +31,12 @@ static void add_name(const char *end, bool is_directory)
     add_ending('/', '/');
 }
 
-static void add(const char *path, struct identity directory)
+static void add(const char *path, uint64_t inode, struct identity directory)
 {
     const uint32_t bit = bit_of(directory);
     const char *slash = path_name(path) - 1;
     atomic_fetch_or(&own->directories[bit / 64], 1ull << bit % 64);
+    atomic_fetch_or(&own->inodes[inode % SEEN_INODES / 64], 1ull << inode % 64);
     add_name(path + strlen(path), false);
     if (slash > path)
         add_name(slash, true);
@@ -45,7 +46,7 @@ void seen_add(struct store *store)
 {
     const char *path = atomic_load(&store->path);
     if (path[0] == '/' && atomic_load(&store->directory_ino) != 0)
-        add(path, directory_of(store));
+        add(path, atomic_load(&store->ino), directory_of(store));
 }
 
 bool seen_in(struct identity directory)

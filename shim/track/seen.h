@@ -7,13 +7,14 @@
 
 #include "track/store.h"
 
-enum { SEEN_DIRECTORIES = 1024 };
+enum { SEEN_DIRECTORIES = 1024, SEEN_INODES = 1024 };
 
 struct seen_books {
     /* By the last two bytes of the names of their primaries and of their directories; 0: there are
      * none. Bits are only added, by seen_add. */
     _Atomic uint64_t names;
     _Atomic uint64_t directories[SEEN_DIRECTORIES / 64]; /* by identity_mix */
+    _Atomic uint64_t inodes[SEEN_INODES / 64];           /* of primaries, by their number */
 };
 
 /* The engine of a store was seen for the first time. */

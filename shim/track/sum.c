@@ -11,6 +11,7 @@
 #include "track/books.h"
 #include "track/handle.h"
 #include "track/history.h"
+#include "track/process.h"
 #include "track/store.h"
 
 #include <string.h>
@@ -18,9 +19,17 @@
 static struct sum_books *const own = &BOOKS.sum;
 static const struct settings *settings;
 static bool databases_are_stores; /* whatever they are called */
-/* Valid where the books say that they are written. */
-static char database[PATH_MAX] SYS_SELDOM_TOUCHED;
-static char directory[PATH_MAX] SYS_SELDOM_TOUCHED;
+/* Made once there is something to note: a process may have all of its memory locked. Each is valid
+ * where the books say that it is written. */
+struct passed_over {
+    char database[PATH_MAX], directory[PATH_MAX];
+};
+static void *_Atomic passed_over;
+
+static struct passed_over *noted(void)
+{
+    return atomic_load(&passed_over);
+}
 
 void sum_start(const struct settings *s)
 {
@@ -71,8 +80,8 @@ static void note(_Atomic uint32_t *state, char *out, const char *path)
 
 void sum_strange_database(const char *path)
 {
-    if (sum_wanted() && !databases_are_stores)
-        note(&own->database, database, path);
+    if (sum_wanted() && !databases_are_stores && process_publish(&passed_over, sizeof *noted()))
+        note(&own->database, noted()->database, path);
 }
 
 /* Whether a user may have meant it: the system's own directories have no stores. */
@@ -88,7 +97,8 @@ static bool is_place_of_stores(const char *path)
 static void note_directory(char *path)
 {
     path_cut(path);
-    note(&own->directory, directory, path);
+    if (process_publish(&passed_over, sizeof *noted()))
+        note(&own->directory, noted()->directory, path);
 }
 
 void sum_stranger(int fd, const struct stat *st, const char *given)
@@ -141,8 +151,9 @@ static void sum_up(struct summary *s)
     s->elapsed = atomic_load(&own->elapsed);
     s->longest = atomic_load(&own->longest);
     s->never_closed = count_open();
-    take_path(s->database, &own->database, database);
-    take_path(s->directory, &own->directory, directory);
+    const struct passed_over *in = noted();
+    take_path(s->database, &own->database, in == NULL ? "" : in->database);
+    take_path(s->directory, &own->directory, in == NULL ? "" : in->directory);
 }
 
 static void tell_line(const struct summary *s)

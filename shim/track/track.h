@@ -51,9 +51,14 @@ bool track_shares_table(void);
  * the process any more, and what it does passes through. */
 void track_left_table(void);
 
-/* The program got a new descriptor. path: as the program gave it; "" if it gave none. Cheap where
- * neither the path's end nor the size is that of a store's file. */
-static inline void track_opened(int fd, const char *path);
+/* The program has opened a file; fd < 0: it could not. dir, path and flags: as for openat(2), where
+ * the path is as the program gave it. Where that is not called as a store's file is, it makes no
+ * system call for a file that is opened to be read, and one for a file that is opened to be
+ * written; in a process that has had a store, or by a setting, one or two for either. */
+void track_opened(int fd, int dir, const char *path, int flags);
+
+/* The program got a descriptor that it did not open by a path: from elsewhere, or libc did. */
+void track_received(int fd);
 
 /* Before the program takes a POSIX lock through a tracked descriptor. SQLite looks whether another
  * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
@@ -69,6 +74,10 @@ void track_lock_ended(void);
  * flock and lockf. lock: fcntl's argument where it is a record lock, else NULL. held: whether there
  * is a lock now. */
 void track_locked(int fd, int command, const struct flock *lock, bool held);
+
+/* A lock that needs no right to write was taken through a descriptor that is not in the table. What
+ * was opened to be read under the name of a link is not looked at before. */
+void track_reader_locked(int fd);
 
 /* `to` is now a copy of `from`. What `to` was before has been dealt with. */
 void track_duplicated(int from, int to);
@@ -127,28 +136,55 @@ void track_recheck(void);
  * as a close. */
 void track_exit(void);
 
-/* --- what the inline function needs --- */
+/* --- what the inline functions need --- */
 
-/* TRACK_NOTHING; or which bits of its size an opened file must not have to be looked at whatever
- * its name: the path may be a symbolic link of another name. A look at every link target would cost
- * each open a microsecond; a database is a whole number of 512-byte pages, and few other files are.
- * 0, so that all are looked at, where names do not tell: by content, or by directory. */
-extern _Atomic uint32_t track_size_mask __attribute__((visibility("hidden")));
-static const uint32_t TRACK_NOTHING = UINT32_MAX;
+/* Whether an open has more to be asked than its path and flags: a setting wants all files looked
+ * at, or the process has had a descriptor in the table; or nothing is tracked. Never falls, but at
+ * the start. Relaxed: what an open on another thread has entered matters to the thread that has it
+ * by an order of the program's own. */
+extern _Atomic uint32_t track_asks_more __attribute__((visibility("hidden")));
+
+static inline bool track_attentive(void)
+{
+    return atomic_load_explicit(&track_asks_more, memory_order_relaxed) != 0;
+}
+
+/* Only a path whose last component is a symbolic link leads to a file that the kernel calls by
+ * another name. It was none where the flags would have had the open fail. Whether it is, readlink
+ * tells by its error, for two thirds of what a stat costs. */
+static inline bool track_may_be_link(int dir, const char *path, int flags)
+{
+    extern char track_link[1] __attribute__((visibility("hidden")));
+    return (flags & (O_NOFOLLOW | O_DIRECTORY | O_EXCL)) == 0 && sys_is_link(dir, path, track_link);
+}
 
 /* The second look. */
-void track_opened_likely(int fd, const struct stat *st, const char *path);
+void track_look(int fd, int dir, const char *path, int flags);
 
-static inline void track_opened(int fd, const char *path)
+/* What an attentive process asks of a file whose name says nothing. */
+bool track_deserves_look(int fd, int dir, const char *path, int flags);
+
+/* Where an open is looked at in a process that is not attentive. A link that is opened to be read
+ * is not: it is found by its first lock (track_reader_locked), or once there is a store that it may
+ * lead to. */
+static inline bool track_looks_quietly(int dir, const char *path, int flags)
 {
-    struct stat st;
-    uint32_t mask = atomic_load_explicit(&track_size_mask, memory_order_relaxed);
-    if (fd < 0 || mask == TRACK_NOTHING || sys_fstat(fd, &st) < 0)
-        return;
-    if (__builtin_expect((st.st_size & mask) == 0, 0) ||
-        __builtin_expect(profile_ending_possible(path), 0) ||
-        __builtin_expect(handle_possible(fd), 0))
-        track_opened_likely(fd, &st, path);
+    return __builtin_expect(profile_ending_possible(path), 0) ||
+           ((flags & O_ACCMODE) != O_RDONLY &&
+            __builtin_expect(track_may_be_link(dir, path, flags), 0));
+}
+
+static inline void track_opened_quietly(int fd, int dir, const char *path, int flags)
+{
+    if (fd >= 0 && track_looks_quietly(dir, path, flags))
+        track_look(fd, dir, path, flags);
+}
+
+static inline __attribute__((always_inline)) void
+track_opened_attentively(int fd, int dir, const char *path, int flags)
+{
+    if (fd >= 0 && (profile_ending_possible(path) || track_deserves_look(fd, dir, path, flags)))
+        track_look(fd, dir, path, flags);
 }
 
 #endif

@@ -256,7 +256,7 @@ void use_of_name(int dir, const char *path, const char *what)
 void use_of_content(int dir, const char *path)
 {
     struct stat st;
-    if (sys_fstatat(dir, path, &st, 0) == 0 && S_ISREG(st.st_mode) && is_use())
+    if (sys_fstatat(dir, path, &st, 0) == 0 && seen_possible(st.st_ino) && is_use())
         use_file(identity_of(&st), "truncate");
 }
 

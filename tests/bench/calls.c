@@ -24,6 +24,19 @@ static bool call_open(void)
     return fd >= 0 && sys_close(fd) == 0;
 }
 
+static bool call_write(void)
+{
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    return fd >= 0 && sys_close(fd) == 0;
+}
+
+static bool call_create(void)
+{
+    int fd = open(other, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    return fd >= 0 && sys_close(fd) == 0 &&
+           sys_call(SYS_unlinkat, AT_FDCWD, (long)other, 0, 0, 0, 0) == 0;
+}
+
 static bool call_close(void)
 {
     int fd = sys_openat(AT_FDCWD, path, O_RDONLY, 0);
@@ -64,9 +77,9 @@ static const struct {
     const char *name;
     bool (*call)(void);
 } table[] = {
-    {"open", call_open},       {"close", call_close},   {"fopen", call_fopen},
-    {"both", call_both},       {"unlink", call_unlink}, {"rename", call_rename},
-    {"opendir", call_opendir},
+    {"open", call_open},     {"write", call_write},   {"create", call_create},
+    {"close", call_close},   {"fopen", call_fopen},   {"both", call_both},
+    {"unlink", call_unlink}, {"rename", call_rename}, {"opendir", call_opendir},
 };
 
 /* Opens a store as SQLite does: from here on there is one that could be used. */
@@ -102,8 +115,8 @@ int main(int argc, char **argv)
         free(took);
         return 0;
     }
-    fprintf(
-        stderr,
-        "calls: expected open|close|fopen|both|unlink|rename|opendir[:STORE] COUNT FILE [BATCH]\n");
+    fprintf(stderr, "calls: expected "
+                    "open|write|create|close|fopen|both|unlink|rename|opendir[:STORE] COUNT FILE "
+                    "[BATCH]\n");
     return 2;
 }

@@ -140,6 +140,26 @@ Test(handles, a_locked_index_file_is_reported_and_no_failure)
     end(&p);
 }
 
+/* Who only reads counts for no close; who locks does, also by a descriptor that was opened to be
+ * read under a name that says nothing. */
+Test(handles, a_link_that_is_opened_to_be_read_counts_once_it_locks)
+{
+    static const char *const locks[] = {"flock a", "readlock a", "readlease a"};
+    unsigned waits = 0;
+    cr_assert_eq(symlink(world.primary, in_dir("../alias.db")), 0);
+    for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
+        struct process p = SHIMMED("build/programs/stepper");
+        say(&p, "nonblock a -", in_dir("../alias.db"));
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), waits, "%s", locks[i]);
+        say(&p, "nonblock a -", in_dir("../alias.db"));
+        cr_expect_eq(step(&p, locks[i]).result, 0, "%s", locks[i]);
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), ++waits, "%s", locks[i]);
+        end(&p);
+    }
+}
+
 Test(handles, a_store_is_found_however_it_is_named)
 {
     char line[PATH_MAX + 32];
@@ -169,6 +189,12 @@ Test(handles, a_store_is_found_however_it_is_named)
     step(&p, "openat a b chroma.sqlite3");
     step(&p, "close a");
     cr_expect_eq(log_waits(), ++waits, "openat");
+
+    snprintf(line, sizeof line, "opendir b - %s/..", world.dir);
+    step(&p, line);
+    step(&p, "openat a b alias.db");
+    step(&p, "close a");
+    cr_expect_eq(log_waits(), ++waits, "a link, by openat");
 
     if (geteuid() == 0) { /* the same store through two names is one */
         cr_assert_eq(mount(world.dir, in_dir("../bound"), NULL, MS_BIND, NULL), 0);

@@ -20,6 +20,8 @@ Test(use, each_use_of_a_store_that_was_never_closed_waits_for_who_writes)
                                        "fd = os.open(D, 0); os.listdir(fd); os.close(fd)",
                                        "f = open(P, 'rb')",
                                        "g = open(P, 'r+b')",
+                                       "os.path.islink(D + '.link') or os.symlink(P, D + '.link')"
+                                       "; h = open(D + '.link', 'rb')",
                                        "os.system('true ' + D)",
                                        "ctypes.CDLL(None).popen(b'true ' + P.encode(), b'r')",
                                        "spawn('cp', '-r', D, '/nowhere')"};
@@ -43,6 +45,7 @@ Test(use, what_destroys_waits_before_it_does)
     static const char *const uses[] = {
         "open(P, 'wb').close()",
         "os.open(P, os.O_RDWR | os.O_TRUNC)",
+        "os.symlink(P, D + '.link'); open(D + '.link', 'wb').close()",
         "os.unlink(P)",
         "os.remove(P)",
         "os.unlink('chroma.sqlite3', dir_fd=os.open(D, 0))",

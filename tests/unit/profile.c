@@ -232,9 +232,11 @@ Test(profile, a_quick_look_reads_any_byte)
 Test(profile, the_first_look_ends_what_programs_open_most)
 {
     static const char *const paths[] = {
-        "/etc/passwd", "a.txt",  "a.json",     "a.html", "a.yaml", "a.py", "libc.so.6",    "a.so",
-        "a.pyc",       "a.js",   "locale.gen", "a.c",    "a.h",    "a.o",  "ld.so.cache",  "a.log",
-        "/dev/null",   "a.conf", "status",     "maps",   "",       "x",    "/dev/urandom",
+        "/etc/passwd", "a.txt",        "a.json",    "a.html",     "a.yaml", "a.py",  "libc.so.6",
+        "a.so",        "a.pyc",        "a.js",      "locale.gen", "a.c",    "a.h",   "a.o",
+        "ld.so.cache", "a.log",        "/dev/null", "a.conf",     "status", "maps",  "",
+        "x",           "/dev/urandom", "Makefile",  "/bin",       "main",   "local", "profile",
+        "a.al",        "a.hm",         "bin",
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         cr_expect_not(profile_ending_possible(paths[i]), "%s", paths[i]);

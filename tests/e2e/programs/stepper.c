@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -194,6 +195,12 @@ static long run(const char *command, char a, char b, const char *path)
         closefrom(*fa);
         return 0;
     }
+    if (strcmp(command, "flock") == 0)
+        return flock(*fa, LOCK_EX | LOCK_NB);
+    if (strcmp(command, "readlock") == 0)
+        return fcntl(*fa, F_SETLK, &(struct flock){.l_type = F_RDLCK, .l_whence = SEEK_SET});
+    if (strcmp(command, "readlease") == 0)
+        return fcntl(*fa, F_SETLEASE, F_RDLCK);
     if (strcmp(command, "dup") == 0)
         return *fb = dup(*fa);
     if (strcmp(command, "dupfd") == 0)

@@ -1,0 +1,16 @@
+/* Which opened files are looked at closely: those that are called as a store's file is, or may lead
+ * to one under another name, or are what a setting tells to look for. All others end here, at the
+ * price of a system call or two. */
+#ifndef SETTLE_LOOK_H
+#define SETTLE_LOOK_H
+
+#include "config/settings.h"
+
+/* settings must outlive the program. */
+void look_start(const struct settings *settings);
+
+/* No open makes a system call of ours from here on; it may again. */
+void look_stop(void);
+void look_go_on(void);
+
+#endif
