@@ -1,6 +1,6 @@
 # What is installed, packed and shipped.
 
-.PHONY: install uninstall deb dist
+.PHONY: install uninstall deb rpm apk dist
 
 # Where make install puts what, below PREFIX.
 PKGCONFIG := lib/pkgconfig
@@ -43,6 +43,14 @@ uninstall: ## takes that away
 deb: ## a Debian package, in build/
 	$(Q)sh scripts/setup deb
 	$(Q)sh scripts/debian/build $(abspath $(B)) $(VERSION)
+
+# Of the same files, by nfpm, with commands for every libc.
+rpm: ## a package for Fedora, openSUSE and their like, in build/
+apk: ## ... for Alpine
+rpm apk:
+	$(Q)sh scripts/setup build
+	$(Q)$(again) all static
+	$(Q)scripts/nfpm/build $@ $(abspath $(B)) $(VERSION)
 
 # What is committed, with the date of the commit: the same bytes wherever it is made.
 ARCHIVE = $(B)/settle-$(VERSION).tar.gz

@@ -483,7 +483,7 @@ containers: ## the same library in containers of Debian old and new, and of musl
 
 # --- matrix, page, package: what the README shows, and what is shipped ---
 
-.PHONY: matrix page package
+.PHONY: matrix page package package-nfpm
 matrix: ## the table of who sees which holder, as root (UPDATE=1 writes it); settle on a network file system
 	$(setup) matrix
 	$(Q)$(again) all $(B)/programs/holder
@@ -498,6 +498,11 @@ package: ## what is installed and packed; the package in a root of its own, as r
 	$(setup) check build package
 	$(Q)$(again) all $(B)/programs/holder
 	$(Q)BUILD=$(B) sh tests/package/run
+
+package-nfpm: ## the .rpm and the .apk; the latter in a root of musl, as root; builds nfpm once
+	$(setup) check nfpm
+	$(Q)$(again) all $(B)/programs/holder $(B)/programs/plain-musl
+	$(Q)BUILD=$(B) sh tests/package/nfpm
 
 # --- docs ---
 
