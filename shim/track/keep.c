@@ -210,13 +210,24 @@ int keep_put_off(int fd, const struct handle *h, int home)
 
 /* --- letting go --- */
 
+/* Only an engine that has the file open has locks on it. */
+static bool is_locked(struct identity file)
+{
+    int fd = handle_of_engine(NULL, file);
+    struct handle h = fd < 0 ? (struct handle){.store = NULL} : handle_get(fd);
+    return h.store != NULL && locks_on(h.store, file);
+}
+
+/* An engine that came since the caller has looked may have a lock by now: then its unlock does it.
+ */
 void keep_let_go(struct identity file)
 {
     if (atomic_load(&own->count) == 0)
         return;
     sys_sigset old = process_hold_signals();
     closed_set_out();
-    for (unsigned i = 0; i < PLACES_MOST; i++) {
+    closed_await_locks();
+    for (unsigned i = is_locked(file) ? PLACES_MOST : 0; i < PLACES_MOST; i++) {
         struct place *p = &own->all[i];
         if (!identity_same(place_identity(p), file) || !place_claim(p))
             continue;

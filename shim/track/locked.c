@@ -70,12 +70,10 @@ void track_locked(int fd, int command, const struct flock *lock, bool held)
     const bool sqlites = posix && locks_sqlites(role_of(&h), lock);
     if (sqlites)
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
+    if (posix && h.store != NULL)
+        locks_changed(h.store, fd, h.role, h.identity, lock);
+    if (h.store != NULL && !sqlites)
+        other_lock(fd, &h, held);
     if (posix && is_of_whole_file(lock) && handle_of_its_engine(&h) && process_thread_at_home())
         keep_let_go(h.identity);
-    if (h.store == NULL)
-        return;
-    if (posix)
-        locks_changed(h.store, fd, h.role, h.identity, lock);
-    if (!sqlites)
-        other_lock(fd, &h, held);
 }

@@ -1,7 +1,7 @@
 /* Own locks, from many threads: one after the other they are the engine, which opens a database,
- * locks it, looks for its lock, unlocks and closes it under a mutex, as SQLite does; meanwhile the
- * others open the same file and close it, as a program that polls does. No close may cost the
- * engine its lock, and none may be left when all have ended. */
+ * locks it, looks for its lock and unlocks it under a mutex, and then closes it, as SQLite does;
+ * meanwhile the others open the same file and close it, as a program that polls does. No close may
+ * cost the engine its lock, and none may be left when all have ended. */
 #include "base/sys.h"
 #include "race.h"
 #include "track/books.h"
@@ -41,9 +41,11 @@ static void close_file(int fd)
 static void set_lock(int fd, short type, off_t start, off_t length)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-    track_locking(fd, &lock);
+    const bool begun = track_locking(fd, F_SETLK, &lock);
     CHECK(sys_fcntl(fd, F_SETLK, (long)&lock) == 0);
     track_locked(fd, F_SETLK, &lock, type != F_UNLCK);
+    if (begun)
+        track_lock_ended();
 }
 
 static void expect_lock(void)
@@ -67,8 +69,8 @@ static void be_engine(int flags)
             expect_lock();
         set_lock(fd, F_UNLCK, 0, 0);
     }
-    close_file(fd);
     pthread_mutex_unlock(&mutex);
+    close_file(fd);
 }
 
 static void *poll_and_lock(void *number)
@@ -102,6 +104,7 @@ int main(void)
     CHECK(atomic_load(&BOOKS.places.count) == 0);
     CHECK(handle_next(0, ~0u) == -1);
     CHECK(atomic_load(&BOOKS.closes.on_their_way) == 0);
+    CHECK(atomic_load(&BOOKS.closes.locks_on_their_way) == 0);
 
     unlink(path);
     *slash = '\0';
