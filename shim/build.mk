@@ -79,17 +79,20 @@ $(B)/settle-check: $(CHECK_OBJECTS)
 	$(say) LINK $@
 	$(link)
 
-# The programs for images of another libc: without a loader, and so without libsqlite3.
+# The programs for images of another libc. They have no loader, so libsqlite3 is linked into settle-wait where
+# the compiler has a static one (libsqlite3-dev); without it --copy and --checkpoint say so.
+SQLITE_ARCHIVE := $(filter /%,$(shell $(CC) -print-file-name=libsqlite3.a 2> /dev/null))
+$(B)/static/settle-wait: STATIC_LIBRARIES := $(if $(SQLITE_ARCHIVE),-u sqlite3_open_v2 -Xlinker --wrap=dlopen $(SQLITE_ARCHIVE) -lm)
 .PHONY: static
 static: ## the commands, linked statically, for images of another libc
 static: $(addprefix $(B)/static/, settle-wait settle-run settle-check)
-$(B)/static/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/static/checkpoint.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
+$(B)/static/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/static/sqlite_api.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
 $(B)/static/settle-run: $(B)/obj/commands/settle_run.o $(call archives,obj,config base)
 $(B)/static/settle-check: $(CHECK_OBJECTS)
 $(B)/static/settle-%:
 	$(say) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) -static $(CFLAGS) $(LDFLAGS) -o $@ $^ $(STATIC_LIBRARIES)
 
 $(B)/static/%.o: shim/commands/%.c | $(B)/compiler
 	$(say) CC $@

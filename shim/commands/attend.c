@@ -1,6 +1,7 @@
 #include "commands/attend.h"
 
 #include "base/sys.h"
+#include "commands/interrupt.h"
 #include "commands/progress.h"
 
 #include <errno.h>
@@ -11,45 +12,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t caught;
-
-static void catch (int number)
-{
-    caught = number;
-}
-
-/* What is ignored stays ignored: the program runs in the background, or under nohup. */
-static void catch_signals(sigset_t *before)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction now;
-        struct sigaction ours = {.sa_handler = catch};
-        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
-            sigaction(numbers[i], &ours, NULL);
-            sigaddset(&set, numbers[i]);
-        }
-    }
-    sigprocmask(SIG_BLOCK, &set, before);
-}
-
-/* By the signal itself, so that whoever waits for us knows. */
-static void end_by(int number, pid_t child, const sigset_t *mask)
-{
-    kill(child, SIGKILL);
-    signal(number, SIG_DFL);
-    raise(number);
-    sigprocmask(SIG_SETMASK, mask, NULL);
-}
-
 /* The first deadline of all that are later than the last. */
 static uint64_t deadline_after(const struct target *targets, unsigned n, uint64_t last)
 {
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < n; i++)
-        if (targets[i].located && targets[i].deadline > last && targets[i].deadline < next)
+        if (targets[i].waits && targets[i].deadline > last && targets[i].deadline < next)
             next = targets[i].deadline;
     return next;
 }
@@ -61,7 +29,7 @@ static void wait_for_all(struct target *targets, unsigned n, _Atomic unsigned *c
     uint64_t deadline = 0;
     while ((deadline = deadline_after(targets, n, deadline)) != UINT64_MAX)
         for (unsigned i = 0; i < n; i++) {
-            if (!targets[i].located || targets[i].deadline != deadline)
+            if (!targets[i].waits || targets[i].deadline != deadline)
                 continue;
             atomic_store(current, i);
             target_wait(&targets[i], deadline);
@@ -77,11 +45,12 @@ static bool await_answer(int answer, pid_t child, const struct target *targets,
     struct pollfd entry = {.fd = answer, .events = POLLIN};
     sigset_t before;
     int ready;
-    catch_signals(&before);
+    interrupt_catch(&before);
     while ((ready = ppoll(&entry, 1, shown ? &interval : NULL, &before)) <= 0) {
-        if (caught != 0) {
+        if (interrupt_seen() != 0) {
             progress_erase();
-            end_by(caught, child, &before);
+            kill(child, SIGKILL);
+            interrupt_end(&before);
         }
         if (ready == 0)
             progress_draw(&targets[atomic_load(current)]);

@@ -103,17 +103,38 @@ static void say_beside(const struct target *t)
     say_journal(t);
 }
 
+static void say_reason(const struct target *t)
+{
+    char buffer[sizeof t->reason];
+    struct text message = text_in(buffer, sizeof buffer);
+    text_str(&message, t->reason);
+    say(t->given, "", &message);
+}
+
+/* Whoever SQLite has found in the way may have gone since. */
+static void say_held(const struct target *t)
+{
+    char buffer[128];
+    struct text message = text_in(buffer, sizeof buffer);
+    if (t->reason[0] != '\0') {
+        say_reason(t);
+    } else if (t->holders.count > 0) {
+        say_holders(t);
+    } else {
+        text_str(&message, "still locked after ");
+        text_seconds(&message, t->result.elapsed);
+        say(t->request.path, "", &message);
+    }
+}
+
 void print_sentences(const struct target *t)
 {
-    if (t->status == STATUS_UNEXAMINED) {
-        char buffer[sizeof t->reason];
-        struct text message = text_in(buffer, sizeof buffer);
-        text_str(&message, t->reason);
-        say(t->given, "", &message);
-    }
+    if (t->status == STATUS_UNEXAMINED)
+        say_reason(t);
     if (t->status == STATUS_HELD)
-        say_holders(t);
-    if (t->located)
+        say_held(t);
+    bool said = t->status == STATUS_HELD && t->reason[0] != '\0';
+    if (t->located && !t->copy.made && !said)
         say_beside(t);
 }
 
@@ -214,7 +235,14 @@ static void add_target(struct json *j, const struct target *t)
         json_bool(j, "folded", t->folded);
         json_bool(j, "remote", t->result.remote);
     }
-    if (t->status == STATUS_UNEXAMINED)
+    if (t->copy.made) {
+        json_str(j, "copy", t->copy.path);
+        json_int(j, "bytes", (long)t->copy.bytes);
+        json_str(j, "by", t->copy.by);
+    }
+    if (t->copy.hold > 0)
+        json_seconds(j, "hold", t->copy.hold);
+    if (t->reason[0] != '\0')
         json_str(j, "reason", t->reason);
     flush(j->text);
     json_list(j, "holders");
@@ -231,8 +259,8 @@ static void add_target(struct json *j, const struct target *t)
 
 void print_json(const struct target *targets, unsigned n, enum status status, uint64_t elapsed)
 {
-    /* three paths whose every byte is escaped, and what else a target has */
-    static char buffer[3 * 6 * PATH_MAX + 4096];
+    /* four paths whose every byte is escaped, and what else a target has */
+    static char buffer[4 * 6 * PATH_MAX + 4096];
     struct text t = text_in(buffer, sizeof buffer);
     struct json j = json_begin(&t);
     json_str(&j, "status", name_of(status));

@@ -85,11 +85,20 @@ static void say_holders(struct text *t, const struct holders *found)
     text_str(t, hold_name(first->hold));
 }
 
+static void draw(struct text *line)
+{
+    static const char start[] = "\r\033[K";
+    cut(line, columns());
+    drawn = true;
+    struct iovec parts[] = {{(void *)(uintptr_t)start, sizeof start - 1},
+                            {line->data, line->length}};
+    (void)!writev(STDERR_FILENO, parts, 2);
+}
+
 /* Who holds it comes first: that is what the line is read for, and a narrow terminal cuts the rest.
  */
 void progress_draw(const struct target *t)
 {
-    static const char start[] = "\r\033[K";
     char buffer[PATH_MAX + 1024];
     uint64_t now = clock_now();
     const struct holders *found = holders_of(t);
@@ -103,10 +112,45 @@ void progress_draw(const struct target *t)
         text_str(&line, " left, waiting for ");
     }
     text_path(&line, t->given);
-    cut(&line, columns());
-    drawn = true;
-    struct iovec parts[] = {{(void *)(uintptr_t)start, sizeof start - 1}, {line.data, line.length}};
-    (void)!writev(STDERR_FILENO, parts, 2);
+    draw(&line);
+}
+
+/* With one decimal, rounded down. */
+static void say_megabytes(struct text *t, uint64_t bytes)
+{
+    text_int(t, (long)(bytes / 1000000));
+    text_str(t, ".");
+    text_int(t, (long)(bytes / 100000 % 10));
+}
+
+void progress_say_bytes(struct text *t, uint64_t bytes, uint64_t total)
+{
+    say_megabytes(t, bytes);
+    text_str(t, " of ");
+    say_megabytes(t, total);
+    text_str(t, " MB");
+}
+
+void progress_draw_copy(const struct target *t, uint64_t bytes, uint64_t total, uint64_t deadline)
+{
+    char buffer[PATH_MAX + 1024];
+    uint64_t now = clock_now();
+    struct text line = text_in(buffer, sizeof buffer);
+    text_str(&line, bytes < total ? "copying " : "checking the copy of ");
+    text_path(&line, t->given);
+    text_str(&line, ", ");
+    progress_say_bytes(&line, bytes, total);
+    if (bytes < total) {
+        text_str(&line, ", ");
+        say_megabytes(&line, total - bytes);
+        text_str(&line, " MB left");
+    }
+    if (deadline != UINT64_MAX) {
+        text_str(&line, "; writers wait for ");
+        text_seconds(&line, now < deadline ? deadline - now : 0);
+        text_str(&line, " more at most");
+    }
+    draw(&line);
 }
 
 void progress_erase(void)

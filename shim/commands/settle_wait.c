@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "commands/attend.h"
+#include "commands/copy.h"
 #include "commands/print.h"
 #include "commands/target.h"
 #include "config/rules.h"
@@ -28,6 +29,11 @@ static const char usage[] =
     "                      being closed, or from the LEVEL of --until\n"
     "  --checkpoint        when it is closed, let SQLite fold what is in the -wal only into\n"
     "                      the main file (needs libsqlite3)\n"
+    "  --copy TO           copy the stores to TO, which must not be there yet: a directory's to\n"
+    "                      a directory, a database's to a file, of several PATHs into a\n"
+    "                      directory. SQLite keeps their writers out meanwhile; readers go on.\n"
+    "                      TO is there whole or not at all (needs libsqlite3)\n"
+    "  --max-hold S        with --copy, keep writers out for at most S seconds (default 2.0)\n"
     "  --environment       take what the variables of the library say, too: SETTLE_RULES, and\n"
     "                      where the option is not given SETTLE_MAX_WAIT,\n"
     "                      SETTLE_CHECK_INTERVAL, SETTLE_UNTIL. A rule stands before both:\n"
@@ -35,14 +41,18 @@ static const char usage[] =
     "  --json              print one JSON object on standard output, and no sentences\n"
     "  -h, --help, --version\n"
     "\n"
-    "Exit status: 0 settled, or no holder to list; 1 still held (the holders on standard\n"
-    "error, one a line), or listed; 2 wrong usage; 3 a path cannot be examined.\n"
+    "Exit status: 0 settled, copied, or no holder to list; 1 still held (the holders on standard\n"
+    "error, one a line), not copied within the time, or listed; 2 wrong usage; 3 a path cannot be\n"
+    "examined, or copied.\n"
     "\n"
     "JSON: status (settled, held, unexamined), elapsed (s), and for each of paths: path,\n"
-    "status, reason (if unexamined), file (the one that decides), rule (the name, if there is\n"
+    "status, reason (if unexamined or not copied), file (the one that decides), rule (the name, if "
+    "there is\n"
     "one), until, elapsed, frames (of the -wal that are not in the database; -1: unknown),\n"
     "hot_journal (a crash cut a transaction off that is not rolled back), folded (now they\n"
-    "are, and it is), remote (only this host's opens are seen), complete (all holders are\n"
+    "are, and it is), copy (where it is), bytes, by (reflink, copy_file_range, write: how they\n"
+    "were copied), hold (s for which writers were kept out), remote (only this host's opens are "
+    "seen), complete (all holders are\n"
     "listed), holders: pid (0: unknown), command, kind, file, and where they apply lock\n"
     "(SQLite's name), exclusive, start and end (the bytes; no end: to that of the file), fd,\n"
     "writes, inner_pid (in its own pid namespace), where (another pid namespace, another\n"
@@ -51,6 +61,7 @@ static const char usage[] =
     "  settle-wait ./chroma && cp -r ./chroma /backup/\n"
     "  settle-wait --max-wait 500ms app.db || echo busy\n"
     "  settle-wait --list ./chroma\n"
+    "  settle-wait --copy /backup/chroma ./chroma\n"
     "  settle-wait --checkpoint app.db && cp app.db /backup/\n";
 
 enum {
@@ -60,6 +71,8 @@ enum {
     UNTIL,
     LIST,
     CHECKPOINT,
+    COPY,
+    MAX_HOLD,
     ENVIRONMENT,
     JSON,
     HELP,
@@ -72,6 +85,8 @@ static const struct option options[] = {
     {"until", required_argument, NULL, UNTIL},
     {"list", no_argument, NULL, LIST},
     {"checkpoint", no_argument, NULL, CHECKPOINT},
+    {"copy", required_argument, NULL, COPY},
+    {"max-hold", required_argument, NULL, MAX_HOLD},
     {"environment", no_argument, NULL, ENVIRONMENT},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
@@ -97,9 +112,14 @@ struct job {
     bool level_fixed; /* no rule changes it */
     bool list;
     bool checkpoint;
+    struct copy_request copy;
+    bool hold_given;
     bool environment;
     bool json;
 };
+
+/* Below the time for which programs usually let SQLite wait for a lock: 5 s. */
+static const uint64_t default_max_hold = 2000000000u;
 
 static void complain(const char *message)
 {
@@ -128,6 +148,18 @@ static bool take(struct job *job, int option, int index)
     return false;
 }
 
+/* It is a duration as the longest wait is. */
+static bool take_max_hold(struct job *job, int index)
+{
+    static struct settings s;
+    option_name = options[index].name;
+    if (!settings_take(&s, "SETTLE_MAX_WAIT", optarg, complain_of_option))
+        return false;
+    job->copy.max_hold = s.max_wait;
+    job->hold_given = true;
+    return true;
+}
+
 static bool is_given(const struct job *job, int option)
 {
     for (int i = 0; i < ROWS; i++)
@@ -144,6 +176,25 @@ static void read_environment(struct job *job)
         if (value != NULL && !job->given[i])
             settings_take(&job->settings, rows[i].variable, value, complain);
     }
+}
+
+/* What no option says alone. */
+static bool agree(const struct job *job, bool has_path)
+{
+    const char *message = NULL;
+    if (!has_path)
+        message = "no path given; see settle-wait --help";
+    else if (job->list && job->checkpoint)
+        message = "--list only looks, and --checkpoint writes: expected one of them";
+    else if (job->list && job->copy.to != NULL)
+        message = "--list only looks, and --copy writes: expected one of them";
+    else if (job->copy.to != NULL && job->copy.to[0] == '\0')
+        message = "--copy='': expected the name that the copy is to have";
+    else if (job->copy.to == NULL && job->hold_given)
+        message = "--max-hold is how long --copy keeps writers out: expected both";
+    if (message != NULL)
+        complain(message);
+    return message == NULL;
 }
 
 /* Returns whether to go on; otherwise *status is how to end. */
@@ -166,6 +217,12 @@ static bool read_options(struct job *job, int argc, char **argv, enum status *st
         case CHECKPOINT:
             job->checkpoint = true;
             break;
+        case COPY:
+            job->copy.to = optarg;
+            break;
+        case MAX_HOLD:
+            good = take_max_hold(job, index);
+            break;
         case ENVIRONMENT:
             job->environment = true;
             break;
@@ -186,15 +243,7 @@ static bool read_options(struct job *job, int argc, char **argv, enum status *st
             good = false;
         }
     }
-    if (good && optind == argc) {
-        complain("no path given; see settle-wait --help");
-        good = false;
-    }
-    if (good && job->list && job->checkpoint) {
-        complain("--list only looks, and --checkpoint writes: expected one of them");
-        good = false;
-    }
-    return good;
+    return good && agree(job, optind < argc);
 }
 
 /* What waits obey: the options, the variables, the rules. */
@@ -215,6 +264,8 @@ static void locate(const struct job *job, struct target *t, const char *path, ui
     target_obey(t, &job->settings, rules_get(rules_find(t->request.path)), began);
     if (job->level_fixed)
         t->request.until = (enum until)job->settings.until;
+    if (job->copy.to != NULL && t->request.until == UNTIL_UNLOCKED && !is_given(job, UNTIL))
+        t->waits = t->located && !copy_keeps_writers_out(t);
 }
 
 /* One look at each; true if that says all. */
@@ -222,7 +273,7 @@ static bool look(struct target *targets, unsigned n, uint64_t began)
 {
     bool all = true;
     for (unsigned i = 0; i < n; i++) {
-        if (!targets[i].located)
+        if (!targets[i].waits)
             continue;
         target_wait(&targets[i], began);
         all &= targets[i].status == STATUS_SETTLED;
@@ -237,19 +288,6 @@ static void list_holders(struct target *t)
         t->status = STATUS_HELD;
 }
 
-static void finish(const struct job *job, struct target *t)
-{
-    if (!t->located)
-        return;
-    target_look_beside(t);
-    if (job->checkpoint)
-        target_checkpoint(t);
-    if (job->list)
-        list_holders(t);
-    else if (t->status == STATUS_HELD)
-        target_name_holders(t);
-}
-
 static enum status worst_of(const struct target *targets, unsigned n)
 {
     enum status worst = STATUS_SETTLED;
@@ -257,6 +295,25 @@ static enum status worst_of(const struct target *targets, unsigned n)
         if (targets[i].status > worst)
             worst = targets[i].status;
     return worst;
+}
+
+/* What comes after the wait. */
+static void finish(const struct job *job, struct target *targets, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (targets[i].located)
+            target_look_beside(&targets[i]);
+        if (targets[i].located && job->checkpoint)
+            target_checkpoint(&targets[i]);
+    }
+    if (job->copy.to != NULL && worst_of(targets, n) == STATUS_SETTLED)
+        copy_stores(targets, n, &job->copy);
+    for (unsigned i = 0; i < n; i++) {
+        if (targets[i].located && job->list)
+            list_holders(&targets[i]);
+        else if (targets[i].status == STATUS_HELD && targets[i].reason[0] == '\0')
+            target_name_holders(&targets[i]);
+    }
 }
 
 /* Where the file lies on another host, that is said once. */
@@ -291,6 +348,7 @@ int main(int argc, char **argv)
     static struct job job;
     enum status status;
     settings_set_defaults(&job.settings);
+    job.copy.max_hold = default_max_hold;
     if (!read_options(&job, argc, argv, &status))
         return (int)status;
     complete_settings(&job);
@@ -311,8 +369,7 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &lease_breaks, NULL);
     if (!look(targets, n, began) && !job.list)
         attend(targets, n);
-    for (unsigned i = 0; i < n; i++)
-        finish(&job, &targets[i]);
+    finish(&job, targets, n);
     status = worst_of(targets, n);
     report(&job, targets, n, status, clock_now() - began);
     return (int)status;

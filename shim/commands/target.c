@@ -56,7 +56,7 @@ void target_locate(struct target *t, const char *given)
         t->request.profile = NULL;
         error = locate_file(given, path);
     }
-    t->located = error == 0;
+    t->located = t->waits = error == 0;
     char resolved[PATH_MAX];
     if (t->located && path[0] != '/' && realpath(path, resolved) != NULL)
         str_copy(path, sizeof t->request.path, resolved); /* there is no /proc */
@@ -125,7 +125,8 @@ void target_name_holders(struct target *t)
         t->holders.list = spare;
         t->holders.room = 1;
     }
-    holders_find(&t->holders, &question, t->status == STATUS_HELD ? &t->result.holder : NULL);
+    bool named = t->status == STATUS_HELD && !t->unnamed;
+    holders_find(&t->holders, &question, named ? &t->result.holder : NULL);
 }
 
 void target_look_beside(struct target *t)

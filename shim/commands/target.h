@@ -10,10 +10,21 @@
 
 enum status { STATUS_SETTLED = 0, STATUS_HELD = 1, STATUS_USAGE = 2, STATUS_UNEXAMINED = 3 };
 
+/* What became of a copy. */
+struct target_copy {
+    bool made;
+    char path[PATH_MAX];
+    uint64_t bytes;
+    uint64_t hold;  /* ns for which writers were kept out */
+    const char *by; /* copied_by_names: the slowest way that was needed */
+};
+
 struct target {
     const char *given;           /* as on the command line */
     bool located;                /* request.path is the file, or the primary of the store */
-    char reason[PATH_MAX + 256]; /* of STATUS_UNEXAMINED: why */
+    bool waits;                  /* it is waited for */
+    bool unnamed;                /* of STATUS_HELD: SQLite said so, which names nobody */
+    char reason[PATH_MAX + 256]; /* of STATUS_UNEXAMINED: why; else what is no holder's doing */
     enum status status;
     struct wait_request request;
     const struct rule *rule; /* what the request obeys */
@@ -23,6 +34,7 @@ struct target {
     long frames;            /* in the -wal only; -1: it cannot be read */
     bool hot_journal;       /* a crash cut a transaction off, and SQLite is to roll it back */
     bool folded;            /* both have been done */
+    struct target_copy copy;
 };
 
 /* Memory for n targets that a child shares; NULL if there is none. */

@@ -11,9 +11,12 @@
 static const char *const hnsw_endings[] = {".bin", ".pickle", NULL};
 
 const struct profile profiles[] = {
-    {.name = "chroma", .primary = "chroma.sqlite3", .secondaries = hnsw_endings},
+    {.name = "chroma",
+     .primary = "chroma.sqlite3",
+     .secondaries = hnsw_endings,
+     .copy = COPY_SQLITE},
     {.name = "directory", .by_directory = true},
-    {.name = "sqlite", .by_content = true}, /* last: it asks for the file's content */
+    {.name = "sqlite", .by_content = true, .copy = COPY_SQLITE}, /* last: it asks for the content */
 };
 const int profile_count = sizeof profiles / sizeof profiles[0];
 

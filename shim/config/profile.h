@@ -22,12 +22,19 @@ enum role {
 /* By role; for logs and records. */
 extern const char *const role_names[];
 
+/* How the writers of a store are kept out while settle-wait copies it. */
+enum copy_way {
+    COPY_REFUSED, /* nobody knows how */
+    COPY_SQLITE,  /* by a transaction of SQLite */
+};
+
 struct profile {
     const char *name;
     const char *primary;            /* the primary's file name; NULL: see below */
     const char *const *secondaries; /* endings of the files in <store>/<collection>/; NULL: none */
     bool by_content;                /* the primary is any SQLite database, by its first bytes */
     bool by_directory; /* the primary is any file directly in a directory of SETTLE_DIRS */
+    enum copy_way copy;
 };
 
 extern const struct profile profiles[];

@@ -52,6 +52,31 @@ def run_script(launcher, python, script, *arguments):
     return json.loads(run.stdout)
 
 
+# --- judging ---
+
+class Judge:
+    """In a process of its own, since a bad copy may kill it, and not under settle."""
+
+    def __init__(self, python):
+        self.python, self.process = python, None
+
+    def ask(self, path):
+        if self.process is None:
+            self.process = subprocess.Popen([self.python, os.path.join(HERE, "judge.py")], env=environment(), text=True,
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        print(path, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if answer:
+            return json.loads(answer)
+        self.process.wait()
+        self.process = None
+        return {"rows": None, "wrong": "it kills who reads it"}
+
+    def close(self):
+        if self.process is not None:
+            self.process.communicate()
+
+
 # --- tables ---
 
 class Place:

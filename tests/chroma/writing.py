@@ -9,43 +9,17 @@ JSON object: what was wrong with each copy that was bad, and how long dropping a
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
 
+from common import Judge
 from ways import Program, drop, really_close, rows
 
-HERE = os.path.dirname(os.path.realpath(__file__))
 BATCH, MOST = 25, 4000
 OFTEN = 100  # so that the index is written while copies are made
 # Made beforehand: threads that make rows meanwhile write few.
 BATCHES = [[rows(first, BATCH, f"thread {number}") for first in range(0, MOST, BATCH)] for number in range(2)]
-
-
-class Judge:
-    """In a process of its own, since a bad copy may kill it, and not under settle."""
-
-    def __init__(self):
-        self.process = None
-
-    def ask(self, path):
-        if self.process is None:
-            environment = {name: value for name, value in os.environ.items()
-                           if name != "LD_PRELOAD" and not name.startswith("SETTLE")}
-            self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "judge.py")], env=environment, text=True,
-                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        print(path, file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if answer:
-            return json.loads(answer)
-        self.process.wait()
-        self.process = None
-        return {"rows": None, "wrong": "it kills who reads it"}
-
-    def close(self):
-        if self.process is not None:
-            self.process.communicate()
 
 
 class Writer(threading.Thread):
@@ -95,7 +69,7 @@ def copy(directory, number, judge):
 
 def main():
     directory, count, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    judge = Judge()
+    judge = Judge(sys.executable)
     done = [copy(os.path.join(directory, f"store{i}"), i, judge) for i in range(first, first + count)]
     judge.close()
     print(json.dumps({"wrong": [wrong for wrong, _ in done if wrong], "took": [took for _, took in done]}))

@@ -1,0 +1,396 @@
+#include "commands/copy.h"
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/sys.h"
+#include "commands/copier.h"
+#include "commands/copy_lock.h"
+#include "commands/database.h"
+#include "commands/interrupt.h"
+#include "commands/progress.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const uint64_t drawing_interval = 100000000;
+
+/* All that is under way. */
+struct copy {
+    struct target *targets;
+    unsigned count;
+    const struct copy_request *request;
+    struct copy_place place;
+    struct copy_lock lock;
+    struct copier copier;
+    sigset_t before; /* the mask that it began with */
+    sigset_t mask;   /* to wait with */
+    bool shown;
+    uint64_t drawn;
+};
+
+static struct text reason_of(struct target *t)
+{
+    return text_in(t->reason, sizeof t->reason);
+}
+
+static bool fail(struct target *t, enum status status)
+{
+    t->status = status;
+    return false;
+}
+
+static void fail_all(struct copy *c, const char *reason)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        str_copy(c->targets[i].reason, sizeof c->targets[i].reason, reason);
+        fail(&c->targets[i], STATUS_UNEXAMINED);
+    }
+}
+
+/* --- what is copied --- */
+
+/* A file is known by what it begins with. */
+static const struct profile *profile_of(const struct target *t)
+{
+    if (t->request.profile != NULL)
+        return t->request.profile;
+    return database_is_one(t->request.path) ? profile_of_content() : NULL;
+}
+
+bool copy_keeps_writers_out(const struct target *t)
+{
+    const struct profile *profile = profile_of(t);
+    return profile != NULL && profile->copy == COPY_SQLITE;
+}
+
+static bool is_directory(const struct target *t)
+{
+    return t->request.profile != NULL;
+}
+
+static void say_refused(struct target *t)
+{
+    struct text why = reason_of(t);
+    const struct profile *profile = profile_of(t);
+    text_str(&why, "cannot be copied: ");
+    if (profile == NULL) {
+        text_str(&why, "it is no SQLite database, and how to keep the writers of another file out "
+                       "is not known");
+    } else {
+        text_str(&why, "how to keep the writers of a store of the profile ");
+        text_str(&why, profile->name);
+        text_str(&why, " out is not known");
+    }
+    fail(t, STATUS_UNEXAMINED);
+}
+
+/* The last part of what was given; where that is a dot, that of the real path. */
+static bool name_target(const struct target *t, char *out, size_t size)
+{
+    char path[PATH_MAX];
+    size_t length = strlen(t->given);
+    while (length > 1 && t->given[length - 1] == '/')
+        length--;
+    if (!path_part(path, sizeof path, t->given, length))
+        return false;
+    const char *name = path_name(path);
+    if (str_equal(name, ".") || str_equal(name, "..") || name[0] == '\0') {
+        if (!path_directory(path, sizeof path, t->request.path))
+            return false;
+        name = path_name(path);
+    }
+    return name[0] != '\0' && str_copy(out, size, name);
+}
+
+/* TO itself, or a name in it for each of several. */
+static bool name_job(struct copy *c, unsigned i)
+{
+    char name[NAME_MAX + 1];
+    struct copy_job *job = &c->copier.jobs[i];
+    bool fits = c->place.several ? name_target(&c->targets[i], name, sizeof name) &&
+                                       path_join(job->path, sizeof job->path, c->place.name, name)
+                                 : str_copy(job->path, sizeof job->path, c->place.name);
+    for (unsigned before = 0; fits && before < i; before++)
+        fits = !str_equal(job->path, c->copier.jobs[before].path);
+    return fits;
+}
+
+/* SQLite would roll it back for whoever opens the database to write. */
+static bool refuse_hot_journal(struct target *t)
+{
+    struct text why = reason_of(t);
+    t->hot_journal = true;
+    text_str(&why, "cannot be copied: a transaction that was cut off is not rolled back yet; "
+                   "--checkpoint rolls it back");
+    return fail(t, STATUS_HELD);
+}
+
+static bool plan_one(struct copy *c, unsigned i)
+{
+    struct target *t = &c->targets[i];
+    struct copy_job *job = &c->copier.jobs[i];
+    struct text why = reason_of(t);
+    if (!copy_keeps_writers_out(t)) {
+        say_refused(t);
+        return false;
+    }
+    job->directory = is_directory(t) ? t->given : NULL;
+    job->database = t->request.path;
+    job->profile = profile_of(t);
+    if (!name_job(c, i)) {
+        text_str(&why, "cannot be copied: there are two of its name; expected them one by one");
+        return fail(t, STATUS_UNEXAMINED);
+    }
+    if (job->directory != NULL && copy_place_is_in(&c->place, job->directory)) {
+        text_str(&why, "cannot be copied into itself, to ");
+        text_path(&why, c->request->to);
+        return fail(t, STATUS_UNEXAMINED);
+    }
+    return !t->hot_journal || t->folded || refuse_hot_journal(t);
+}
+
+static bool plan(struct copy *c)
+{
+    char reason[PATH_MAX + 256];
+    struct text why = text_in(reason, sizeof reason);
+    bool good =
+        sqlite_load("--copy", &why) != NULL && copy_place_find(&c->place, c->request->to, &why);
+    c->place.several = c->count > 1;
+    c->copier.jobs = calloc(c->count, sizeof *c->copier.jobs);
+    c->copier.count = c->count;
+    c->copier.place = &c->place;
+    if (good && c->copier.jobs == NULL) {
+        text_str(&why, "no memory");
+        good = false;
+    }
+    if (!good) {
+        fail_all(c, reason);
+        return false;
+    }
+    for (unsigned i = 0; i < c->count; i++)
+        good &= plan_one(c, i);
+    return good;
+}
+
+static bool begin(struct copy *c)
+{
+    char reason[PATH_MAX + 256];
+    struct text why = text_in(reason, sizeof reason);
+    bool good = copy_place_make(&c->place, &why);
+    if (good && c->place.several && mkdirat(c->place.temporary, c->place.name, 0700) != 0) {
+        text_str(&why, "no directory can be made beside it");
+        good = false;
+    }
+    if (good && !copier_start(&c->copier)) {
+        text_str(&why, "no process can be started");
+        good = false;
+    }
+    if (!good)
+        fail_all(c, reason);
+    return good;
+}
+
+/* --- waiting --- */
+
+/* First the lock: others wait for that. */
+static void end(struct copy *c)
+{
+    if (c->lock.lib != NULL)
+        copy_lock_end(&c->lock);
+    copier_end(&c->copier);
+    copy_place_remove(&c->place);
+    progress_erase();
+}
+
+/* Waits until the copier answers, or a time comes; true if it has answered. A signal ends it all.
+ */
+static bool wait_until(struct copy *c, int answers, uint64_t time)
+{
+    struct pollfd entry = {.fd = answers, .events = POLLIN};
+    uint64_t now = clock_now();
+    struct timespec left = sys_timespec(time > now ? time - now : 0);
+    bool ready = ppoll(&entry, 1, &left, &c->mask) > 0;
+    if (interrupt_seen() != 0) {
+        end(c);
+        interrupt_end(&c->before);
+    }
+    return ready;
+}
+
+/* The line on a terminal, from time to time. */
+static bool is_time_to_draw(struct copy *c)
+{
+    uint64_t now = clock_now();
+    if (!c->shown || now - c->drawn < drawing_interval)
+        return false;
+    c->drawn = now;
+    return true;
+}
+
+static void draw(struct copy *c, const struct target *t, uint64_t deadline)
+{
+    const struct copying *shared = c->copier.shared;
+    if (is_time_to_draw(c))
+        progress_draw_copy(t, atomic_load(&shared->bytes), atomic_load(&shared->total), deadline);
+}
+
+/* deadline: UINT64_MAX for none. False if it has passed. */
+static bool await_answer(struct copy *c, const struct target *t, uint64_t deadline)
+{
+    for (;;) {
+        uint64_t next = clock_now() + drawing_interval;
+        if (wait_until(c, c->copier.answers, next < deadline ? next : deadline))
+            return true;
+        if (clock_now() >= deadline)
+            return false;
+        draw(c, t, deadline);
+    }
+}
+
+static bool copier_failed(struct copy *c, struct target *t)
+{
+    struct text why = reason_of(t);
+    text_str(&why, "cannot be copied: ");
+    text_str(&why, c->copier.shared->reason);
+    return fail(t, STATUS_UNEXAMINED);
+}
+
+/* Has the copier do something for which nobody waits but us. */
+static bool carry_out(struct copy *c, struct target *t, enum copier_order order, unsigned job)
+{
+    copier_order(&c->copier, order, job);
+    await_answer(c, t, UINT64_MAX);
+    return copier_answer(&c->copier) || copier_failed(c, t);
+}
+
+/* --- the lock --- */
+
+/* At most a millisecond, and not in step with a writer that begins at regular times. */
+static uint64_t next_try(void)
+{
+    uint64_t now = clock_now();
+    return now + 100000 + now % 700001;
+}
+
+static bool refuse_lock(struct target *t, enum lock_answer answer, uint64_t began)
+{
+    if (answer == LOCK_HOT)
+        return refuse_hot_journal(t);
+    if (answer == LOCK_FAILED)
+        return fail(t, STATUS_UNEXAMINED);
+    t->unnamed = true;
+    t->result.elapsed = clock_now() - began;
+    return fail(t, STATUS_HELD);
+}
+
+/* With what is left of the time that there was to wait; it is tried for at least once. */
+static bool take_lock(struct copy *c, struct target *t, uint64_t left)
+{
+    const uint64_t began = clock_now();
+    struct text why = reason_of(t);
+    enum lock_answer answer;
+    t->deadline = began + left;
+    if (!copy_lock_open(&c->lock, t->request.path, &why))
+        return fail(t, STATUS_UNEXAMINED);
+    while ((answer = copy_lock_try(&c->lock, &why)) == LOCK_BUSY && clock_now() < t->deadline) {
+        wait_until(c, -1, next_try());
+        if (is_time_to_draw(c))
+            progress_draw(t);
+    }
+    if (answer != LOCK_TAKEN) {
+        copy_lock_end(&c->lock);
+        return refuse_lock(t, answer, began);
+    }
+    t->result.elapsed += clock_now() - began;
+    return true;
+}
+
+static bool hold_too_long(struct copy *c, struct target *t)
+{
+    struct copying *shared = c->copier.shared;
+    struct text why = reason_of(t);
+    copier_end(&c->copier);
+    if (atomic_load(&shared->broken)) {
+        text_str(&why, "cannot be copied: ");
+        text_str(&why, shared->reason);
+        return fail(t, STATUS_UNEXAMINED);
+    }
+    text_str(&why, "was not copied after ");
+    text_seconds(&why, t->copy.hold);
+    text_str(&why, ", and its writers are kept out no longer (--max-hold): ");
+    progress_say_bytes(&why, atomic_load(&shared->bytes), atomic_load(&shared->total));
+    if (shared->reason[0] != '\0') {
+        text_str(&why, "; ");
+        text_str(&why, shared->reason);
+    }
+    return fail(t, STATUS_HELD);
+}
+
+static bool copy_one(struct copy *c, unsigned i)
+{
+    struct target *t = &c->targets[i];
+    struct copying *shared = c->copier.shared;
+    uint64_t now = clock_now();
+    const uint64_t left = t->deadline > now ? t->deadline - now : 0;
+    atomic_store(&shared->bytes, 0);
+    atomic_store(&shared->by, BY_REFLINK);
+    atomic_store(&shared->total, 0);
+    if (!carry_out(c, t, ORDER_PREPARE, i) || !take_lock(c, t, left))
+        return false;
+
+    const uint64_t began = clock_now();
+    copier_order(&c->copier, ORDER_COPY, i);
+    bool in_time = await_answer(c, t, began + c->request->max_hold);
+    copy_lock_end(&c->lock);
+    t->copy.hold = clock_now() - began;
+    if (!in_time)
+        return hold_too_long(c, t);
+    t->copy.bytes = atomic_load(&shared->bytes);
+    t->copy.by = copied_by_names[atomic_load(&shared->by)];
+    return copier_answer(&c->copier) || copier_failed(c, t);
+}
+
+static void note_made(struct copy *c)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        struct target_copy *copy = &c->targets[i].copy;
+        const char *inside = c->copier.jobs[i].path + strlen(c->place.name);
+        copy->made = path_beside(copy->path, sizeof copy->path, c->place.path, inside);
+    }
+}
+
+/* Who would stop this process from a terminal stops it when it has let go. */
+static void hold_signals(struct copy *c)
+{
+    static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+    sigset_t set;
+    interrupt_catch(&c->before);
+    c->mask = c->before;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+        sigaddset(&set, stops[i]);
+        sigaddset(&c->mask, stops[i]);
+    }
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+void copy_stores(struct target *targets, unsigned n, const struct copy_request *request)
+{
+    static struct copy c;
+    c.targets = targets;
+    c.count = n;
+    c.request = request;
+    c.shown = progress_wanted();
+    c.place.parent = c.place.temporary = -1;
+    if (!plan(&c))
+        return;
+    hold_signals(&c);
+    bool good = begin(&c);
+    for (unsigned i = 0; good && i < n; i++)
+        good = copy_one(&c, i);
+    if (good && carry_out(&c, &targets[0], ORDER_FINISH, 0))
+        note_made(&c);
+    end(&c);
+    sigprocmask(SIG_SETMASK, &c.before, NULL);
+}
