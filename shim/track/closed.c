@@ -58,6 +58,8 @@ static void arrive(struct closing *c)
     if (c->home != process_home())
         return;
     c->on_its_way = false;
+    if (c->without_locks)
+        closed_let_locks();
     closed_arrive();
 }
 
@@ -83,14 +85,15 @@ void closed_await(void)
 }
 
 /* Of a lock and a close that come at the same time, each is entered before it looks for the other:
- * so the lock steps back, or the close sees it. */
+ * so the lock steps back, or the close waits for it. */
 void closed_lock_set_out(void)
 {
-    const int most = 8; /* closes one after the other */
+    const int most = 1000; /* such closes one after the other */
+    closed_await();
     atomic_fetch_add(&own->locks_on_their_way, 1);
-    for (int i = 0; i < most && atomic_load(&own->on_their_way) > 0; i++) {
+    for (int i = 0; i < most && atomic_load(&own->without_locks) > 0; i++) {
         closed_lock_arrived();
-        await(&own->on_their_way);
+        await(&own->without_locks);
         atomic_fetch_add(&own->locks_on_their_way, 1);
     }
 }
@@ -100,9 +103,15 @@ void closed_lock_arrived(void)
     take_one(&own->locks_on_their_way);
 }
 
-void closed_await_locks(void)
+void closed_hold_locks_off(void)
 {
+    atomic_fetch_add(&own->without_locks, 1);
     await(&own->locks_on_their_way);
+}
+
+void closed_let_locks(void)
+{
+    take_one(&own->without_locks);
 }
 
 void closed_under_way(struct store *store, uint64_t now)
@@ -200,8 +209,9 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
     if (c->path != NULL)
         descriptor_path(fd, c->path, PATH_MAX); /* it may have been renamed meanwhile */
     c->placed = has_place && c->path != NULL;
-    if (is_connections(c) && handle_count_engine(c->handle.store) > 0)
-        closed_await_locks();
+    c->without_locks = is_connections(c) && handle_count_engine(c->handle.store) > 0;
+    if (c->without_locks)
+        closed_hold_locks_off();
     if (putting_off)
         c->kept = keep_wants(fd, &c->handle);
     else
@@ -216,6 +226,7 @@ static void first_half(int fd, int last_closed, bool putting_off, struct closing
     c->waits = false;
     c->placed = false;
     c->kept = false;
+    c->without_locks = false;
     c->given_up = NULL;
     c->last_look = (struct last_look){.look = LOOK_NONE};
     c->path = NULL;

@@ -13,9 +13,10 @@ struct closed_books {
      * and track_not_closed, set to 0 by a track_locking that has waited long enough. So it never
      * falls below 0, but may be short of some. */
     _Atomic uint32_t on_their_way;
-    /* POSIX locks of the engine between the look for such closes and the note in the books of what
-     * came of them: up in closed_lock_set_out, down in closed_lock_arrived, set to 0 by a close
-     * that has waited long enough. */
+    /* Of these, those that would drop a lock of the engine; and POSIX locks of the engine between
+     * the look for these and the note in the books of what came of them. Each is up before the
+     * other is looked at, and set to 0 by whoever has waited long enough for it. */
+    _Atomic uint32_t without_locks;
     _Atomic uint32_t locks_on_their_way;
     /* Closes that other threads are in the middle of: out of the table, and not yet closed, waited
      * for and logged. The exit gives them time. Up before the table's entry is taken, so that
@@ -30,13 +31,15 @@ void closed_arrive(void);
 /* Until no close is on its way to the kernel; for 10 ms at most. */
 void closed_await(void);
 
-/* Around a lock: it waits until no close is on its way (closed_await), and a close that looks for
- * what is locked then waits for it. */
+/* Around a lock: it waits until the closes that are on their way have arrived (closed_await), and
+ * between the two no close is in the middle of what follows. */
 void closed_lock_set_out(void);
 void closed_lock_arrived(void);
 
-/* Until no lock is on its way, for a close that is; for 10 ms at most. */
-void closed_await_locks(void);
+/* Around the decision whether a close drops a lock of the engine, and that close: between the two
+ * no lock is on its way. Each of the four waits for 10 ms at most. */
+void closed_hold_locks_off(void);
+void closed_let_locks(void);
 
 /* How many closes are unfinished. */
 uint32_t closed_unfinished(void);

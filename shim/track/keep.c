@@ -210,12 +210,17 @@ int keep_put_off(int fd, const struct handle *h, int home)
 
 /* --- letting go --- */
 
-/* Only an engine that has the file open has locks on it. */
+/* Only an engine that has the file open has locks on it; any of its descriptors may be closed under
+ * our hands. */
 static bool is_locked(struct identity file)
 {
-    int fd = handle_of_engine(NULL, file);
-    struct handle h = fd < 0 ? (struct handle){.store = NULL} : handle_get(fd);
-    return h.store != NULL && locks_on(h.store, file);
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        const struct handle h = handle_get(fd);
+        if (h.store != NULL && handle_of_its_engine(&h) && identity_same(h.identity, file) &&
+            locks_on(h.store, file))
+            return true;
+    }
+    return false;
 }
 
 /* An engine that came since the caller has looked may have a lock by now: then its unlock does it.
@@ -226,7 +231,7 @@ void keep_let_go(struct identity file)
         return;
     sys_sigset old = process_hold_signals();
     closed_set_out();
-    closed_await_locks();
+    closed_hold_locks_off();
     for (unsigned i = is_locked(file) ? PLACES_MOST : 0; i < PLACES_MOST; i++) {
         struct place *p = &own->all[i];
         if (!identity_same(place_identity(p), file) || !place_claim(p))
@@ -236,6 +241,7 @@ void keep_let_go(struct identity file)
         else /* it changed hands meanwhile */
             atomic_store(&p->state, PLACE_PUT_OFF);
     }
+    closed_let_locks();
     closed_arrive();
     process_let_signals(old);
 }

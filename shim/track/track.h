@@ -22,11 +22,12 @@ struct closing {
     char *path;             /* of the file, where it matters; scratch.h, until the second half */
     struct last_look last_look; /* of a primary that waits */
     int fd;
-    int home;        /* the process whose table that was */
-    bool on_its_way; /* the real close is still to come */
-    bool waits;      /* for handle.store */
-    bool placed;     /* path is where its primary is now; else it is as when it was opened */
-    bool kept;       /* the real close is put off (keep.h) */
+    int home;           /* the process whose table that was */
+    bool on_its_way;    /* the real close is still to come */
+    bool waits;         /* for handle.store */
+    bool placed;        /* path is where its primary is now; else it is as when it was opened */
+    bool kept;          /* the real close is put off (keep.h) */
+    bool without_locks; /* until the real close no other thread locks: closed_hold_locks_off */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links

@@ -22,7 +22,7 @@ static int open_file(const char *path, int flags)
 {
     int fd = sys_openat(AT_FDCWD, path, flags | O_CLOEXEC, 0644);
     CHECK(fd >= 0);
-    track_opened(fd, path);
+    track_opened(fd, AT_FDCWD, path, flags);
     return fd;
 }
 

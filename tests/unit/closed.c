@@ -9,10 +9,11 @@ TestSuite(closed, .timeout = 30);
 
 static atomic_int done;
 
-static void *await_locks(void *unused)
+static void *close_without_locks(void *unused)
 {
-    closed_await_locks();
+    closed_hold_locks_off();
     atomic_store(&done, 1);
+    closed_let_locks();
     return unused;
 }
 
@@ -48,9 +49,14 @@ Test(closed, a_lock_waits_for_a_close_that_is_on_its_way)
     waits_for(closed_set_out, closed_arrive, lock);
 }
 
+Test(closed, a_lock_waits_for_a_close_that_holds_locks_off)
+{
+    waits_for(closed_hold_locks_off, closed_let_locks, lock);
+}
+
 Test(closed, a_close_waits_for_a_lock_that_is_on_its_way)
 {
-    waits_for(closed_lock_set_out, closed_lock_arrived, await_locks);
+    waits_for(closed_lock_set_out, closed_lock_arrived, close_without_locks);
 }
 
 /* One that was left by longjmp. */
@@ -59,11 +65,12 @@ Test(closed, neither_waits_for_longer_than_some_milliseconds)
     closed_set_out();
     uint64_t began = clock_now();
     closed_lock_set_out();
-    closed_await_locks();
+    closed_hold_locks_off();
     uint64_t took = clock_now() - began;
     cr_expect_geq(took, 20000000);
     cr_expect_lt(took, 1000000000);
+    closed_lock_set_out();
     began = clock_now();
     closed_lock_set_out();
-    cr_expect_lt(clock_now() - began, 10000000, "it is forgotten");
+    cr_expect_lt(clock_now() - began, 10000000, "they are forgotten");
 }
