@@ -31,6 +31,12 @@ void descriptor_path_in_helper(int fd, char *out, size_t size)
     path_in("/proc/thread-self/fd/", fd, out, size);
 }
 
+size_t descriptor_start(int fd, char *out, size_t size)
+{
+    long length = sys_pread(fd, out, size, 0);
+    return length > 0 ? (size_t)length : 0;
+}
+
 /* The first 16 bytes of a database: https://www.sqlite.org/fileformat2.html. pread, so that the
  * program's file position stays. */
 bool descriptor_begins_as_database(int fd, bool *empty)

@@ -15,6 +15,10 @@ void descriptor_path(int fd, char *out, size_t size);
 /* The same in a helper, whose table is not that of the process. */
 void descriptor_path_in_helper(int fd, char *out, size_t size);
 
+/* Reads its first bytes, at most `size`; returns how many there are, 0 if they cannot be read. The
+ * file position stays where it is. */
+size_t descriptor_start(int fd, char *out, size_t size);
+
 /* Whether it begins as an SQLite database does; *empty: there is nothing in it. The file position
  * stays where it is. */
 bool descriptor_begins_as_database(int fd, bool *empty);

@@ -55,7 +55,7 @@ static const struct profile *profile_of(const struct target *t)
 {
     if (t->request.profile != NULL)
         return t->request.profile;
-    return database_is_one(t->request.path) ? profile_of_content() : NULL;
+    return database_is_one(t->request.path) ? &profiles[PROFILE_SQLITE] : NULL;
 }
 
 bool copy_keeps_writers_out(const struct target *t)
@@ -66,7 +66,7 @@ bool copy_keeps_writers_out(const struct target *t)
 
 static bool is_directory(const struct target *t)
 {
-    return t->request.profile != NULL;
+    return t->request.profile != NULL && t->request.profile->primary[0] != '\0';
 }
 
 static void say_refused(struct target *t)

@@ -31,11 +31,12 @@ static bool fail(const struct walk *w, const char *path, int error)
 
 static bool is_database(const struct profile *profile, const char *name)
 {
-    size_t length = profile->primary == NULL ? 0 : strlen(profile->primary);
+    size_t length = strlen(profile->primary);
     if (length == 0 || strncmp(name, profile->primary, length) != 0)
         return false;
-    for (int i = 0; sidecar_endings[i] != NULL; i++)
-        if (str_equal(name + length, sidecar_endings[i]))
+    const char *sidecar;
+    for (int i = 0; (sidecar = profile_sidecar(profile, i)) != NULL; i++)
+        if (str_equal(name + length, sidecar))
             return true;
     return name[length] == '\0';
 }
@@ -43,13 +44,10 @@ static bool is_database(const struct profile *profile, const char *name)
 static bool is_index(const struct walk *w, const char *name)
 {
     bool in_collection = w->above != NULL && w->above->above == NULL;
-    for (int i = 0; in_collection && w->profile->secondaries != NULL; i++) {
-        const char *ending = w->profile->secondaries[i];
-        if (ending == NULL)
-            break;
+    const char *ending;
+    for (int i = 0; in_collection && (ending = profile_secondary(w->profile, i)) != NULL; i++)
         if (str_ends_with(name, ending))
             return true;
-    }
     return false;
 }
 

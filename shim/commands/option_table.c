@@ -1,6 +1,7 @@
 #include "commands/option_table.h"
 
 #include "base/text.h"
+#include "commands/about.h"
 #include "config/profile.h"
 #include "config/table.h"
 
@@ -59,9 +60,10 @@ static void print_names(FILE *out, const char *const *names, const char *between
 
 static void print_stores(FILE *out, const char *between)
 {
-    for (int i = 0, n = 0; i < profile_count; i++)
+    for (int i = 0; i < profile_count; i++)
         if (!profiles[i].by_directory)
-            fprintf(out, "%s%s", n++ == 0 ? "" : between, profiles[i].name);
+            fprintf(out, "%s%s", profiles[i].name, between);
+    fputs("all", out);
 }
 
 void option_print_expected(FILE *out, const struct option_row *row)
@@ -203,6 +205,28 @@ static void print_wrapped(FILE *out, const char *sentence)
     fputc('\n', out);
 }
 
+/* A row's sentence; that of the kinds of store is made of their table. */
+static const char *sentence_of(const struct option_row *row)
+{
+    static char all[2048];
+    if (row->kind != KIND_STORES)
+        return row->sentence;
+    struct text t = text_in(all, sizeof all);
+    text_str(&t, row->sentence);
+    for (int i = 0; i < profile_count; i++) {
+        const char *about = about_profile(&profiles[i]);
+        if (about == NULL)
+            continue;
+        text_str(&t, " ");
+        text_str(&t, profiles[i].name);
+        text_str(&t, ": ");
+        text_str(&t, about);
+        text_str(&t, ".");
+    }
+    text_str(&t, " all: every one of these.");
+    return all;
+}
+
 void option_print_help(FILE *out)
 {
     for (int i = 0; i < option_count; i++) {
@@ -219,7 +243,7 @@ void option_print_help(FILE *out)
             print_default(out, row);
             fputc('\n', out);
         }
-        print_wrapped(out, row->sentence);
+        print_wrapped(out, sentence_of(row));
     }
 }
 
@@ -236,6 +260,6 @@ void option_print_list(FILE *out)
         fputc('\t', out);
         if (row->placeholder != NULL)
             option_print_expected(out, row);
-        fprintf(out, "\t%s\n", row->sentence);
+        fprintf(out, "\t%s\n", sentence_of(row));
     }
 }

@@ -28,6 +28,7 @@ static const struct holders *holders_of(const struct target *t)
         return &found;
     const struct holders_question question = {.path = t->request.path,
                                               .sidecars = true,
+                                              .profile = t->request.profile,
                                               .until = t->request.until,
                                               .deadline = now + wait_naming_limit};
     of = t->given;

@@ -17,7 +17,8 @@
 static const char usage[] =
     "Usage: settle-wait [options] PATH...\n"
     "Waits until stores or files are settled, or until the time is up.\n"
-    "PATH is a ChromaDB persist directory, an SQLite database, or any file.\n"
+    "PATH is a ChromaDB persist directory, an SQLite database, a store of another kind\n"
+    "(settle --help, --stores), or any file.\n"
     "\n"
     "  --max-wait S        wait at most S seconds, for all paths together (default 2.0;\n"
     "                      500ms works)\n"

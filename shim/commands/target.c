@@ -35,13 +35,17 @@ static void say_no_primary(struct target *t)
     struct text why = text_in(t->reason, sizeof t->reason);
     t->status = STATUS_UNEXAMINED;
     text_str(&why, "no store is recognised in this directory; expected");
+    const size_t before = why.length;
     for (int i = 0; i < profile_count; i++) {
-        if (profiles[i].primary == NULL)
+        const struct profile *p = &profiles[i];
+        if (p->primary[0] == '\0')
             continue;
-        text_str(&why, " ");
-        text_str(&why, profiles[i].primary);
+        text_str(&why, why.length == before ? " " : ", ");
+        text_str(&why, p->primary);
+        text_str(&why, p->beside[0] == '\0' ? "" : " beside ");
+        text_str(&why, p->beside);
         text_str(&why, " (");
-        text_str(&why, profiles[i].name);
+        text_str(&why, p->name);
         text_str(&why, ")");
     }
     text_str(&why, " in it, or the path of a database file");
@@ -52,10 +56,8 @@ void target_locate(struct target *t, const char *given)
     char *path = t->request.path;
     t->given = given;
     int error = locate_store(given, path, &t->request.profile);
-    if (error == ENOTDIR) {
-        t->request.profile = NULL;
-        error = locate_file(given, path);
-    }
+    if (error == ENOTDIR)
+        error = locate_file_of_store(given, path, &t->request.profile);
     t->located = t->waits = error == 0;
     char resolved[PATH_MAX];
     if (t->located && path[0] != '/' && realpath(path, resolved) != NULL)
@@ -112,6 +114,7 @@ void target_name_holders(struct target *t)
     const struct holders_question question = {
         .path = t->request.path,
         .sidecars = true,
+        .profile = t->request.profile,
         .locks = true,
         .remote = t->result.remote,
         .until = t->request.until,

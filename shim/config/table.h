@@ -51,8 +51,7 @@
            "strip: clear RTLD_DEEPBIND in dlopen, which hides the program's modules from settle "  \
            "(PHP before 8.4 loads its extensions so). keep: leave it alone.")                      \
     STRING("SETTLE_STORES", "stores", "LIST", KIND_STORES, stores, "chroma", NULL,                 \
-           "The kinds of store to recognise, colon-separated. chroma: a ChromaDB persist "         \
-           "directory, by its chroma.sqlite3. sqlite: any SQLite database.")                       \
+           "The kinds of store to recognise, colon-separated.")                                    \
     STRING("SETTLE_DIRS", "dir", "DIR", KIND_LIST, dirs, "", "none",                               \
            "Track every file in this directory too, whatever its kind; may be given several "      \
            "times. A quoted glob stands for many: --dir '/srv/*'. No colons.")                     \

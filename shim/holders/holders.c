@@ -168,8 +168,10 @@ void holders_find(struct holders *found, const struct holders_question *question
     found->hurried = false;
 
     search_add_file(&s, "");
-    for (int i = 0; question->sidecars && sidecar_endings[i] != NULL; i++)
-        search_add_file(&s, sidecar_endings[i]);
+    const char *ending;
+    for (int i = 0; question->sidecars && (ending = profile_sidecar(question->profile, i)) != NULL;
+         i++)
+        search_add_file(&s, ending);
     if (question->locks)
         search_proc_locks(&s);
     unsigned told = found->count;

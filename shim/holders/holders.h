@@ -8,6 +8,7 @@
 #ifndef SETTLE_HOLDERS_H
 #define SETTLE_HOLDERS_H
 
+#include "config/profile.h"
 #include "config/settings.h"
 #include "holders/holder.h"
 
@@ -23,12 +24,13 @@ struct holders {
 };
 
 struct holders_question {
-    const char *path;  /* of the file, without symbolic links */
-    bool sidecars;     /* and of what SQLite keeps beside it */
-    bool locks;        /* read /proc/locks, too: milliseconds more */
-    bool remote;       /* the file lies on another host */
-    enum until until;  /* whoever keeps the file from this level */
-    uint64_t deadline; /* ns of clock_now: then no further process is looked at */
+    const char *path;              /* of the file, without symbolic links */
+    bool sidecars;                 /* and of what lies beside it, */
+    const struct profile *profile; /* by this row (profile_sidecar) */
+    bool locks;                    /* read /proc/locks, too: milliseconds more */
+    bool remote;                   /* the file lies on another host */
+    enum until until;              /* whoever keeps the file from this level */
+    uint64_t deadline;             /* ns of clock_now: then no further process is looked at */
 };
 
 /* Finds the holders. seen: the one that the kernel named in answer to a probe, or NULL; it comes

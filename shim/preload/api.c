@@ -57,7 +57,7 @@ static void work(void *argument)
     struct request *r = argument;
     struct wait_request *wait = &r->wait;
     r->error = r->is_store ? locate_store(r->given, wait->path, &wait->profile)
-                           : locate_file(r->given, wait->path);
+                           : locate_file_of_store(r->given, wait->path, &wait->profile);
     if (r->error != 0)
         return;
     r->rule = rules_get(rules_find(wait->path));

@@ -3,10 +3,16 @@
 #include "preload/real.h"
 #include "track/track.h"
 
+#include <errno.h>
 #include <stdarg.h>
 
-/* A call of fcntl has succeeded. */
-static void commanded(int fd, int command, void *argument)
+/* What a call that failed says by its errno: somebody else has the lock. */
+static bool is_refusal(void)
+{
+    return errno == EAGAIN || errno == EACCES;
+}
+
+static void commanded(int fd, int command, void *argument, bool done)
 {
     const struct flock *lock = argument;
     switch (command) {
@@ -14,17 +20,22 @@ static void commanded(int fd, int command, void *argument)
     case F_SETLKW:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        track_locked(fd, command, lock, lock->l_type != F_UNLCK);
+        if (done)
+            track_locked(fd, command, lock, lock->l_type);
+        else if (is_refusal())
+            track_refused(fd);
         break;
     case F_SETLEASE:
-        track_locked(fd, command, NULL, (intptr_t)argument != F_UNLCK);
+        if (done)
+            track_locked(fd, command, NULL, (short)(intptr_t)argument);
         break;
     default:
         break;
     }
 }
 
-/* What a lock on a descriptor of which nothing is known may be: a lock that needs no right to write.
+/* What a lock on a descriptor of which nothing is known may be: a lock that needs no right to
+ * write.
  */
 static bool may_be_readers(int command, const void *argument)
 {
@@ -56,14 +67,19 @@ static bool may_be_readers(int command, const void *argument)
             track_reader_locked(fd);                                                               \
         if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)                                      \
             track_duplicated(fd, result);                                                          \
-        else if (result >= 0 && handle_possible(fd))                                               \
-            commanded(fd, command, argument);                                                      \
+        else if (handle_possible(fd))                                                              \
+            commanded(fd, command, argument, result >= 0);                                         \
         if (begun)                                                                                 \
             track_lock_ended();                                                                    \
         return result;                                                                             \
     }
 FCNTL(fcntl)
 FCNTL(fcntl64)
+
+static short type_of(int operation)
+{
+    return (operation & LOCK_UN) != 0 ? F_UNLCK : (operation & LOCK_EX) != 0 ? F_WRLCK : F_RDLCK;
+}
 
 EXPORT int flock(int fd, int operation)
 {
@@ -72,8 +88,12 @@ EXPORT int flock(int fd, int operation)
     int result = real.flock(fd, operation);
     if (result == 0 && (operation & LOCK_UN) == 0 && !handle_possible(fd))
         track_reader_locked(fd);
-    if (result == 0 && handle_possible(fd))
-        track_locked(fd, 0, NULL, (operation & LOCK_UN) == 0);
+    if (!handle_possible(fd))
+        return result;
+    if (result == 0)
+        track_locked(fd, 0, NULL, type_of(operation));
+    else if (is_refusal())
+        track_refused(fd);
     return result;
 }
 
@@ -84,8 +104,12 @@ EXPORT int flock(int fd, int operation)
         if (hooks_is_bad(fd))                                                                      \
             return -1;                                                                             \
         int result = real.name(fd, command, length);                                               \
-        if (result == 0 && handle_possible(fd) && command != F_TEST)                               \
-            track_locked(fd, 0, NULL, command != F_ULOCK);                                         \
+        if (!handle_possible(fd) || command == F_TEST)                                             \
+            return result;                                                                         \
+        if (result == 0)                                                                           \
+            track_locked(fd, 0, NULL, command == F_ULOCK ? F_UNLCK : F_WRLCK);                     \
+        else if (is_refusal())                                                                     \
+            track_refused(fd);                                                                     \
         return result;                                                                             \
     }
 LOCKF(lockf)

@@ -106,11 +106,11 @@ static bool is_in_vain(void *argument, const struct probe *probe)
 {
     struct block_request *request = argument;
     int pid = probe->holder.pid;
-    if (!idle_lock(&probe->holder) || !find_out(request, pid))
+    if (!idle_lock(&probe->holder, request->wait.profile) || !find_out(request, pid))
         return false;
     if (!outlasted_knows(request->wait.identity, pid, request->who.start) && !proc_awaits_us(pid))
         return false;
-    return idle_database(probe);
+    return idle_database(probe, request->wait.profile);
 }
 
 /* What later waits are to know of this one. */
@@ -128,8 +128,8 @@ static void learn(struct block_request *request)
         if (!request->whole || result->given_up)
             break;
         vain_ended(request->wait.began + result->elapsed, result->elapsed, request->wait.max_wait);
-        if (result->unchanged && holder->ending[0] == '\0' && idle_lock(holder) &&
-            find_out(request, holder->pid))
+        if (result->unchanged && holder->ending[0] == '\0' &&
+            idle_lock(holder, request->wait.profile) && find_out(request, holder->pid))
             outlasted_add(database, holder->pid, request->who.start);
         break;
     case OUTCOME_UNEXAMINED:

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "track/books.h"
+#include "track/keep.h"
 #include "track/process.h"
 #include "track/seen.h"
 
@@ -38,11 +39,24 @@ static enum kind kind_by(const struct profile *profile, enum role role, unsigned
         return KIND_READER; /* not counted before it is promoted */
     if (role == ROLE_SECONDARY)
         return counts ? KIND_PRESUMED : KIND_READER;
-    if (tell_of_engine(facts))
+    const bool by_locks = profile->engine != ENGINE_SQLITE;
+    if (by_locks && (facts & FACT_LOCK) != 0)
+        return KIND_ENGINE;
+    if ((!by_locks || profile->by_directory) && tell_of_engine(facts))
         return KIND_ENGINE;
     if (profile->by_directory)
-        return (facts & FACT_LOCK) != 0 ? KIND_ENGINE : KIND_PRESUMED;
-    return counts ? KIND_PRESUMED : KIND_READER;
+        return KIND_PRESUMED;
+    /* Whom the lock was refused did not get to use the store. */
+    const bool refused = by_locks && (facts & FACT_REFUSED) != 0;
+    return counts && !refused ? KIND_PRESUMED : KIND_READER;
+}
+
+bool handle_had_alone(const struct handle *h)
+{
+    const struct profile *profile = h->store == NULL ? NULL : atomic_load(&h->store->profile);
+    return profile != NULL && profile->exclusive && (h->facts & FACT_EXCLUSIVE) != 0 &&
+           (h->facts & FACT_INCLUSIVE) == 0 &&
+           (profile->engine == ENGINE_RECORDS || !keep_is_shared(h));
 }
 
 /* A bit for each way to open a file. */
@@ -260,8 +274,11 @@ bool handle_promote(int fd, struct store *store, struct identity primary)
     /* Counted before it can be taken out by another thread. */
     store_retain(store);
     count_in(store, ROLE_PRIMARY, h.kind);
-    if (atomic_compare_exchange_strong(&entry->word, &word, word_of(&h)))
+    if (atomic_compare_exchange_strong(&entry->word, &word, word_of(&h))) {
+        if (h.kind == KIND_ENGINE)
+            atomic_fetch_or(&store->manners, manner_of(h.facts));
         return true;
+    }
     count_out(store, ROLE_PRIMARY, h.kind);
     store_release(store);
     return false;

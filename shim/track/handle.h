@@ -28,7 +28,10 @@ enum fact {
     FACT_SQLITE_LOCK = 1 << 4, /* a lock as SQLite takes them was taken through it */
     FACT_LOCK = 1 << 5,        /* a lock of any kind was */
     FACT_SHARED = 1 << 6,      /* another number or process may have its description */
-    FACT_TIME = 8,             /* from this bit on: when it was opened, by keep_time */
+    FACT_EXCLUSIVE = 1 << 7,   /* FACT_LOCK, and it was an exclusive one */
+    FACT_INCLUSIVE = 1 << 8,   /* FACT_LOCK, and it was a shared one */
+    FACT_REFUSED = 1 << 9,     /* a lock was asked for through it, and somebody else has it */
+    FACT_TIME = 10,            /* from this bit on: when it was opened, by keep_time */
 };
 
 /* One descriptor. */
@@ -94,6 +97,11 @@ struct handle handle_take(int fd, bool *last);
 
 /* Something more is known of a descriptor. */
 void handle_note(int fd, unsigned facts);
+
+/* Whether its engine had the store to itself for as long as the handle had its lock
+ * (profile.exclusive): who has it afterwards came later. Where another process may share the
+ * description, so is its flock. */
+bool handle_had_alone(const struct handle *h);
 
 /* Whether it is the engine's, be it by a file that is no database yet. */
 bool handle_of_its_engine(const struct handle *h);

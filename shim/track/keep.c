@@ -43,7 +43,7 @@ void track_shared(void)
     atomic_fetch_add(&keep_sharings, 1);
 }
 
-static bool is_shared(const struct handle *h)
+bool keep_is_shared(const struct handle *h)
 {
     return (h->facts & FACT_SHARED) != 0 || h->facts >> FACT_TIME != now();
 }
@@ -101,7 +101,7 @@ static const char *why_not(int fd, const struct handle *h)
         return "its number is that of a standard stream";
     if ((unsigned)fd + spare >= limit)
         return "the limit of open files is near";
-    if (has_locks_to_drop(h) && is_shared(h))
+    if (has_locks_to_drop(h) && keep_is_shared(h))
         return "a lock was taken through it, and another process or number shares it";
     if (atomic_load(&own->count) >= places(limit))
         return too_many;
@@ -187,7 +187,7 @@ static void put_off(int fd, const struct handle *h)
     place_fill(p, fd, h->identity);
     place_enter(p);
     /* Whoever forks from here on has a child that closes its copy first, or by its exec. */
-    atomic_store(&p->shared, is_shared(h));
+    atomic_store(&p->shared, keep_is_shared(h));
     place_publish(p);
     /* The engine's last close finds it, or has been before this look. */
     if (!engine_has(h))

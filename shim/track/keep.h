@@ -30,6 +30,10 @@ void keep_start(bool on);
 /* That number, as a fact (enum fact). */
 unsigned keep_time(void);
 
+/* Whether somebody else may have the description of a handle: a copy, a child, whoever got a
+ * message. */
+bool keep_is_shared(const struct handle *h);
+
 /* Whether the close of a descriptor is to be put off. h: what it was in the table, from which it
  * has been taken. Where that cannot be, the real close costs the engine its locks, and a warning
  * says so, once. */

@@ -23,12 +23,13 @@ static enum role role_of(const struct handle *h)
 }
 
 /* An engine that is not SQLite, as far as is known so far. */
-static void other_lock(int fd, const struct handle *h, bool held)
+static void other_lock(int fd, const struct handle *h, short type)
 {
-    if (held)
-        note(fd, h, FACT_LOCK);
-    if (handle_is_engine(fd) && (h->facts & (FACT_IN_SQLITE | FACT_SQLITE_LOCK)) == 0)
-        locks_other(h->store, held);
+    if (type != F_UNLCK)
+        note(fd, h, FACT_LOCK | (type == F_WRLCK ? FACT_EXCLUSIVE : FACT_INCLUSIVE));
+    if (h->store != NULL && handle_is_engine(fd) &&
+        (h->facts & (FACT_IN_SQLITE | FACT_SQLITE_LOCK)) == 0)
+        locks_other(h->store, type != F_UNLCK);
 }
 
 /* How SQLite gives up the last lock of its process on a file, with the mutex of that file held
@@ -61,7 +62,7 @@ void track_lock_ended(void)
     closed_lock_arrived();
 }
 
-void track_locked(int fd, int command, const struct flock *lock, bool held)
+void track_locked(int fd, int command, const struct flock *lock, short type)
 {
     struct handle h = handle_possible(fd) ? handle_get(fd) : (struct handle){.role = ROLE_NONE};
     if (h.role == ROLE_NONE)
@@ -72,8 +73,15 @@ void track_locked(int fd, int command, const struct flock *lock, bool held)
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
     if (posix && h.store != NULL)
         locks_changed(h.store, fd, h.role, h.identity, lock);
-    if (h.store != NULL && !sqlites)
-        other_lock(fd, &h, held);
+    if (!sqlites && h.role != ROLE_PUT_OFF)
+        other_lock(fd, &h, type);
     if (posix && is_of_whole_file(lock) && handle_of_its_engine(&h) && process_thread_at_home())
         keep_let_go(h.identity);
+}
+
+void track_refused(int fd)
+{
+    struct handle h = handle_get(fd);
+    if (h.role != ROLE_NONE && h.role != ROLE_PUT_OFF)
+        note(fd, &h, FACT_REFUSED);
 }

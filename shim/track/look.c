@@ -7,6 +7,7 @@
 #include "config/rules.h"
 #include "track/opened.h"
 #include "track/possible.h"
+#include "track/recognise.h"
 #include "track/sum.h"
 #include "track/track.h"
 #include "track/use.h"
@@ -16,7 +17,8 @@ char track_link[1];
 
 static profile_set profiles_on;
 static bool by_name;      /* what is called as a store's primary is one */
-static bool by_content;   /* databases are, whatever they are called */
+static bool by_content;   /* some kinds of file are, whatever they are called */
+static bool by_lock_name; /* what is called as a lock file is, beside another file */
 static bool by_directory; /* and what lies in a directory of SETTLE_DIRS */
 static bool readers;      /* a link that is opened to be read is looked for, too */
 static bool settings_ask;
@@ -26,12 +28,13 @@ static _Atomic uint32_t asks_all = 1;
 
 void look_start(const struct settings *s)
 {
-    profiles_on = profile_select(s->stores, s->dirs);
+    profiles_on = recognise_profiles();
     by_name = profile_by_name(profiles_on);
     by_content = profile_by_content(profiles_on);
+    by_lock_name = profile_by_lock_name(profiles_on);
     by_directory = s->dirs[0] != '\0';
     readers = rules_any_trigger(TRIGGER_EVERY);
-    settings_ask = by_content || by_directory || readers || sum_wanted();
+    settings_ask = by_content || by_lock_name || by_directory || readers || sum_wanted();
     atomic_store(&track_asks_more, settings_ask);
     look_go_on();
 }
@@ -79,22 +82,10 @@ static SYS_OWN_FRAME bool is_sysfs(int fd)
     return sys_fstatfs(fd, &fs) == 0 && fs.f_type == 0x62656572; /* SYSFS_MAGIC */
 }
 
-static bool is_database(int fd, const struct stat *st)
+static bool has_content(int fd, const struct stat *st)
 {
-    if (st->st_size == 0 || (st->st_blocks == 0 && is_sysfs(fd)))
-        return false;
-    if (descriptor_is_database(fd, st->st_size))
-        return true;
-    opened_passes_over(identity_of(st));
-    return false;
-}
-
-static bool is_sidecar(const char *path)
-{
-    for (int i = 0; sidecar_endings[i] != NULL; i++)
-        if (str_ends_with(path, sidecar_endings[i]))
-            return true;
-    return false;
+    return st->st_size != 0 && !(st->st_blocks == 0 && is_sysfs(fd)) &&
+           recognise_content(fd, identity_of(st), st->st_size) != NULL;
 }
 
 /* --- the look --- */
@@ -103,11 +94,11 @@ static bool is_to_be_examined(int fd, const struct stat *st, int dir, const char
 {
     if (!S_ISREG(st->st_mode))
         return false;
-    return (by_content && (is_sidecar(path) || is_database(fd, st))) ||
+    return (by_content && (profile_may_be_sidecar(profiles_on, path) || has_content(fd, st))) ||
            is_store_by_another_name(fd, st, dir, path, flags);
 }
 
-static bool may_become_database(const struct stat *st, int flags)
+static bool may_become_store(const struct stat *st, int flags)
 {
     return by_content && S_ISREG(st->st_mode) && st->st_size == 0 && (flags & O_ACCMODE) == O_RDWR;
 }
@@ -126,7 +117,7 @@ static SYS_OWN_FRAME void look_into(int fd, int dir, const char *path, int flags
         return;
     if (is_to_be_examined(fd, &st, dir, path, flags))
         examine(fd, &st, path);
-    else if (may_become_database(&st, flags))
+    else if (may_become_store(&st, flags))
         opened_examine_empty(fd, &st);
     else
         sum_stranger(fd, &st, path);
@@ -162,7 +153,8 @@ void track_look(int fd, int dir, const char *path, int flags)
 {
     if (!track_is_on())
         return;
-    if (handle_possible(fd) || profile_may_match(profiles_on, path))
+    if (handle_possible(fd) || profile_may_match(profiles_on, path) ||
+        (by_lock_name && profile_has_lock_name(profiles_on, path)))
         examine_closely(fd, path);
     else if (by_directory)
         examine_regular(fd, path);
@@ -178,15 +170,16 @@ void track_opened(int fd, int dir, const char *path, int flags)
         track_opened_quietly(fd, dir, path, flags);
 }
 
-/* Only the kernel can say what it is called; a database is a whole number of 512-byte pages. */
+/* Only the kernel can say what it is called; of what is a store by its name alone, the main file is
+ * a whole number of 512-byte pages. */
 void track_received(int fd)
 {
     struct stat st;
     if (fd < 0 || !track_is_on() || sys_fstat(fd, &st) < 0)
         return;
-    const bool is_like_store = S_ISREG(st.st_mode) && st.st_size % 512 == 0;
-    if (handle_possible(fd) || (by_directory && S_ISREG(st.st_mode)) ||
-        (is_like_store && (by_content || is_link_to_store(fd))))
+    if (handle_possible(fd) ||
+        (S_ISREG(st.st_mode) && (by_directory || by_content || by_lock_name ||
+                                 (st.st_size % 512 == 0 && is_link_to_store(fd)))))
         opened_examine(fd, &st, "");
 }
 

@@ -65,6 +65,7 @@ static int begin(struct helper *helper, const struct wait_request *request,
     naming->question = (struct holders_question){
         .path = naming->path,
         .sidecars = true,
+        .profile = request->profile,
         .until = request->until,
         .deadline = clock_now() + longest_look,
     };

@@ -14,21 +14,11 @@
 #include "track/keep.h"
 #include "track/possible.h"
 #include "track/process.h"
+#include "track/recognise.h"
 #include "track/tell.h"
 #include "track/track.h"
 
 static struct opened_books *const own = &BOOKS.opens;
-
-static const struct settings *settings;
-static profile_set profiles_on;
-
-void opened_start(const struct settings *s)
-{
-    profiles_on = profile_select(s->stores, s->dirs);
-    settings = s;
-    if (profile_by_content(profiles_on) || s->dirs[0] != '\0')
-        clock_now(); /* to find the clock takes more stack than the close of a small file may */
-}
 
 static struct candidates *candidates_like(struct identity id)
 {
@@ -114,38 +104,21 @@ static unsigned facts_of(int fd)
     return facts;
 }
 
-/* Of a sidecar or secondary the primary must be there. But in a directory of SETTLE_DIRS every file
- * is tracked: one that is called like a sidecar of nothing is a primary. */
-static SYS_OWN_FRAME bool find_primary(struct named *named, const struct stat *st, const char *path,
-                                       struct identity *primary)
-{
-    struct stat main;
-    *primary = identity_of(st);
-    if (named->role == ROLE_PRIMARY)
-        return true;
-    if (sys_stat(named->primary, &main) == 0 && S_ISREG(main.st_mode)) {
-        *primary = identity_of(&main);
-        return true;
-    }
-    named->role = ROLE_PRIMARY;
-    return named->profile->by_directory && str_copy(named->primary, sizeof named->primary, path);
-}
-
-static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struct named *named,
-                                      struct identity primary, const char *path)
+static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struct recognised *found)
 {
     seccomp_is_on(); /* so that the close need not find out */
-    struct store *store = store_acquire(primary, named->profile, named->primary);
+    struct store *store = store_acquire(found->primary, found->profile, found->named.primary);
     if (store == NULL) {
-        log_say_path(LOG_WARN, path, "cannot be tracked (too many stores are open, or no memory)");
+        log_say_path(LOG_WARN, found->path,
+                     "cannot be tracked (too many stores are open, or no memory)");
         return;
     }
-    opened_enter(fd, (struct handle){.role = named->role,
+    opened_enter(fd, (struct handle){.role = found->role,
                                      .store = store,
                                      .identity = identity_of(st),
                                      .facts = facts_of(fd)});
-    promote_candidates(store, primary);
-    log_opened(path, named->role);
+    promote_candidates(store, found->primary);
+    log_opened(found->path, found->role);
 }
 
 static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st)
@@ -157,75 +130,20 @@ static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st)
                                      .facts = facts_of(fd)});
 }
 
-/* The memory of one look (scratch.h). */
-struct examination {
-    char path[PATH_MAX], absolute[PATH_MAX];
-    struct named named;
-};
-_Static_assert(sizeof(struct examination) <= SCRATCH_SIZE, "it has room");
-
-/* The last file of this thread whose content was not that of a database. */
-static __thread struct identity passed_over __attribute__((tls_model("initial-exec")));
-
-void opened_passes_over(struct identity file)
-{
-    passed_over = file;
-}
-
-static void look_at(int fd, const struct stat *st, const char *given, struct examination *in)
-{
-    char *path = in->path;
-    descriptor_path(fd, path, sizeof in->path);
-    if (path[0] != '/')
-        str_copy(path, sizeof in->path, given);
-    const char *absolute = path;
-    if (path[0] != '/') {
-        /* Without /proc a relative name is no place; its file name still says what it is. */
-        path_join(in->absolute, sizeof in->absolute, "/", path);
-        absolute = in->absolute;
-    }
-    struct named *named = &in->named;
-    profile_name(profiles_on, settings->dirs, absolute, named);
-    if (named->role == ROLE_NONE)
-        return;
-    if (!S_ISREG(st->st_mode)) {
-        if (named->role == ROLE_PRIMARY && named->profile->primary != NULL)
-            log_say_path(LOG_WARN, path, "is not a regular file, so it is not tracked as a store");
-        return;
-    }
-    if (st->st_nlink == 0) /* nobody else can find it: O_TMPFILE, or removed */
-        return;
-    if (path[0] != '/') {
-        if (named->role != ROLE_PRIMARY)
-            return;
-        named->primary[0] = '\0';
-    }
-    if (named->role == ROLE_CANDIDATE) {
-        if (st->st_size == 0) {
-            if ((sys_fcntl(fd, F_GETFL, 0) & O_ACCMODE) == O_RDWR)
-                note_candidate(fd, st);
-            return;
-        }
-        if (!descriptor_is_database(fd, st->st_size)) {
-            opened_passes_over(identity_of(st));
-            return;
-        }
-        named->role = ROLE_PRIMARY;
-    }
-    struct identity primary;
-    if (find_primary(named, st, path, &primary))
-        enter_store(fd, st, named, primary, path);
-}
-
 /* Looks closely at a descriptor whose name may be that of a store's file. */
 static void examine(int fd, const struct stat *st, const char *given)
 {
-    struct examination *in = scratch_take();
-    if (in == NULL)
+    struct recognised *found = scratch_take();
+    if (found == NULL) {
         log_say_path(LOG_WARN, given, "cannot be tracked (no memory)");
-    else
-        look_at(fd, st, given, in);
-    scratch_give(in);
+        return;
+    }
+    recognise(fd, st, given, found);
+    if (found->role == ROLE_CANDIDATE)
+        note_candidate(fd, st);
+    else if (found->role != ROLE_NONE)
+        enter_store(fd, st, found);
+    scratch_give(found);
 }
 
 void opened_forget(int fd)
@@ -256,12 +174,9 @@ static bool has_entry(struct identity file)
     return false;
 }
 
-static struct store *acquire_by_name(struct identity file, const char *path, struct examination *in)
+static struct store *acquire_database(struct identity file, const char *path, struct recognised *in)
 {
-    profile_name(profiles_on, settings->dirs, path, &in->named);
-    if (in->named.role != ROLE_PRIMARY && in->named.role != ROLE_CANDIDATE)
-        return NULL;
-    return store_acquire(file, in->named.profile, path);
+    return recognise_database(path, in) ? store_acquire(file, in->profile, path) : NULL;
 }
 
 struct store *opened_by_sqlite(const char *file, bool *past)
@@ -270,9 +185,9 @@ struct store *opened_by_sqlite(const char *file, bool *past)
     if (file == NULL || file[0] != '/' || !track_is_on() || sys_stat(file, &st) < 0 ||
         !S_ISREG(st.st_mode) || has_entry(identity_of(&st)))
         return NULL;
-    *past = !identity_same(passed_over, identity_of(&st));
-    struct examination *in = scratch_take();
-    struct store *store = in == NULL ? NULL : acquire_by_name(identity_of(&st), file, in);
+    *past = !recognise_passed_over(identity_of(&st));
+    struct recognised *in = scratch_take();
+    struct store *store = in == NULL ? NULL : acquire_database(identity_of(&st), file, in);
     scratch_give(in);
     return store;
 }
@@ -354,17 +269,16 @@ void track_duplicated(int from, int to)
     process_let_signals(old);
 }
 
-/* A candidate that has become a database since it was opened empty is a primary after all. */
 void opened_settle_candidate(int fd, struct identity file, off_t size)
 {
-    if (!descriptor_is_database(fd, size))
+    struct recognised *found = scratch_take();
+    if (found == NULL)
         return;
-    char *path = scratch_take();
-    if (path == NULL)
-        return;
-    descriptor_path(fd, path, PATH_MAX);
-    struct store *store = store_acquire(file, profile_of_content(), path);
-    scratch_give(path);
+    recognise_again(fd, file, size, found);
+    struct store *store = NULL;
+    if (found->role != ROLE_NONE)
+        store = store_acquire(found->primary, found->profile, found->named.primary);
+    scratch_give(found);
     if (store == NULL)
         return;
     promote(fd, store, file);

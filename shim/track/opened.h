@@ -19,19 +19,13 @@ struct opened_books {
     } candidates[CANDIDATE_GROUPS];
 };
 
-/* settings must outlive the program. */
-void opened_start(const struct settings *settings);
-
 /* Looks closely at a new descriptor, and enters it if it is a handle. path: as the program gave it;
  * "" if it gave none, and it came from somebody who may have it still. */
 void opened_examine(int fd, const struct stat *st, const char *path);
 
-/* An empty file, opened for reading and writing under a name that says nothing, may become a
- * database. */
+/* An empty file, opened for reading and writing under a name that says nothing, may become a store.
+ */
 void opened_examine_empty(int fd, const struct stat *st);
-
-/* This thread has opened a file that is no database by its content. */
-void opened_passes_over(struct identity file);
 
 /* The store of a database that a hooked sqlite3_open has just opened, pinned, although no handle on
  * it is known; NULL if it is none that is tracked. *past: nor was its open seen, so that calls go
@@ -56,7 +50,7 @@ struct handle opened_take(int fd, bool *last);
 void opened_forget(int fd);
 void opened_miss(int fd);
 
-/* A candidate that has become a database since it was opened empty is a primary after all. */
+/* A candidate that has become a store since it was opened is a primary after all. */
 void opened_settle_candidate(int fd, struct identity file, off_t size);
 
 #endif

@@ -12,13 +12,13 @@
 #include "track/handle.h"
 #include "track/history.h"
 #include "track/process.h"
+#include "track/recognise.h"
 #include "track/store.h"
 
 #include <string.h>
 
 static struct sum_books *const own = &BOOKS.sum;
 static const struct settings *settings;
-static bool databases_are_stores; /* whatever they are called */
 /* Made once there is something to note: a process may have all of its memory locked. Each is valid
  * where the books say that it is written. */
 struct passed_over {
@@ -34,7 +34,6 @@ static struct passed_over *noted(void)
 void sum_start(const struct settings *s)
 {
     settings = s;
-    databases_are_stores = profile_by_content(profile_select(s->stores, s->dirs));
 }
 
 static bool is_line_wanted(void)
@@ -80,7 +79,7 @@ static void note(_Atomic uint32_t *state, char *out, const char *path)
 
 void sum_strange_database(const char *path)
 {
-    if (sum_wanted() && !databases_are_stores && process_publish(&passed_over, sizeof *noted()))
+    if (sum_wanted() && !recognise_databases() && process_publish(&passed_over, sizeof *noted()))
         note(&own->database, noted()->database, path);
 }
 

@@ -97,7 +97,10 @@ static enum log_level level_of(const struct wait_result *result, const struct pr
     case OUTCOME_REOPENED:
         return LOG_INFO;
     case OUTCOME_GONE:
-        return profile == NULL || profile->by_content || result->sleeps > 0 ? LOG_INFO : LOG_WARN;
+        return profile == NULL || profile->by_content || profile->beside[0] != '\0' ||
+                       result->sleeps > 0
+                   ? LOG_INFO
+                   : LOG_WARN;
     case OUTCOME_TIMED_OUT: /* one who is known by now is told of once (tell_given_up) */
         return result->given_up ? LOG_INFO : LOG_WARN;
     case OUTCOME_UNEXAMINED:

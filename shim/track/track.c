@@ -6,8 +6,8 @@
 #include "track/exit.h"
 #include "track/keep.h"
 #include "track/look.h"
-#include "track/opened.h"
 #include "track/process.h"
+#include "track/recognise.h"
 #include "track/sum.h"
 #include "track/use.h"
 
@@ -20,7 +20,7 @@ bool track_is_on(void)
 
 void track_start(const struct settings *s)
 {
-    opened_start(s);
+    recognise_start(s);
     block_start(s);
     exit_start(s);
     use_start(s);

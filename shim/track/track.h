@@ -72,9 +72,12 @@ bool track_locking(int fd, int command, const struct flock *lock);
 void track_lock_ended(void);
 
 /* The program has locked, changed a lock or unlocked through a descriptor. command: of fcntl; 0 for
- * flock and lockf. lock: fcntl's argument where it is a record lock, else NULL. held: whether there
- * is a lock now. */
-void track_locked(int fd, int command, const struct flock *lock, bool held);
+ * flock and lockf. lock: fcntl's argument where it is a record lock, else NULL. type: F_WRLCK where
+ * there is an exclusive lock now, F_RDLCK a shared one, F_UNLCK none. */
+void track_locked(int fd, int command, const struct flock *lock, short type);
+
+/* A lock that the program asked for through a tracked descriptor is somebody else's. */
+void track_refused(int fd);
 
 /* A lock that needs no right to write was taken through a descriptor that is not in the table. What
  * was opened to be read under the name of a link is not looked at before. */

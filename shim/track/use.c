@@ -21,6 +21,8 @@
 
 static const struct settings *settings;
 
+static const char a_listing[] = "list";
+
 struct use {
     struct store *store;
     const struct rule *rule;
@@ -113,7 +115,7 @@ static bool is_free_by(const struct use *u)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return u->fd >= 0 && u->rule->until == UNTIL_UNLOCKED &&
-           !atomic_load(&u->store->profile)->by_directory &&
+           !profile_has_flocks(atomic_load(&u->store->profile)) &&
            sys_fcntl(u->fd, F_OFD_GETLK, (long)&lock) == 0 && lock.l_type == F_UNLCK &&
            !dotfile_is_held(atomic_load(&u->store->path));
 }
@@ -208,11 +210,21 @@ static bool is_use(void)
            process_thread_at_home() && !deferral_inside();
 }
 
+/* An engine that has many files (LevelDB, RocksDB) lists their directory itself while it works. */
+static bool is_engines_own(const struct store *store, const char *what)
+{
+    return str_equal(what, a_listing) && atomic_load(&store->profile)->beside[0] != '\0' &&
+           handle_count_engine(store) > 0;
+}
+
 static void use_each_in(struct identity directory, const char *what)
 {
     struct store *store;
     for (uint32_t at = 0; (store = store_next(&at, &directory)) != NULL;)
-        use_store(store, what, (enum at_use)settings->at_use, -1);
+        if (is_engines_own(store, what))
+            store_release(store);
+        else
+            use_store(store, what, (enum at_use)settings->at_use, -1);
 }
 
 static void use_file(struct identity file, const char *what)
@@ -232,14 +244,14 @@ void use_of_directory(int dir, const char *path)
 {
     struct stat st;
     if (sys_fstatat(dir, path, &st, 0) == 0 && seen_in(identity_of(&st)) && is_use())
-        use_each_in(identity_of(&st), "list");
+        use_each_in(identity_of(&st), a_listing);
 }
 
 void use_of_directory_descriptor(int fd)
 {
     struct stat st;
     if (sys_fstat(fd, &st) == 0 && seen_in(identity_of(&st)) && is_use())
-        use_each_in(identity_of(&st), "list");
+        use_each_in(identity_of(&st), a_listing);
 }
 
 void use_of_name(int dir, const char *path, const char *what)

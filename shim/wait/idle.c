@@ -8,10 +8,17 @@
 static const uint64_t shared_first = SQLITE_LOCKS_FIRST + 2;
 static const uint64_t shared_last = SQLITE_LOCKS_LAST;
 
-bool idle_lock(const struct holder *h)
+static bool is_held_idle(const struct profile *profile)
 {
+    return profile != NULL && profile->held_idle;
+}
+
+bool idle_lock(const struct holder *h, const struct profile *profile)
+{
+    const uint64_t first = is_held_idle(profile) ? 0 : shared_first;
+    const uint64_t last = is_held_idle(profile) ? 0 : shared_last;
     return h->hold == HOLD_POSIX_READ && h->where == WHERE_HERE && h->pid > 0 &&
-           h->start == shared_first && h->end == shared_last;
+           h->start == first && h->end == last;
 }
 
 /* What stands in the way of a lock for reading is one for writing. */
@@ -21,8 +28,10 @@ static bool is_written(int fd)
     return sys_fcntl(fd, F_GETLK, (long)&lock) < 0 || lock.l_type != F_UNLCK;
 }
 
-bool idle_database(const struct probe *p)
+bool idle_database(const struct probe *p, const struct profile *profile)
 {
+    if (is_held_idle(profile))
+        return true;
     char path[PATH_MAX];
     struct text t = text_in(path, sizeof path);
     text_str(&t, p->path);

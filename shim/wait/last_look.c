@@ -43,7 +43,7 @@ void last_look_apply(const struct last_look *look, const struct wait_request *wa
 {
     const bool missed = result->outcome == OUTCOME_GONE && result->sleeps == 0 && look->exists;
     if (missed && look->look == LOOK_FREE && wait->until == UNTIL_UNLOCKED &&
-        !wait->profile->by_directory) {
+        !profile_has_flocks(wait->profile)) {
         result->outcome = OUTCOME_SETTLED_AT_ONCE;
     } else if (missed) {
         result->outcome = OUTCOME_UNEXAMINED;

@@ -24,10 +24,60 @@ int locate_file(const char *path, char *out)
     return error;
 }
 
-static int locate_primary(const char *directory, const char *name, char *out)
+/* --- by its content or its name --- */
+
+static const struct profile *profile_by_its_content(const char *path)
+{
+    char start[PROFILE_MAGIC_MOST];
+    struct stat st;
+    if (sys_stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return NULL; /* the wait says so */
+    size_t length = descriptor_start(fd, start, sizeof start);
+    sys_close(fd);
+    return profile_of_content(profile_all(), start, length, (uint64_t)st.st_size);
+}
+
+static bool has_beside(const struct profile *p, const char *primary)
 {
     char path[PATH_MAX];
-    return path_join(path, sizeof path, directory, name) ? locate_file(path, out) : ENAMETOOLONG;
+    struct stat st;
+    return p->beside[0] == '\0' ||
+           (profile_beside(p, primary, path, sizeof path) && sys_stat(path, &st) == 0 &&
+            S_ISREG(st.st_mode) && st.st_size >= p->beside_least);
+}
+
+/* Of a file in the directory of a lock file: puts that in its place, if it is there. */
+static bool lead_to_primary(const struct profile *p, char *path)
+{
+    char primary[PATH_MAX];
+    struct stat st;
+    return path_join_part(primary, sizeof primary, path, (size_t)(path_name(path) - path),
+                          p->primary) &&
+           has_beside(p, primary) && sys_stat(primary, &st) == 0 && S_ISREG(st.st_mode) &&
+           str_copy(path, PATH_MAX, primary);
+}
+
+int locate_file_of_store(const char *path, char *out, const struct profile **profile)
+{
+    int error = locate_file(path, out);
+    *profile = error == 0 ? profile_by_its_content(out) : NULL;
+    const struct profile *named = error == 0 && *profile == NULL ? profile_of_name(out) : NULL;
+    if (named != NULL && named->beside[0] != '\0' && lead_to_primary(named, out))
+        *profile = named;
+    return error;
+}
+
+/* --- in a directory --- */
+
+static int locate_primary(const char *directory, const struct profile *p, char *out)
+{
+    char path[PATH_MAX];
+    if (!path_join(path, sizeof path, directory, p->primary))
+        return ENAMETOOLONG;
+    return has_beside(p, path) ? locate_file(path, out) : ENOENT;
 }
 
 int locate_store(const char *directory, char *out, const struct profile **profile)
@@ -39,9 +89,9 @@ int locate_store(const char *directory, char *out, const struct profile **profil
     if (!S_ISDIR(st.st_mode))
         return ENOTDIR;
     for (int i = 0; i < profile_count; i++) {
-        if (profiles[i].primary == NULL)
+        if (profiles[i].primary[0] == '\0')
             continue;
-        error = locate_primary(directory, profiles[i].primary, out);
+        error = locate_primary(directory, &profiles[i], out);
         *profile = &profiles[i];
         if (error != ENOENT && error != EISDIR)
             return error;

@@ -48,6 +48,7 @@ static void name_holders(const struct wait_request *request, struct wait_result 
     const struct holders_question question = {
         .path = request->path,
         .sidecars = true,
+        .profile = request->profile,
         .locks = true,
         .remote = result->remote,
         .until = request->until,
@@ -144,7 +145,7 @@ static uint64_t at_most(uint64_t sleep, const struct wait_request *request, uint
 static bool is_database(const struct wait_request *request, const char *ending)
 {
     return ending != NULL && ending[0] == '\0' && !request->writers &&
-           (request->profile == NULL || !request->profile->by_directory);
+           (request->profile == NULL || request->profile->engine == ENGINE_SQLITE);
 }
 
 void wait_for(const struct wait_request *request, const char *path, struct identity identity,

@@ -33,7 +33,7 @@ struct wait_request {
     enum until until;              /* the level */
     bool frames;                   /* once settled, look for frames that are in the -wal alone */
     bool writers;                  /* of UNTIL_UNLOCKED only record locks that write count */
-    const struct profile *profile; /* the store's; NULL: a file and its sidecars only */
+    const struct profile *profile; /* the store's; NULL: a file, and what SQLite keeps beside it */
     unsigned max_collections;      /* 0: all */
     unsigned max_files;            /* 0: all */
     /* where to put the holders on a time-out, which takes milliseconds; NULL: nowhere */

@@ -32,15 +32,16 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
 {
     bool waited = result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
     bool frames = false;
-    for (int i = 0; sidecar_endings[i] != NULL && settled(result->outcome); i++) {
+    const char *ending;
+    for (int i = 0;
+         (ending = profile_sidecar(request->profile, i)) != NULL && settled(result->outcome); i++) {
         char path[PATH_MAX];
         struct stat st;
-        if (!path_beside(path, sizeof path, request->path, sidecar_endings[i]) ||
-            sys_stat(path, &st) < 0)
+        if (!path_beside(path, sizeof path, request->path, ending) || sys_stat(path, &st) < 0)
             continue;
-        frames |= str_equal(sidecar_endings[i], "-wal") && st.st_size > WAL_EMPTY;
-        wait_for(request, path, any, sidecar_endings[i], result);
-        if (result->outcome == OUTCOME_GONE) /* SQLite removes them, also under our eyes */
+        frames |= str_equal(ending, "-wal") && st.st_size > WAL_EMPTY;
+        wait_for(request, path, any, ending, result);
+        if (result->outcome == OUTCOME_GONE) /* they are removed, also under our eyes */
             result->outcome = OUTCOME_SETTLED_AT_ONCE;
         waited |= result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
     }
@@ -78,8 +79,9 @@ static bool wait_collection(const struct wait_request *request, const char *dire
     while ((entry = listing_next(&listing)) != NULL) {
         char path[PATH_MAX];
         bool wanted = false;
-        for (int i = 0; request->profile->secondaries[i] != NULL; i++)
-            wanted |= str_ends_with(entry->name, request->profile->secondaries[i]);
+        const char *ending;
+        for (int i = 0; (ending = profile_secondary(request->profile, i)) != NULL; i++)
+            wanted |= str_ends_with(entry->name, ending);
         if (!wanted || !path_join(path, sizeof path, directory, entry->name))
             continue;
         if (request->max_files != 0 && files == request->max_files)
@@ -129,7 +131,7 @@ void wait_store(const struct wait_request *request, struct wait_result *result)
     if (settled(result->outcome))
         wait_sidecars(request, result);
     if (settled(result->outcome) && request->profile != NULL &&
-        request->profile->secondaries != NULL)
+        profile_secondary(request->profile, 0) != NULL)
         wait_secondaries(request, result);
     result->elapsed = clock_now() - request->began;
 }

@@ -138,7 +138,7 @@ values_are_checked() {
     refuses --log loud 'one of: off warn info debug'
     refuses --log '' 'one of: off warn info debug'
     for value in '' : chroma: :chroma chroma::sqlite chroma,sqlite mysql chroma:mysql '*'; do
-        refuses --stores "$value" 'a colon-separated list of: chroma sqlite'
+        refuses --stores "$value" 'a colon-separated list of: chroma sqlite duckdb leveldb lmdb hdf5 kuzu qdrant h2 all'
     done
     for value in '' -1 1.5 many 1000001 99999999999999999999; do
         refuses --max-collections "$value" "$number"
@@ -492,6 +492,13 @@ the_pages_have_every_setting_and_no_other() {
         # Those between our own programs, and of C.
         printf '%s\n' SETTLE_LIBRARY SETTLE_AFTER SETTLE_USED SETTLE_PRELOAD SETTLE_VERSION SETTLE_BEFORE
     } >known
+    stores=$(sed -n 's/^--stores|.*|a colon-separated list of: \([^|]*\)|.*/\1/p' rows)
+    holds 'settle --settings lists the kinds of store' [ "${stores##* }" = all ]
+    for store in $stores; do
+        holds "README.md has the store $store" grep -q "^| .SETTLE_STORES. |.*\`$store\`" "$root/README.md"
+        holds "settle.1 and libsettle.7 have the store $store" [ "$(grep -lx "\.Ql $store\( ,\)\{0,1\}" \
+            "$root/scripts/man/settle.1" "$root/scripts/man/libsettle.7" | wc -l)" -eq 2 ]
+    done
     out=$(grep -ohE 'SETTLE_[A-Z_]*[A-Z]' "$root/README.md" "$root"/scripts/man/* | sort -u | grep -vxF -f known)
     holds 'the pages name no setting that there is not' [ -z "$out" ]
     out=$(grep -rlF "$version" "$root/shim" "$root/scripts" "$root/Makefile" "$root/tests" |

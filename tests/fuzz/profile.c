@@ -16,7 +16,10 @@ static char *next_part(const char **at)
 
 static bool is_name(const char *part)
 {
-    return str_equal(part, "chroma") || str_equal(part, "sqlite");
+    bool found = str_equal(part, "all");
+    for (int i = 0; i < profile_count; i++)
+        found |= !profiles[i].by_directory && str_equal(part, profiles[i].name);
+    return found;
 }
 
 static profile_set select_profiles(const char *stores, const char *dirs)
@@ -57,12 +60,13 @@ static void matches_plainly(const char *dirs, const char *directory)
     CHECK(!matches || named || !is_plain(dirs));
 }
 
-static bool is_part_of(const char *path, const char *primary)
+static bool is_part_of(const char *path, const struct profile *profile, const char *primary)
 {
     if (!begins_with(path, primary))
         return false;
-    for (int i = 0; sidecar_endings[i] != NULL; i++)
-        if (str_equal(path + strlen(primary), sidecar_endings[i]))
+    const char *ending;
+    for (int i = 0; (ending = profile_sidecar(profile, i)) != NULL; i++)
+        if (str_equal(path + strlen(primary), ending))
             return true;
     return false;
 }
@@ -80,8 +84,8 @@ static bool is_below(const char *path, const struct profile *profile, const char
         collection = strchr(below + 1, '/'); /* of two slashes one is enough for the primary */
     if (collection == NULL || strchr(collection + 1, '/') != NULL)
         return false;
-    for (int i = 0; profile->secondaries[i] != NULL; i++)
-        if (str_ends_with(path, profile->secondaries[i]))
+    for (int i = 0; profile_secondary(profile, i) != NULL; i++)
+        if (str_ends_with(path, profile_secondary(profile, i)))
             return true;
     return false;
 }
@@ -96,7 +100,8 @@ static void names(profile_set set, const char *dirs, const char *path)
     }
     CHECK((set >> (n.profile - profiles) & 1) != 0);
     CHECK(memchr(n.primary, '\0', sizeof n.primary) != NULL && n.primary[0] == '/');
-    CHECK(n.profile->primary == NULL || profile_may_match(set, path));
+    CHECK(n.profile->primary[0] == '\0' || n.profile->beside[0] != '\0' ||
+          profile_may_match(set, path));
     switch (n.role) {
     case ROLE_PRIMARY:
         CHECK(!n.profile->by_content);
@@ -107,7 +112,7 @@ static void names(profile_set set, const char *dirs, const char *path)
         CHECK(str_equal(n.primary, path));
         break;
     case ROLE_SIDECAR:
-        CHECK(is_part_of(path, n.primary));
+        CHECK(is_part_of(path, n.profile, n.primary));
         break;
     case ROLE_PUT_OFF: /* nothing that a name could tell */
         CHECK(false);

@@ -1,4 +1,5 @@
 #include "config/profile.h"
+#include "commands/about.h"
 
 #include "unit.h"
 
@@ -16,7 +17,7 @@ static struct named named_by(profile_set set, const char *dirs, const char *path
 
 TestSuite(profile, .timeout = 10);
 
-static const profile_set all = ~0u;
+#define all ((1u << profile_count) - 1)
 
 static const struct profile *profile_called(const char *name)
 {
@@ -32,16 +33,17 @@ static void for_each_name(const struct profile *p,
                           void (*look)(const struct profile *, const char *, enum role))
 {
     char path[PATH_MAX];
-    if (p->primary != NULL) {
+    const char *ending;
+    if (p->primary[0] != '\0') {
         snprintf(path, sizeof path, "/s/%s", p->primary);
         look(p, path, ROLE_PRIMARY);
-        for (int i = 0; sidecar_endings[i] != NULL; i++) {
-            snprintf(path, sizeof path, "/s/%s%s", p->primary, sidecar_endings[i]);
+        for (int i = 0; (ending = profile_sidecar(p, i)) != NULL; i++) {
+            snprintf(path, sizeof path, "/s/%s%s", p->primary, ending);
             look(p, path, ROLE_SIDECAR);
         }
     }
-    for (int i = 0; p->secondaries != NULL && p->secondaries[i] != NULL; i++) {
-        snprintf(path, sizeof path, "/s/collection/data%s", p->secondaries[i]);
+    for (int i = 0; (ending = profile_secondary(p, i)) != NULL; i++) {
+        snprintf(path, sizeof path, "/s/collection/data%s", ending);
         look(p, path, ROLE_SECONDARY);
     }
 }
@@ -51,19 +53,25 @@ static unsigned names_seen;
 static void may_match(const struct profile *p, const char *path, enum role role)
 {
     profile_set only = 1u << (p - profiles);
+    names_seen++;
+    if (p->beside[0] != '\0') {
+        cr_expect(profile_has_lock_name(only, path), "%s", path);
+        cr_expect(profile_has_lock_name(all, path + strlen("/s/")), "%s", path);
+        cr_expect_not(profile_has_lock_name(0, path), "%s", path);
+        return;
+    }
     cr_expect(profile_may_match(only, path), "%s", path);
     cr_expect(profile_may_match(only, strrchr(path, '/') + 1), "%s, without its directory", path);
     cr_expect(profile_may_match(all, path), "%s, with all profiles", path);
     cr_expect_not(profile_may_match(0, path), "%s, without any profile", path);
     (void)role;
-    names_seen++;
 }
 
 Test(profile, the_quick_look_passes_every_name_that_the_tables_make)
 {
     for (int i = 0; i < profile_count; i++)
         for_each_name(&profiles[i], may_match);
-    cr_expect_geq(names_seen, 6u);
+    cr_expect_eq(names_seen, 9u);
 }
 
 static void has_role(const struct profile *p, const char *path, enum role role)
@@ -130,7 +138,7 @@ Test(profile, by_content_every_file_is_a_candidate_and_a_sidecar_has_its_databas
     profile_set set = profile_select("sqlite", "");
     struct named n = named_by(set, "", "/d/notes.db");
     cr_expect_eq(n.role, ROLE_CANDIDATE);
-    cr_expect_eq(n.profile, profile_of_content());
+    cr_expect_eq(n.profile, profile_called("sqlite"));
     cr_expect_str_eq(n.primary, "/d/notes.db");
     n = named_by(set, "", "/d/notes.db-journal");
     cr_expect_eq(n.role, ROLE_SIDECAR);
@@ -200,15 +208,20 @@ Test(profile, only_what_is_listed_is_on)
     cr_expect_eq(profile_select("sqlite:chroma", ""), chroma | sqlite);
     cr_expect_eq(profile_select("sqlite", "/d"), sqlite | directory);
     cr_expect_eq(profile_select("chromatic:xsqlite", ""), 0u);
+    cr_expect_eq(profile_select("all", ""), profile_all());
+    cr_expect_eq(profile_select("all", "/d"), all);
 }
 
 Test(profile, a_list_is_known_if_all_its_names_are)
 {
     cr_expect(profile_list_known("chroma"));
     cr_expect(profile_list_known("sqlite:chroma"));
+    cr_expect(profile_list_known("all"));
+    cr_expect(profile_list_known("lmdb:all"));
     static const char *const unknown[] = {
-        "",        ":",         "chroma:",       ":chroma", "Chroma",        "chrom",
-        "chromas", "directory", "chroma,sqlite", " chroma", "chroma::sqlite"};
+        "",        ":",         "chroma:",       ":chroma", "Chroma",         "chrom",
+        "chromas", "directory", "chroma,sqlite", " chroma", "chroma::sqlite", "al",
+        "all:",    "alls"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
         cr_expect_not(profile_list_known(unknown[i]), "'%s'", unknown[i]);
 }
@@ -240,4 +253,123 @@ Test(profile, the_first_look_ends_what_programs_open_most)
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         cr_expect_not(profile_ending_possible(paths[i]), "%s", paths[i]);
+}
+
+/* --- by content --- */
+
+/* What each engine writes at the beginning, as its documentation or a file of its own has it. */
+static const struct start {
+    const char *profile;
+    const char *bytes;
+    size_t length;
+    uint64_t size;
+} starts[] = {
+    {"sqlite", "SQLite format 3\0", 16, 4096},
+    {"duckdb",
+     "\x12\x34\x56\x78\x9a\xbc\xde\xf0"
+     "DUCK\x40\0\0",
+     16, 12288},
+    {"hdf5", "\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08", 16, 800},
+    {"kuzu", "KUZU\x27\0\0\0\0\0\0\0\0\0\0", 16, 4096},
+    {"h2", "H:2,block:2,bloc", 16, 12288},
+};
+
+Test(profile, a_store_is_known_by_its_first_bytes)
+{
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        const struct start *s = &starts[i];
+        const struct profile *found = profile_of_content(all, s->bytes, s->length, s->size);
+        cr_expect_eq(found, profile_called(s->profile), "%s", s->profile);
+        profile_set others = all & ~(1u << (profile_called(s->profile) - profiles));
+        cr_expect_null(profile_of_content(others, s->bytes, s->length, s->size), "%s", s->profile);
+        for (size_t length = 0; length < profile_called(s->profile)->magic_size; length++)
+            cr_expect_null(profile_of_content(all, s->bytes, length, s->size), "%s: %zu bytes",
+                           s->profile, length);
+    }
+}
+
+Test(profile, every_row_by_content_has_a_sample_here)
+{
+    for (int i = 0; i < profile_count; i++) {
+        bool has = !profiles[i].by_content;
+        for (size_t k = 0; k < sizeof starts / sizeof starts[0]; k++)
+            has |= strcmp(starts[k].profile, profiles[i].name) == 0;
+        cr_expect(has, "%s", profiles[i].name);
+    }
+}
+
+Test(profile, an_sqlite_database_is_a_whole_number_of_blocks)
+{
+    cr_expect_null(profile_of_content(all, starts[0].bytes, 16, 0));
+    cr_expect_null(profile_of_content(all, starts[0].bytes, 16, 100));
+    cr_expect_null(profile_of_content(all, starts[0].bytes, 16, 513));
+    cr_expect_not_null(profile_of_content(all, starts[0].bytes, 16, 512));
+}
+
+Test(profile, other_bytes_are_no_stores)
+{
+    static const char *const others[] = {"DUCK            ", "SQLite format 2\0",
+                                         "kuzu            ", "xH:2,           ",
+                                         "\x7f"
+                                         "ELF            "};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        cr_expect_null(profile_of_content(all, others[i], 16, 512), "%s", others[i]);
+}
+
+Test(profile, each_kind_of_store_has_sidecars_of_its_own)
+{
+    profile_set duckdb = profile_select("duckdb", "");
+    struct named n = named_by(duckdb, "", "/d/x.duckdb.wal");
+    cr_expect_eq(n.role, ROLE_SIDECAR);
+    cr_expect_str_eq(n.primary, "/d/x.duckdb");
+    cr_expect(profile_may_be_sidecar(duckdb, "/d/x.duckdb.wal"));
+    cr_expect_eq(named_by(duckdb, "", "/d/x.duckdb-wal").role, ROLE_CANDIDATE);
+    cr_expect_not(profile_may_be_sidecar(duckdb, "/d/x.duckdb-wal"));
+    cr_expect_not(profile_may_be_sidecar(duckdb, ".wal"), "no sidecar of nothing");
+    cr_expect_eq(named_by(profile_select("leveldb", ""), "", "/d/LOCK-wal").role, ROLE_NONE);
+    cr_expect_str_eq(profile_sidecar(NULL, 0), "-wal", "SQLite's, of what belongs to none");
+}
+
+Test(profile, what_has_to_lie_beside_a_lock_file)
+{
+    char path[PATH_MAX];
+    cr_expect(profile_beside(profile_called("leveldb"), "/d/LOCK", path, sizeof path));
+    cr_expect_str_eq(path, "/d/CURRENT");
+    cr_expect(profile_beside(profile_called("qdrant"), "/.lock", path, sizeof path));
+    cr_expect_str_eq(path, "/meta.json");
+    cr_expect_not(profile_beside(profile_called("lmdb"), "/d/lock.mdb", path, 8));
+    cr_expect_eq(profile_of_name("/d/data.mdb"), profile_called("lmdb"));
+    cr_expect_eq(profile_of_name("LOCK"), profile_called("leveldb"));
+    cr_expect_null(profile_of_name("/d/LOCKS"));
+}
+
+Test(profile, what_tells_of_a_store_is_known_of_a_set)
+{
+    static const struct {
+        const char *stores;
+        bool by_name, by_content, by_lock_name;
+    } sets[] = {{"chroma", true, false, false},     {"sqlite", false, true, false},
+                {"leveldb", false, false, true},    {"chroma:qdrant", true, false, true},
+                {"duckdb:lmdb", false, true, true}, {"all", true, true, true}};
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        profile_set set = profile_select(sets[i].stores, "");
+        cr_expect_eq(profile_by_name(set), sets[i].by_name, "%s", sets[i].stores);
+        cr_expect_eq(profile_by_content(set), sets[i].by_content, "%s", sets[i].stores);
+        cr_expect_eq(profile_by_lock_name(set), sets[i].by_lock_name, "%s", sets[i].stores);
+        cr_expect_not(profile_by_directory(set), "%s", sets[i].stores);
+    }
+    cr_expect(profile_by_directory(profile_select("chroma", "/d")));
+}
+
+Test(profile, rows_fit_their_table)
+{
+    for (int i = 0; i < profile_count; i++) {
+        const struct profile *p = &profiles[i];
+        cr_expect_leq((size_t)p->magic_at + p->magic_size, (size_t)PROFILE_MAGIC_MOST);
+        cr_expect_lt(strlen(p->name), sizeof p->name, "%s", p->name);
+        cr_expect_lt(strlen(p->primary), sizeof p->primary, "%s", p->name);
+        cr_expect_eq(p->by_content, p->magic_size != 0, "%s", p->name);
+        cr_expect_eq(p->by_directory, about_profile(p) == NULL, "%s", p->name);
+        cr_expect(p->called[0] != '\0' && p->called[sizeof p->called - 1] == '\0', "%s", p->name);
+    }
 }

@@ -402,9 +402,10 @@ Test(wait, it_ends_when_the_process_opens_the_store_again)
 Test(wait, a_sidecar_that_is_held_counts_as_the_primary)
 {
     a_file("chroma.sqlite3");
-    for (int i = 0; sidecar_endings[i] != NULL; i++) {
+    const char *ending;
+    for (int i = 0; (ending = profile_sidecar(NULL, i)) != NULL; i++) {
         char name[64];
-        snprintf(name, sizeof name, "chroma.sqlite3%s", sidecar_endings[i]);
+        snprintf(name, sizeof name, "chroma.sqlite3%s", ending);
         const char *sidecar = a_file(name);
         struct keeper k = keep(KEEPS_POSIX_WRITE, sidecar, -1);
         wait_for_store(30);

@@ -37,6 +37,9 @@ static const struct range {
     {"pending", F_WRLCK, 0x40000000, 1},
     {"dms", F_RDLCK, 128, 1},
     {"own", F_WRLCK, 4096, 1},
+    {"whole", F_WRLCK, 0, 0},      /* as DuckDB and LevelDB do, */
+    {"whole-read", F_RDLCK, 0, 0}, /* DuckDB where it only reads, */
+    {"first", F_RDLCK, 0, 1},      /* LMDB for as long as it is there */
 };
 
 static long set_lock(int fd, int command, short type, off_t start, off_t length)
