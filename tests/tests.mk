@@ -237,6 +237,18 @@ engines: ## engines as people install them, in each language: their closes wait,
 	$(Q)$(again) all
 	$(Q)$(python) tests/engines/run tests/README.md $(if $(UPDATE),--update) $(ENGINES)
 
+# By settle-wait --copy, of stores that programs go on writing to: half an hour.
+.PHONY: copy-live copy-live-short
+copy-live: ## 200 copies (COPIES=) by settle-wait --copy of each live ChromaDB: all are whole
+copy-live: COPIES_EACH = $(COPIES)
+copy-live-short: ## ... five of one
+copy-live-short: COPIES_EACH = 5
+copy-live-short: VERSIONS ?= 1.3.3
+copy-live copy-live-short:
+	$(setup) chroma-python
+	$(Q)$(again) all
+	$(Q)$(python) tests/chroma/copies tests/README.md --copies $(COPIES_EACH) $(if $(UPDATE),--update) $(VERSIONS)
+
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs

@@ -137,7 +137,8 @@ void progress_draw_copy(const struct target *t, uint64_t bytes, uint64_t total, 
     char buffer[PATH_MAX + 1024];
     uint64_t now = clock_now();
     struct text line = text_in(buffer, sizeof buffer);
-    text_str(&line, bytes < total ? "copying " : "checking the copy of ");
+    bool copied = bytes >= total && deadline == UINT64_MAX;
+    text_str(&line, copied ? "checking the copy of " : "copying ");
     text_path(&line, t->given);
     text_str(&line, ", ");
     progress_say_bytes(&line, bytes, total);

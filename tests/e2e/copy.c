@@ -470,6 +470,21 @@ Test(copy, to_what_is_there_is_refused)
     expect_said(copy(), 3, "it is there already");
 }
 
+Test(copy, to_a_name_that_somebody_takes_meanwhile_is_none)
+{
+    make_database("delete");
+    begin_index();
+    struct process writer = PLAIN(PYTHON, "-c", rival, world.primary);
+    struct process p = PLAIN(WAIT, "--copy", to(), "--max-hold", "20", world.dir);
+    await_refusal(&writer);
+    cr_assert_eq(mkdir(to(), 0755), 0);
+    end_index();
+    expect_said(p, 3, "File exists");
+    cr_expect_eq(rmdir(to()), 0, "it is as it was");
+    cr_expect_eq(beside(), 0);
+    finish(&writer);
+}
+
 Test(copy, to_no_place_is_refused)
 {
     make_database("delete");

@@ -17,17 +17,23 @@ static char screen[1 << 16]; /* all that was written to it */
 static size_t screen_length;
 static int terminal;
 
-static pid_t start_on_terminal(const char *max_wait, unsigned short columns)
+static pid_t run_on_terminal(const char *const *command, unsigned short columns)
 {
     struct winsize size = {.ws_row = 24, .ws_col = columns};
     pid_t pid = forkpty(&terminal, NULL, NULL, &size);
     if (pid == 0) {
-        execl("build/settle-wait", "settle-wait", "--max-wait", max_wait, world.dir, NULL);
+        execv(command[0], (char *const *)(uintptr_t)command);
         _exit(127);
     }
     screen_length = 0;
     screen[0] = '\0';
     return pid;
+}
+
+static pid_t start_on_terminal(const char *max_wait, unsigned short columns)
+{
+    const char *const command[] = {"build/settle-wait", "--max-wait", max_wait, world.dir, NULL};
+    return run_on_terminal(command, columns);
 }
 
 /* Reads until the screen has the text, or for a time. False at the program's end. */
@@ -201,4 +207,41 @@ Test(terminal, a_signal_that_is_ignored_stays_ignored)
     cr_expect_eq(kill(p.pid, SIGINT), 0);
     cr_expect_eq(finish(&p), 0);
     released_at(&holder);
+}
+
+/* --- a copy --- */
+
+/* Of 3 MB, of which two bytes that the index tells of are missing. */
+static void make_store_whose_copy_lasts(void)
+{
+    struct process p =
+        PLAIN("/usr/bin/python3", "-c",
+              "import os, sqlite3, struct, sys\n"
+              "c = sqlite3.connect(sys.argv[1])\n"
+              "c.execute('create table t(a)')\n"
+              "c.execute('insert into t values (zeroblob(3000000))')\n"
+              "c.commit()\n"
+              "os.mkdir('/'.join((os.path.dirname(sys.argv[1]), 'c')))\n"
+              "os.chdir(os.path.dirname(sys.argv[1]) + '/c')\n"
+              "open('header.bin', 'wb').write(struct.pack('<iQQQQQQiIQQQdQ', 1, 0, 100, "
+              "10, 64, 56, 8, 0, 0, 16, 32, 16, 0.36, 100))\n"
+              "open('index_metadata.pickle', 'wb').write(b'N.')\n",
+              world.primary);
+    cr_assert_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+Test(terminal, shows_how_much_of_a_copy_is_done_and_for_how_long_writers_wait)
+{
+    make_store_whose_copy_lasts();
+    const char *const command[] = {"build/settle-wait", "--max-hold", "20", "--copy",
+                                   in_dir("../copy"),   world.dir,    NULL};
+    pid_t pid = run_on_terminal(command, 300);
+    cr_expect(await_on_screen("copying "), "%s", screen);
+    cr_expect(await_on_screen(" of 3.0 MB"), "%s", screen);
+    cr_expect(await_on_screen("; writers wait for 1"), "%s", screen);
+    cr_assert_eq(write(terminal, "\x1a", 1), 1); /* ^Z: they would wait until it is continued */
+    sleep_ms(200);
+    cr_assert_eq(write(terminal, "\x03", 1), 1); /* ^C */
+    cr_expect_eq(end_of(pid), 128 + SIGINT);
+    cr_expect(ends_erased(), "the line is gone");
 }
