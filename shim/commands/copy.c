@@ -73,15 +73,10 @@ static void say_refused(struct target *t)
 {
     struct text why = reason_of(t);
     const struct profile *profile = profile_of(t);
-    text_str(&why, "cannot be copied: ");
-    if (profile == NULL) {
-        text_str(&why, "it is no SQLite database, and how to keep the writers of another file out "
-                       "is not known");
-    } else {
-        text_str(&why, "how to keep the writers of a store of the profile ");
-        text_str(&why, profile->name);
-        text_str(&why, " out is not known");
-    }
+    text_str(&why, "cannot be copied: --copy keeps writers out by SQLite, and this is ");
+    text_str(&why, profile == NULL ? "no SQLite database" : "a store of the kind ");
+    text_str(&why, profile == NULL ? "" : profile->name);
+    text_str(&why, "; copy it when settle-wait says that nobody holds it");
     fail(t, STATUS_UNEXAMINED);
 }
 

@@ -456,7 +456,13 @@ Test(copy, of_what_no_profile_knows_is_refused)
     FILE *file = fopen(in_dir("note"), "w");
     fputs("no database", file);
     fclose(file);
-    expect_said(PLAIN(WAIT, "--copy", to(), in_dir("note")), 3, "is no SQLite database");
+    expect_said(PLAIN(WAIT, "--copy", to(), in_dir("note")), 3,
+                "this is no SQLite database; copy it when");
+    file = fopen(in_dir("note"), "w");
+    fputs("checksumDUCK", file);
+    fclose(file);
+    expect_said(PLAIN(WAIT, "--copy", to(), in_dir("note")), 3,
+                "this is a store of the kind duckdb; copy it when");
     cr_expect_eq(beside(), 0);
 }
 

@@ -4,16 +4,12 @@
 
 TestSuite(copy_tree, .init = dir_begin, .fini = dir_end, .timeout = 30);
 
-static const char *const endings[] = {".bin", NULL};
-static const struct profile profile = {
-    .name = "unit", .primary = "chroma.sqlite3", .secondaries = endings};
-
 static bool list(struct tree *tree)
 {
     char why[256];
     struct text t = text_in(why, sizeof why);
     int fd = open(unit_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = tree_read(tree, fd, &profile, &t);
+    bool good = tree_read(tree, fd, &profiles[0], &t);
     close(fd);
     return good;
 }
