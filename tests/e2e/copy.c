@@ -225,6 +225,33 @@ Test(copy, says_as_json_what_became_of_it)
         "settled copy True True True False");
 }
 
+/* XFS shares the blocks; to another file system they are written. */
+Test(copy, shares_blocks_where_the_file_system_can_and_then_takes_no_time)
+{
+    char line[1024];
+    char here[PATH_MAX];
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: a file system of its own needs root");
+        return;
+    }
+    struct process p = PLAIN(
+        "unshare", "--mount", "sh", "-ec",
+        "cd \"$1\"; PATH=$PATH:/usr/sbin; mkdir m; truncate -s 700M image; mkfs.xfs -q image; "
+        "mount -o loop image m\n"
+        "sqlite3 m/db 'create table t(a); insert into t values (zeroblob(150000000))'; sync\n"
+        "for to in m/shared written; do\n"
+        "    \"$2/" WAIT "\" --json --max-hold 60 --copy $to m/db >$to.json; done\n"
+        "/usr/bin/python3 -c 'import json\n"
+        "a, b = (json.load(open(name))[\"paths\"][0] for name in (\"m/shared.json\", "
+        "\"written.json\"))\n"
+        "print(a[\"by\"], b[\"by\"] != \"reflink\", 5 * a[\"hold\"] < b[\"hold\"], a[\"hold\"], "
+        "b[\"hold\"])'",
+        "sh", in_dir(".."), getcwd(here, sizeof here));
+    cr_assert(read_line(&p, line, sizeof line), "%s", errors_of(&p));
+    cr_expect_eq(strncmp(line, "reflink True True ", 18), 0, "%s", line);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
 /* --- who writes and who reads --- */
 
 /* An HNSW index of ten elements, but for the last bytes of data_level0.bin. */
