@@ -249,6 +249,15 @@ copy-live copy-live-short:
 	$(Q)$(again) all
 	$(Q)$(python) tests/chroma/copies tests/README.md --copies $(COPIES_EACH) $(if $(UPDATE),--update) $(VERSIONS)
 
+# --- stores: other embedded stores, by their real libraries ---
+
+.PHONY: stores
+STORES ?=
+stores: ## DuckDB, LevelDB, RocksDB, LMDB, HDF5, Kuzu, Qdrant by their libraries of PyPI (STORES="duckdb lmdb": some of them)
+	$(setup) chroma-python
+	$(Q)$(again) all
+	$(Q)BUILD=$(B) $(python) tests/stores/run $(STORES)
+
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs

@@ -60,6 +60,7 @@ Outcome = collections.namedtuple("Outcome", "share ended watched")
 # seen to be held until then. An outcome that is not here is one of a later version.
 OUTCOMES = {
     "settled at once": Outcome("at once", "free", False),
+    "handed over": Outcome("at once", "unknown", False),
     "settled after waiting": Outcome("after waiting", "free", True),
     "timed out": Outcome("timed out", "held", True),
     "budget spent": Outcome("other", "unknown", False),

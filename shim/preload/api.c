@@ -81,6 +81,7 @@ static struct settle_result answer(struct request *r)
         result.error = ENOENT;
         return result;
     case OUTCOME_SETTLED_AT_ONCE:
+    case OUTCOME_HANDED_OVER:
     case OUTCOME_SETTLED_AFTER_WAITING:
         result.settled = 1;
         break;

@@ -134,6 +134,7 @@ static void learn(struct block_request *request)
         break;
     case OUTCOME_UNEXAMINED:
     case OUTCOME_GONE:
+    case OUTCOME_HANDED_OVER:
     case OUTCOME_REOPENED:
         break;
     }
@@ -179,7 +180,8 @@ static void work(void *argument)
         take_names(request);
         learn(request);
     }
-    const bool free = result->outcome == OUTCOME_SETTLED_AT_ONCE;
+    const bool free =
+        result->outcome == OUTCOME_SETTLED_AT_ONCE || result->outcome == OUTCOME_HANDED_OVER;
     count_down(request, free ? 0 : ended - request->claim.began);
 }
 
@@ -275,6 +277,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     ask_for(wait, store, path, rule);
     if (cause->writers)
         ask_for_writers(wait);
+    wait->alone = cause->last_look.alone;
     wait->began = began;
     wait->deadline = now + request->claim.ns;
     wait->max_wait = rule->max_wait;

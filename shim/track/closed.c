@@ -153,7 +153,8 @@ static void decide(struct closing *c, bool last)
     const enum trigger trigger = trigger_of(store);
     /* A close of the last connection that left a zombie waits for this one. */
     last = last && atomic_load(&store->awaited) == 0;
-    if (last)
+    c->last_look.alone = handle_had_alone(&c->handle);
+    if (last && !c->last_look.alone)
         store_mark(store, STORE_UNSETTLED, 0);
     c->waits = (last && trigger != TRIGGER_USE) ||
                (c->handle.role == ROLE_PRIMARY && trigger == TRIGGER_EVERY);
@@ -175,6 +176,13 @@ static SYS_OWN_FRAME struct standing standing_of(int fd, struct identity known)
     if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), known))
         return (struct standing){.same = false};
     return (struct standing){.same = true, .linked = st.st_nlink > 0, .size = st.st_size};
+}
+
+static struct last_look last_look_of(const struct closing *c, int fd, bool exists)
+{
+    struct last_look l = last_look_at(fd, exists);
+    l.alone = c->last_look.alone;
+    return l;
 }
 
 /* In a fork child that a signal handler made meanwhile the tables are nobody's. */
@@ -204,7 +212,7 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
         decide(c, last);
     bool has_place = c->waits && c->handle.role == ROLE_PRIMARY && now.linked;
     if (c->waits && c->handle.role == ROLE_PRIMARY)
-        c->last_look = last_look_at(fd, now.linked);
+        c->last_look = last_look_of(c, fd, now.linked);
     c->path = has_place || record_wanted() ? scratch_take() : NULL;
     if (c->path != NULL)
         descriptor_path(fd, c->path, PATH_MAX); /* it may have been renamed meanwhile */

@@ -91,6 +91,8 @@ static const char *outcome_name(const struct wait_result *result, int error)
     switch (result->outcome) {
     case OUTCOME_SETTLED_AT_ONCE:
         return "settled at once";
+    case OUTCOME_HANDED_OVER:
+        return "handed over";
     case OUTCOME_SETTLED_AFTER_WAITING:
         return "settled after waiting";
     case OUTCOME_TIMED_OUT:
@@ -154,7 +156,8 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
                         const struct block_cause *cause)
 {
     struct record r;
-    const bool at_once = error == 0 && result->outcome == OUTCOME_SETTLED_AT_ONCE;
+    const bool at_once = error == 0 && (result->outcome == OUTCOME_SETTLED_AT_ONCE ||
+                                        result->outcome == OUTCOME_HANDED_OVER);
     const bool timed_out =
         error == ETIMEDOUT || (error == 0 && result->outcome == OUTCOME_TIMED_OUT);
     sum_ended(cause->use != NULL, !at_once, timed_out, elapsed);

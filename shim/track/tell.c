@@ -38,6 +38,11 @@ static void say_outcome(struct text *t, const struct wait_request *wait,
         text_str(t, "unlocked at once: ");
         text_path(t, path);
         break;
+    case OUTCOME_HANDED_OVER:
+        text_path(t, path);
+        text_str(t, ": this process had it to itself, whoever has it now came later; nothing to "
+                    "wait for");
+        break;
     case OUTCOME_SETTLED_AFTER_WAITING:
         text_str(t, "File unlocked after polling: ");
         text_path(t, path);
@@ -92,6 +97,7 @@ static enum log_level level_of(const struct wait_result *result, const struct pr
 {
     switch (result->outcome) {
     case OUTCOME_SETTLED_AT_ONCE:
+    case OUTCOME_HANDED_OVER:
         return LOG_DEBUG;
     case OUTCOME_SETTLED_AFTER_WAITING:
     case OUTCOME_REOPENED:

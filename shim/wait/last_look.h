@@ -20,7 +20,8 @@ struct last_look {
     int pid;    /* of LOOK_HELD, as the kernel counts: 0 or -1 where it names none */
     short type; /* F_RDLCK or F_WRLCK */
     uint8_t look;
-    bool exists; /* the file had a name somewhere */
+    bool exists : 1; /* the file had a name somewhere */
+    bool alone : 1;  /* its engine had the store to itself until then: who has it now came later */
 };
 
 /* Asks the descriptor; exists: it has a name. One system call, which changes nothing. A lock of

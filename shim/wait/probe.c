@@ -185,6 +185,19 @@ static enum verdict ask_lease(struct probe *p)
     return do_without_lease(p, -result);
 }
 
+/* Whether who has a lock of that engine's kind is a successor of the one who asks. */
+static bool passes(const struct probe *p, enum engine engine)
+{
+    return p->until == UNTIL_UNLOCKED && p->passed == engine;
+}
+
+/* To try for it would be in the way of the successor, who may just be about to take it. */
+static enum verdict pass_flock(struct probe *p)
+{
+    p->handed_over = true;
+    return VERDICT_SETTLED;
+}
+
 static enum verdict ask(struct probe *p)
 {
     if (p->fd < 0) {
@@ -200,10 +213,14 @@ static enum verdict ask(struct probe *p)
         return VERDICT_GONE;
 
     enum verdict verdict = ask_record_locks(p);
+    if (verdict == VERDICT_HELD && passes(p, ENGINE_RECORDS)) {
+        p->handed_over = true;
+        verdict = VERDICT_SETTLED;
+    }
     if (verdict == VERDICT_SETTLED && p->dotfile)
         verdict = ask_dotfile(p);
     if (verdict == VERDICT_SETTLED && !p->on.remote && !p->writers)
-        verdict = ask_flock(p);
+        verdict = passes(p, ENGINE_FLOCK) ? pass_flock(p) : ask_flock(p);
     if (verdict == VERDICT_SETTLED && p->until != UNTIL_UNLOCKED)
         verdict = ask_lease(p);
     return verdict;

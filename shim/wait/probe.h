@@ -13,6 +13,7 @@
 
 #include "base/file_system.h"
 #include "base/identity.h"
+#include "config/profile.h"
 #include "holders/holders.h"
 
 #include <limits.h>
@@ -33,6 +34,8 @@ struct probe {
     enum until until;      /* of what is asked; UNTIL_UNLOCKED unless it is set */
     bool fresh;            /* the path was that of a regular file a moment ago */
     bool last;             /* nobody asks again once it is settled */
+    uint8_t passed;        /* enum engine, of UNTIL_UNLOCKED: whose locks are in nobody's way */
+    bool handed_over;      /* somebody may have such a lock */
     bool writers;          /* only record locks that write are in the way, of UNTIL_UNLOCKED */
     bool dotfile;          /* it is a database: ask for its dot-file, too */
     int fd;                /* -1 until the file could be opened */

@@ -76,7 +76,9 @@ static bool ask(struct probe *probe, bool slept, struct wait_result *result)
     result->reason = probe->reason;
     result->remote |= probe->on.remote;
     if (verdict == VERDICT_SETTLED)
-        result->outcome = slept ? OUTCOME_SETTLED_AFTER_WAITING : OUTCOME_SETTLED_AT_ONCE;
+        result->outcome = slept                ? OUTCOME_SETTLED_AFTER_WAITING
+                          : probe->handed_over ? OUTCOME_HANDED_OVER
+                                               : OUTCOME_SETTLED_AT_ONCE;
     else if (verdict == VERDICT_GONE)
         result->outcome = OUTCOME_GONE;
     else if (verdict == VERDICT_UNEXAMINED)
@@ -165,6 +167,7 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
     struct holder first = {.hold = HOLD_NONE};
     probe.until = request->until;
     probe.writers = request->writers;
+    probe.passed = request->alone ? request->profile->engine : ENGINE_SQLITE;
     probe.last = true;
     probe.dotfile = is_database(request, ending);
     probe.fresh = request->fresh && path == request->path;

@@ -18,21 +18,23 @@ enum outcome {
     OUTCOME_TIMED_OUT,
     OUTCOME_UNEXAMINED,
     OUTCOME_GONE,
-    OUTCOME_REOPENED, /* the process uses the store itself again (wait_request.reopened) */
+    OUTCOME_HANDED_OVER, /* whoever holds it came after this process (wait_request.alone) */
+    OUTCOME_REOPENED,    /* the process uses the store itself again (wait_request.reopened) */
 };
 
 /* What to wait for, and how. */
 struct wait_request {
-    char path[PATH_MAX];           /* the file, or the primary of the store */
-    struct identity identity;      /* of that file; ino 0: any */
-    bool fresh;                    /* the path was that of a regular file a moment ago */
-    uint64_t began;                /* ns of clock_now: what elapsed times count from */
-    uint64_t deadline;             /* ns of clock_now */
-    uint64_t max_wait;             /* ns: what was asked for; `deadline` may give less */
-    uint64_t check_interval;       /* ns */
-    enum until until;              /* the level */
-    bool frames;                   /* once settled, look for frames that are in the -wal alone */
-    bool writers;                  /* of UNTIL_UNLOCKED only record locks that write count */
+    char path[PATH_MAX];      /* the file, or the primary of the store */
+    struct identity identity; /* of that file; ino 0: any */
+    bool fresh;               /* the path was that of a regular file a moment ago */
+    uint64_t began;           /* ns of clock_now: what elapsed times count from */
+    uint64_t deadline;        /* ns of clock_now */
+    uint64_t max_wait;        /* ns: what was asked for; `deadline` may give less */
+    uint64_t check_interval;  /* ns */
+    enum until until;         /* the level */
+    bool frames;              /* once settled, look for frames that are in the -wal alone */
+    bool alone;   /* the process had it to itself until it closed it (profile.exclusive) */
+    bool writers; /* of UNTIL_UNLOCKED only record locks that write count */
     const struct profile *profile; /* the store's; NULL: a file, and what SQLite keeps beside it */
     unsigned max_collections;      /* 0: all */
     unsigned max_files;            /* 0: all */

@@ -14,7 +14,8 @@ static const struct identity any = {0, 0};
 
 static bool settled(enum outcome outcome)
 {
-    return outcome == OUTCOME_SETTLED_AT_ONCE || outcome == OUTCOME_SETTLED_AFTER_WAITING;
+    return outcome == OUTCOME_SETTLED_AT_ONCE || outcome == OUTCOME_SETTLED_AFTER_WAITING ||
+           outcome == OUTCOME_HANDED_OVER;
 }
 
 /* Whoever closes last folds them in, unless he may only read, was told not to, or two close at the
@@ -31,6 +32,7 @@ static void look_for_frames(const struct wait_request *request, struct wait_resu
 static void wait_sidecars(const struct wait_request *request, struct wait_result *result)
 {
     bool waited = result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
+    bool handed_over = result->outcome == OUTCOME_HANDED_OVER;
     bool frames = false;
     const char *ending;
     for (int i = 0;
@@ -44,8 +46,11 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
         if (result->outcome == OUTCOME_GONE) /* they are removed, also under our eyes */
             result->outcome = OUTCOME_SETTLED_AT_ONCE;
         waited |= result->outcome == OUTCOME_SETTLED_AFTER_WAITING;
+        handed_over |= result->outcome == OUTCOME_HANDED_OVER;
     }
-    if (waited && result->outcome == OUTCOME_SETTLED_AT_ONCE)
+    if (handed_over && result->outcome == OUTCOME_SETTLED_AT_ONCE)
+        result->outcome = OUTCOME_HANDED_OVER;
+    if (waited && settled(result->outcome))
         result->outcome = OUTCOME_SETTLED_AFTER_WAITING;
     if (frames && request->frames && settled(result->outcome))
         look_for_frames(request, result);

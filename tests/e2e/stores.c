@@ -229,6 +229,61 @@ Test(stores, the_close_of_the_engines_last_descriptor_lets_go)
     finish(&p);
 }
 
+/* --- who comes later --- */
+
+static bool by_flock(const struct kind *k)
+{
+    return strcmp(k->lock, "flock") == 0;
+}
+
+/* The engine locks a store, by that lock, and lets go; another process takes it for a time, and the
+ * engine closes. Returns how long that took. */
+static uint64_t handed_over(const struct kind *k, const char *lock, const char *successor,
+                            unsigned ms)
+{
+    const char *path = make_store(k);
+    struct process p = start("all");
+    cr_assert_geq(say(&p, "open-cloexec E -", path).result, 0);
+    cr_assert_eq(say(&p, "lock E -", lock).result, 0);
+    cr_assert_eq(step(&p, by_flock(k) ? "lock E - flock-none" : "unlock E -").result, 0);
+    struct process h = hold(successor, path, ms);
+    uint64_t began = now_ns();
+    cr_expect_eq(step(&p, "close E -").result, 0);
+    uint64_t took = now_ns() - began;
+    finish(&p);
+    finish(&h);
+    return took;
+}
+
+Test(stores, who_holds_it_after_an_engine_that_had_it_alone_came_later)
+{
+    for (int i = 0; i < KINDS; i++) {
+        const struct kind *k = &kinds[i];
+        if (strcmp(k->profile, "lmdb") == 0)
+            continue;
+        unlink(world.log);
+        cr_expect_lt(handed_over(k, k->lock, by_flock(k) ? "flock" : "posix", 1500), 500u * MS,
+                     "%s", k->profile);
+        cr_expect(log_has("whoever has it now came later"), "%s", k->profile);
+        cr_expect_not(log_has("warning"), "%s", k->profile);
+    }
+}
+
+/* A DuckDB or HDF5 file that is only read is shared; LMDB always is. */
+Test(stores, who_shares_it_is_waited_for)
+{
+    cr_expect_geq(handed_over(&kinds[0], "whole-read", "posix-read", 500), 300u * MS);
+    cr_expect_geq(handed_over(&kinds[3], "flock-shared", "flock-shared", 500), 300u * MS);
+    cr_expect_geq(handed_over(&kinds[2], "first", "posix-read", 500), 300u * MS);
+}
+
+/* By a lock that its own does not exclude he may have been there before. */
+Test(stores, who_holds_it_by_another_kind_of_lock_is_waited_for)
+{
+    cr_expect_geq(handed_over(&kinds[0], "whole", "flock", 500), 300u * MS);
+    cr_expect_geq(handed_over(&kinds[3], "flock", "posix", 500), 300u * MS);
+}
+
 /* It lists its directory while it works, which nobody has to be told. */
 Test(stores, an_engine_that_lists_its_own_directory_does_not_use_it)
 {

@@ -52,6 +52,10 @@ static long take_lock(int fd, const char *name)
 {
     if (strcmp(name, "flock") == 0)
         return flock(fd, LOCK_EX | LOCK_NB);
+    if (strcmp(name, "flock-shared") == 0)
+        return flock(fd, LOCK_SH | LOCK_NB);
+    if (strcmp(name, "flock-none") == 0)
+        return flock(fd, LOCK_UN);
     if (strcmp(name, "ofd") == 0)
         return set_lock(fd, F_OFD_SETLK, F_WRLCK, 8192, 1);
     if (strcmp(name, "lease") == 0)
