@@ -44,7 +44,7 @@ static void set_lock(int fd, short type, off_t start, off_t length)
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
     const bool begun = track_locking(fd, F_SETLK, &lock);
     CHECK(sys_fcntl(fd, F_SETLK, (long)&lock) == 0);
-    track_locked(fd, F_SETLK, &lock, type != F_UNLCK);
+    track_locked(fd, F_SETLK, &lock, type);
     if (begun)
         track_lock_ended();
 }
