@@ -241,8 +241,8 @@ engines: ## engines as people install them, in each language: their closes wait,
 .PHONY: copy-live copy-live-short
 copy-live: ## 200 copies (COPIES=) by settle-wait --copy of each live ChromaDB: all are whole
 copy-live: COPIES_EACH = $(COPIES)
-copy-live-short: ## ... five of one
-copy-live-short: COPIES_EACH = 5
+copy-live-short: ## ... three of one
+copy-live-short: COPIES_EACH = 3
 copy-live-short: VERSIONS ?= 1.3.3
 copy-live copy-live-short:
 	$(setup) chroma-python
