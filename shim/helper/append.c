@@ -7,29 +7,14 @@
 #include "helper/helper.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct append {
-    struct helper *helper;
     const char *path;
     size_t length;
     int error;
-    char buffer[];
+    char line[];
 };
-
-struct append *append_new(size_t size)
-{
-    struct helper *helper = helper_new(sizeof(struct append) + size);
-    if (helper == NULL)
-        return NULL;
-    struct append *a = helper_request(helper);
-    a->helper = helper;
-    return a;
-}
-
-char *append_buffer(struct append *a)
-{
-    return a->buffer;
-}
 
 bool append_would_harm(int fd, const char *path)
 {
@@ -54,43 +39,57 @@ static bool is_database(const char *path, const struct stat *st)
     return database;
 }
 
-static int write_line(const struct append *a, int fd)
+static int write_piece(int fd, const struct piece *piece)
 {
-    struct stat st;
-    if (sys_fstat(fd, &st) < 0 || is_database(a->path, &st))
-        return EINVAL;
-    long written = sys_write(fd, a->buffer, a->length);
+    long written = sys_write(fd, piece->data, piece->length);
     if (written < 0)
         return (int)-written;
-    return (size_t)written < a->length ? ENOSPC : 0;
+    return (size_t)written < piece->length ? ENOSPC : 0;
+}
+
+static int write_pieces(int fd, const char *path, const struct piece *pieces, unsigned count)
+{
+    struct stat st;
+    if (sys_fstat(fd, &st) < 0 || is_database(path, &st))
+        return EINVAL;
+    int error = 0;
+    for (unsigned i = 0; error == 0 && i < count; i++)
+        error = write_piece(fd, &pieces[i]);
+    return error;
+}
+
+int append_here(const char *path, const struct piece *pieces, unsigned count)
+{
+    if (append_would_harm(-1, path))
+        return EINVAL;
+    /* O_NONBLOCK: a FIFO without a reader is an error instead of a wait */
+    int fd = sys_openat(
+        AT_FDCWD, path,
+        O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+    if (fd < 0)
+        return -fd;
+    int error = write_pieces(fd, path, pieces, count);
+    sys_close(fd);
+    return error;
 }
 
 static void append(void *argument)
 {
     struct append *a = argument;
-    if (append_would_harm(-1, a->path)) {
-        a->error = EINVAL;
-        return;
-    }
-    /* O_NONBLOCK: a FIFO without a reader is an error instead of a wait */
-    int fd = sys_openat(
-        AT_FDCWD, a->path,
-        O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
-    if (fd < 0) {
-        a->error = -fd;
-        return;
-    }
-    a->error = write_line(a, fd);
-    sys_close(fd);
+    const struct piece line = {a->line, a->length};
+    a->error = append_here(a->path, &line, 1);
 }
 
-int append_line(struct append *a, const char *path, size_t length)
+int append_line(const char *path, const char *line, size_t length)
 {
-    const uint64_t patience = 1000000000u;
-    struct helper *helper = a->helper;
+    struct helper *helper = helper_new(sizeof(struct append) + length);
+    if (helper == NULL)
+        return ENOMEM;
+    struct append *a = helper_request(helper); /* which has it still if this call gives it up */
     a->path = path;
     a->length = length;
-    int error = helper_run(helper, append, clock_now() + patience);
+    memcpy(a->line, line, length);
+    int error = helper_run(helper, append, clock_now() + APPEND_PATIENCE);
     if (error == 0)
         error = a->error;
     helper_free(helper);

@@ -10,21 +10,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct append;
-
-/* Room for a line of `size` bytes; NULL if there is no memory. */
-struct append *append_new(size_t size);
-
-char *append_buffer(struct append *a);
+/* ns: how long a call waits for a line to be written. */
+enum { APPEND_PATIENCE = 1000000000 };
 
 /* Whether lines must not be written there: a database, or what has the name of a store's file. fd:
  * -1 before the file is opened. Absolute paths. */
 bool append_would_harm(int fd, const char *path);
 
-/* Appends the first `length` bytes of the buffer to the file and frees it. Returns 0 or an errno
- * value; ESRCH in a fork child that a signal handler made meanwhile, where there is nothing to say.
- * Refuses a symbolic link (ELOOP) and a store (EINVAL), never waits for the reader of a FIFO, keeps
- * errno, and may be called in a signal handler. */
-int append_line(struct append *a, const char *path, size_t length);
+/* Appends a line to the file. Returns 0 or an errno value; ESRCH in a fork child that a
+ * signal handler made meanwhile, where there is nothing to say. Refuses a symbolic link (ELOOP) and
+ * a store (EINVAL), never waits for the reader of a FIFO, keeps errno, and may be called in a
+ * signal handler. */
+int append_line(const char *path, const char *line, size_t length);
+
+/* A part of what is written: whole lines. */
+struct piece {
+    const char *data;
+    size_t length;
+};
+
+/* The same in a helper that runs already: each piece with one write. */
+int append_here(const char *path, const struct piece *pieces, unsigned count);
 
 #endif

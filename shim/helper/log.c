@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <string.h>
 
 static enum log_level wanted = LOG_OFF;
 static char log_file[PATH_MAX] SYS_SELDOM_TOUCHED;
@@ -33,8 +32,11 @@ void log_start(enum log_level level, const char *file)
 {
     wanted = level;
     log_path = "";
-    if (file[0] != '\0' && str_copy(log_file, sizeof log_file, file))
+    if (file[0] != '\0' && str_copy(log_file, sizeof log_file, file)) {
         log_path = log_file;
+        if (level >= LOG_INFO) /* a warning comes alone */
+            lines_start();
+    }
     stderr_was_open = sys_fstat(2, &stderr_at_start) == 0 && !stderr_is_store();
 }
 
@@ -45,14 +47,20 @@ bool log_wants(enum log_level level)
 
 void log_begin(struct log_line *line, enum log_level level)
 {
+    log_begin_in(line, level, NULL);
+}
+
+void log_begin_in(struct log_line *line, enum log_level level, struct lines *lines)
+{
     static const char *const names[] = {"", "warning: ", "", "debug: "};
     static char none[1];
     line->level = level;
+    line->lines = lines;
     line->buffer = scratch_take();
     line->text = line->buffer == NULL ? text_in(none, sizeof none)
                                       : text_in(line->buffer, LOG_LINE_SIZE - 1); /* a newline */
     text_str(&line->text, "settle[");
-    text_int(&line->text, sys_getpid());
+    text_int(&line->text, lines == NULL ? sys_getpid() : lines_pid(lines));
     text_str(&line->text, "]: ");
     text_str(&line->text, names[level]);
 }
@@ -104,15 +112,6 @@ static void write_stderr(const char *data, size_t length)
     sys_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-static int append_to_file(const char *data, size_t length)
-{
-    struct append *a = append_new(length);
-    if (a == NULL)
-        return ENOMEM;
-    memcpy(append_buffer(a), data, length);
-    return append_line(a, log_path, length);
-}
-
 /* Puts the newline in the room that log_begin left for it; returns the length with it. */
 static size_t end_line(struct text *t)
 {
@@ -136,20 +135,32 @@ static void complain_of_file(int error)
     scratch_give(complaint.buffer);
 }
 
+/* error 0: the line was never meant for the file. */
+static void line_failed(const char *line, size_t length, int error)
+{
+    if (error == 0)
+        write_stderr(line, length);
+    else if (!atomic_exchange(&log_path_broken, true))
+        complain_of_file(error);
+}
+
+static void warning_failed(const char *line, size_t length, int error)
+{
+    line_failed(line, length, error);
+    if (error != 0 && length > 0)
+        write_stderr(line, length);
+}
+
 static void write_out(const struct log_line *line, struct text *t)
 {
     size_t length = end_line(t);
-
-    if (log_path[0] == '\0') {
-        write_stderr(t->data, length);
-        return;
-    }
-    int error = append_to_file(t->data, length);
-    if (error == 0 || error == ESRCH)
-        return;
-    if (!atomic_exchange(&log_path_broken, true))
-        complain_of_file(error);
-    if (line->level == LOG_WARN)
+    const char *path = log_path[0] != '\0' ? log_path : NULL;
+    lines_failed *failed = line->level == LOG_WARN ? warning_failed : line_failed;
+    if (line->lines != NULL)
+        lines_add(line->lines, path, t->data, length, failed);
+    else if (path != NULL)
+        lines_put(path, t->data, length, failed);
+    else
         write_stderr(t->data, length);
 }
 

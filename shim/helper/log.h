@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/settings.h"
+#include "helper/lines.h"
 
 #include <stdbool.h>
 
@@ -16,7 +17,8 @@ enum { LOG_LINE_SIZE = PIPE_BUF };
 struct log_line {
     enum log_level level;
     struct text text;
-    char *buffer; /* NULL: there was no memory, and what is added is dropped */
+    char *buffer;        /* NULL: there was no memory, and what is added is dropped */
+    struct lines *lines; /* in a helper: those of its call; else NULL */
 };
 
 /* Remembers which file descriptor 2 is now, and where to log. file: "" for standard error. Call
@@ -28,6 +30,9 @@ bool log_wants(enum log_level level);
 
 /* Begins a line. The text starts behind the prefix. */
 void log_begin(struct log_line *line, enum log_level level);
+
+/* The same in a helper (lines.h); lines NULL: in the program's thread. */
+void log_begin_in(struct log_line *line, enum log_level level, struct lines *lines);
 
 /* Writes the line with one write. Async-signal-safe; never blocks on a full pipe, never raises
  * SIGPIPE; keeps errno. A line that cannot be written is dropped; that a log file cannot be written

@@ -24,6 +24,7 @@ void record_start(const char *record, const char *used_list)
     used = used_list;
     if (!record_wanted())
         return;
+    lines_start();
     char *path = sys_mmap(PATH_MAX);
     if (path != NULL && sys_readlink("/proc/self/exe", path, PATH_MAX - 1) > 0)
         program = path; /* new pages are zeros, and so its end */
@@ -51,35 +52,68 @@ static void complain(const char *variable, const char *path, int error)
     log_end(&line);
 }
 
-bool record_begin(struct record *r, const char *event)
+/* --- the memory of one line, taken and given as in scratch.c --- */
+
+static void *_Atomic kept;
+
+static char *take_buffer(void)
+{
+    char *buffer = atomic_exchange(&kept, NULL);
+    return buffer != NULL ? buffer : sys_mmap(RECORD_SIZE);
+}
+
+static void give_buffer(char *buffer)
+{
+    buffer = atomic_exchange(&kept, buffer);
+    if (buffer != NULL)
+        sys_munmap(buffer, RECORD_SIZE);
+}
+
+bool record_begin_in(struct record *r, const char *event, struct lines *lines)
 {
     if (!record_wanted())
         return false;
-    r->append = append_new(RECORD_SIZE);
-    if (r->append == NULL) {
-        complain("SETTLE_RECORD", file, ENOMEM);
+    r->lines = lines;
+    r->buffer = take_buffer();
+    if (r->buffer == NULL) {
+        if (lines == NULL)
+            complain("SETTLE_RECORD", file, ENOMEM);
         return false;
     }
-    r->text = text_in(append_buffer(r->append), RECORD_SIZE - 1); /* and the newline */
+    r->text = text_in(r->buffer, RECORD_SIZE - 1); /* and the newline */
     if (atomic_load(&broken))
         text_str(&r->text, "\n"); /* the line before may have been cut */
     r->json = json_begin(&r->text);
     json_int(&r->json, "settle", RECORD_SCHEMA);
     json_str(&r->json, "event", event);
     json_seconds(&r->json, "time", clock_wall());
-    json_int(&r->json, "pid", sys_getpid());
-    json_int(&r->json, "thread", sys_gettid());
+    json_int(&r->json, "pid", lines == NULL ? sys_getpid() : lines_pid(lines));
+    json_int(&r->json, "thread", lines == NULL ? sys_gettid() : lines_thread(lines));
     json_str(&r->json, "program", program);
     return true;
+}
+
+bool record_begin(struct record *r, const char *event)
+{
+    return record_begin_in(r, event, NULL);
+}
+
+static void record_failed(const char *line, size_t length, int error)
+{
+    (void)line;
+    (void)length;
+    complain("SETTLE_RECORD", file, error);
 }
 
 void record_end(struct record *r)
 {
     json_end(&r->json, '}');
     r->text.data[r->text.length] = '\n';
-    int error = append_line(r->append, file, r->text.length + 1);
-    if (error != 0 && error != ESRCH)
-        complain("SETTLE_RECORD", file, error);
+    if (r->lines == NULL)
+        lines_put(file, r->buffer, r->text.length + 1, record_failed);
+    else
+        lines_add(r->lines, file, r->buffer, r->text.length + 1, record_failed);
+    give_buffer(r->buffer);
 }
 
 bool record_lists_used(void)
@@ -91,13 +125,7 @@ void record_used(const char *path)
 {
     if (!record_lists_used())
         return;
-    size_t size = strlen(path) + 1;
-    struct append *a = append_new(size);
-    int error = ENOMEM;
-    if (a != NULL) {
-        memcpy(append_buffer(a), path, size);
-        error = append_line(a, used, size);
-    }
+    int error = append_line(used, path, strlen(path) + 1);
     if (error != 0 && error != ESRCH)
         complain("SETTLE_USED", used, error);
 }

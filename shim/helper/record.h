@@ -9,6 +9,7 @@
 #define SETTLE_RECORD_H
 
 #include "base/json.h"
+#include "helper/lines.h"
 
 /* The version of the schema, in each line. */
 enum { RECORD_SCHEMA = 1 };
@@ -21,7 +22,8 @@ bool record_wanted(void);
 
 /* One line that is being written. */
 struct record {
-    struct append *append; /* NULL: no record is wanted, or there is no memory */
+    char *buffer;
+    struct lines *lines; /* in a helper: those of its call; else NULL */
     struct text text;
     struct json json;
 };
@@ -29,6 +31,9 @@ struct record {
 /* Begins a line with what each has: event, time, process, thread, program. False if there is none
  * to write; then nothing is to be added or ended. */
 bool record_begin(struct record *r, const char *event);
+
+/* The same in a helper (lines.h); lines NULL: in the program's thread. */
+bool record_begin_in(struct record *r, const char *event, struct lines *lines);
 
 void record_end(struct record *r);
 

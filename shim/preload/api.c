@@ -89,7 +89,7 @@ static struct settle_result answer(struct request *r)
     case OUTCOME_REOPENED:
         break;
     }
-    tell_result(&r->line, &r->wait, &r->result, r->rule);
+    tell_result(&r->line, NULL, &r->wait, &r->result, r->rule);
     return result;
 }
 

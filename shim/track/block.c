@@ -32,7 +32,10 @@ struct block_request {
     struct claim claim;
     struct helper *helper;
     const struct store *store;
-    bool work_ends_it; /* its connections are in nobody's way until they take a lock */
+    const struct rule *rule;
+    struct block_cause cause; /* the helper's, as the caller's may be gone by then */
+    struct lending lending;   /* of the call's lines */
+    bool work_ends_it;        /* its connections are in nobody's way until they take a lock */
     bool reopening_ends_it;
     bool whole;           /* it has all of its max_wait */
     atomic_bool counted;  /* among those that run: whoever takes that back settles its claim */
@@ -82,7 +85,9 @@ static void fixed_delay(const struct rule *rule)
 
 static bool is_over(const void *argument)
 {
-    const struct block_request *request = argument;
+    const struct block_request *asked = argument;
+    struct block_request *request = helper_request(asked->helper);
+    lines_write(&request->lending); /* it is held: the wait lasts */
     return helper_is_told_to_stop(request->helper) ||
            (request->reopening_ends_it &&
             (atomic_load(&request->store->handles) & STORE_OPENED) != 0) ||
@@ -168,6 +173,16 @@ static void count_down(struct block_request *request, uint64_t used)
     atomic_fetch_sub(&own->running, 1);
 }
 
+/* Tells what came of it; in the helper, or, with lines NULL, in the program's thread. */
+static void conclude(struct block_request *request, struct lines *lines)
+{
+    struct wait_result *result = &request->result;
+    last_look_apply(&request->cause.last_look, &request->wait, result);
+    tell_result(&request->line, lines, &request->wait, result, request->rule);
+    history_wait_ended(lines, request->store, &request->wait, result, 0, result->elapsed,
+                       &request->cause);
+}
+
 /* The helper counts its wait down itself: the thread that asked for it may have left by longjmp, by
  * cancellation, or by an exit in a signal handler. */
 static void work(void *argument)
@@ -183,6 +198,11 @@ static void work(void *argument)
     const bool free =
         result->outcome == OUTCOME_SETTLED_AT_ONCE || result->outcome == OUTCOME_HANDED_OVER;
     count_down(request, free ? 0 : ended - request->claim.began);
+    struct lines *lines = lines_begin_end(&request->lending);
+    if (lines != NULL) {
+        conclude(request, lines);
+        lines_end(&request->lending, lines);
+    }
 }
 
 /* --- in the program's thread --- */
@@ -201,7 +221,6 @@ static void tell_in_vain(const struct block_request *request)
         tell_given_up(&request->wait, result, outlasted);
 }
 
-/* What a use goes by (use.c). */
 static void mark(struct store *store, const struct wait_result *result)
 {
     if (result->outcome == OUTCOME_UNEXAMINED)
@@ -244,15 +263,13 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
                          const struct block_cause *cause, int home)
 {
     const uint64_t began = cause->began;
-    if (path[0] == '\0') {
-        log_say(LOG_WARN, "the directory of a store cannot be determined, a fixed delay instead");
-        fixed_delay(rule);
-        history_not_examined(store, path, cause);
-        return;
-    }
-    struct helper *helper = helper_new(sizeof(struct block_request));
+    struct helper *helper = path[0] == '\0' ? NULL : helper_new(sizeof(struct block_request));
     if (helper == NULL) {
-        tell_failure(path, rule, ENOMEM);
+        if (path[0] == '\0')
+            log_say(LOG_WARN,
+                    "the directory of a store cannot be determined, a fixed delay instead");
+        else
+            tell_failure(path, rule, ENOMEM);
         fixed_delay(rule);
         history_not_examined(store, path, cause);
         return;
@@ -272,6 +289,8 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     request->claim = budget_claim(gone < limit ? limit - gone : 0, now);
     request->helper = helper;
     request->store = store;
+    request->rule = rule;
+    request->cause = *cause;
     request->reopening_ends_it = rule->trigger != TRIGGER_EVERY && !cause->writers;
     request->work_ends_it = cause->writers;
     ask_for(wait, store, path, rule);
@@ -294,26 +313,28 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
         wait->lasting = name_meanwhile;
         wait->naming = request;
     }
-
     history_wait_begun(store, wait, cause);
+    const bool lent = lines_lend(&request->lending);
     atomic_fetch_add(&own->running, 1);
     atomic_store(&request->counted, true);
     const uint64_t before = waiting_begin(wait->deadline + BLOCK_PATIENCE);
     int error = helper_run_interruptibly(helper, work, wait->deadline + BLOCK_PATIENCE);
     waiting_end(before);
+    const bool concluded = lent && lines_take_back(&request->lending);
     uint64_t elapsed = error == 0 ? request->result.elapsed : clock_now() - began;
     switch (error) {
     case 0:
-        last_look_apply(&cause->last_look, wait, &request->result);
-        tell_result(&request->line, wait, &request->result, rule);
+        if (!concluded)
+            conclude(request, NULL);
         tell_in_vain(request);
         tell_of_frames(request, store);
         if (request->result.outcome == OUTCOME_UNEXAMINED)
             fixed_delay(rule);
+        mark(store, &request->result);
         break;
     case ESRCH:
         break;
-    case EINTR: /* the helper may be at work: what it wrote so far is not to be read */
+    case EINTR: /* the helper may be at work: its result is not to be read */
         count_down(request, elapsed - gone);
         tell_interrupted(path, rule, elapsed);
         break;
@@ -326,11 +347,8 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
         tell_failure(path, rule, error);
         fixed_delay(rule);
     }
-    if (error == 0)
-        mark(store, &request->result);
-    if (error != ESRCH)
-        history_wait_ended(store, wait, error == 0 ? &request->result : NULL, error, elapsed,
-                           cause);
+    if (error != 0 && error != ESRCH && !concluded)
+        history_wait_ended(NULL, store, wait, NULL, error, elapsed, cause);
     helper_free(helper);
 }
 
@@ -378,6 +396,8 @@ void block_until_settled(struct store *store, const char *path, const struct blo
     if (path == NULL || !block_may_wait(store, path))
         return;
     atomic_fetch_add(&store->waited, 1);
+    lines_hold(&home);
     wait_by_rule(store, path, rules_get(atomic_load(&store->rule)), cause, home);
+    lines_release(&home);
     tell_end_of_budget();
 }

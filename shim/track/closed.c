@@ -5,6 +5,7 @@
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "config/rules.h"
+#include "helper/lines.h"
 #include "helper/record.h"
 #include "track/block.h"
 #include "track/books.h"
@@ -339,8 +340,11 @@ void track_closed(struct closing *c)
 {
     gone(c);
     arrive(c);
-    if (is_begun(c))
+    if (is_begun(c)) {
+        lines_hold(c);
         finish_closing(c);
+        lines_release(c);
+    }
     scratch_give(c->path);
 }
 

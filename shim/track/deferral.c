@@ -1,6 +1,7 @@
 #include "track/deferral.h"
 
 #include "base/scratch.h"
+#include "helper/lines.h"
 #include "helper/log.h"
 #include "track/closed.h"
 #include "track/process.h"
@@ -123,9 +124,11 @@ void track_defer(const void *frame)
 {
     drop_left_below((const char *)frame + 1);
     enter(frame);
+    if (deferred != NULL)
+        lines_hold(frame);
 }
 
-void track_resume(const void *frame)
+static void resume(const void *frame)
 {
     drop_left_below(frame);
     struct deferral *own = innermost();
@@ -144,4 +147,10 @@ void track_resume(const void *frame)
         scratch_give(d.path);
     }
     leave();
+}
+
+void track_resume(const void *frame)
+{
+    resume(frame);
+    lines_release(frame);
 }

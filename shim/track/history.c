@@ -80,8 +80,6 @@ void history_closed(int fd, const struct handle *h, const char *file)
 
 /* --- waits --- */
 
-static const struct wait_result nothing = {.probes = 0};
-
 static const char *outcome_name(const struct wait_result *result, int error)
 {
     if (error == EINTR)
@@ -114,10 +112,11 @@ static long handles_for(const struct store *store, const char *use)
 }
 
 /* use: what the program does with the files; NULL: it closed the store. */
-static bool begin_wait(struct record *r, const char *event, const struct store *store,
-                       const char *path, uint64_t max_wait, const char *use)
+static bool begin_wait(struct record *r, struct lines *lines, const char *event,
+                       const struct store *store, const char *path, uint64_t max_wait,
+                       const char *use)
 {
-    if (!record_begin(r, use == NULL ? event : "store used"))
+    if (!record_begin_in(r, use == NULL ? event : "store used", lines))
         return false;
     add_store(r, store);
     if (use != NULL)
@@ -131,14 +130,16 @@ static bool begin_wait(struct record *r, const char *event, const struct store *
     return true;
 }
 
+/* result: NULL where nothing was asked. */
 static void add_end(struct record *r, const char *outcome, uint64_t elapsed,
                     const struct wait_result *result)
 {
     json_str(&r->json, "outcome", outcome);
     json_seconds(&r->json, "elapsed", elapsed);
-    json_int(&r->json, "probes", result->probes);
-    json_int(&r->json, "woken_by_event", result->events);
-    json_int(&r->json, "woken_by_backoff", result->sleeps - result->events);
+    const bool asked = result != NULL;
+    json_int(&r->json, "probes", asked ? result->probes : 0);
+    json_int(&r->json, "woken_by_event", asked ? result->events : 0);
+    json_int(&r->json, "woken_by_backoff", asked ? result->sleeps - result->events : 0);
     json_list(&r->json, "holders");
 }
 
@@ -146,14 +147,14 @@ void history_wait_begun(const struct store *store, const struct wait_request *re
                         const struct block_cause *cause)
 {
     struct record r;
-    if (cause->use == NULL && begin_wait(&r, "wait begun", store, request->path,
+    if (cause->use == NULL && begin_wait(&r, NULL, "wait begun", store, request->path,
                                          request->deadline - request->began, NULL))
         record_end(&r);
 }
 
-void history_wait_ended(const struct store *store, const struct wait_request *request,
-                        const struct wait_result *result, int error, uint64_t elapsed,
-                        const struct block_cause *cause)
+void history_wait_ended(struct lines *lines, const struct store *store,
+                        const struct wait_request *request, const struct wait_result *result,
+                        int error, uint64_t elapsed, const struct block_cause *cause)
 {
     struct record r;
     const bool at_once = error == 0 && (result->outcome == OUTCOME_SETTLED_AT_ONCE ||
@@ -163,9 +164,10 @@ void history_wait_ended(const struct store *store, const struct wait_request *re
     sum_ended(cause->use != NULL, !at_once, timed_out, elapsed);
     const bool given_up = result != NULL && result->given_up;
     uint64_t end = given_up ? request->enough : request->deadline;
-    if (!begin_wait(&r, "wait ended", store, request->path, end - request->began, cause->use))
+    if (!begin_wait(&r, lines, "wait ended", store, request->path, end - request->began,
+                    cause->use))
         return;
-    add_end(&r, outcome_name(result, error), elapsed, result != NULL ? result : &nothing);
+    add_end(&r, outcome_name(result, error), elapsed, result);
     bool named = result != NULL && request->holders != NULL;
     for (unsigned i = 0; named && i < request->holders->count; i++)
         holder_json(&r.json, &request->holders->list[i], request->path);
@@ -180,10 +182,10 @@ static void tell_unasked(const struct store *store, const char *path, const char
                          uint64_t elapsed, const char *use)
 {
     struct record r;
-    if (!begin_wait(&r, "wait ended", store, path, rules_get(atomic_load(&store->rule))->max_wait,
-                    use))
+    if (!begin_wait(&r, NULL, "wait ended", store, path,
+                    rules_get(atomic_load(&store->rule))->max_wait, use))
         return;
-    add_end(&r, outcome, elapsed, &nothing);
+    add_end(&r, outcome, elapsed, NULL);
     json_end(&r.json, ']');
     json_int(&r.json, "handles", handles_for(store, use));
     record_end(&r);

@@ -4,6 +4,7 @@
 #define SETTLE_HISTORY_H
 
 #include "config/summary.h"
+#include "helper/lines.h"
 #include "track/block.h"
 #include "track/handle.h"
 #include "wait/wait.h"
@@ -18,10 +19,10 @@ void history_wait_begun(const struct store *store, const struct wait_request *re
                         const struct block_cause *cause);
 
 /* error: why the helper did not do the wait to its end, and then there is no result (NULL); 0: it
- * did. elapsed: ns. */
-void history_wait_ended(const struct store *store, const struct wait_request *request,
-                        const struct wait_result *result, int error, uint64_t elapsed,
-                        const struct block_cause *cause);
+ * did. elapsed: ns. lines: as in record_begin_in. */
+void history_wait_ended(struct lines *lines, const struct store *store,
+                        const struct wait_request *request, const struct wait_result *result,
+                        int error, uint64_t elapsed, const struct block_cause *cause);
 
 /* A close or use for which nothing could be asked; a close that did not wait since the budget is
  * spent; a use that waited for no other process. outcome: as the record names it. */

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "config/rules.h"
+#include "helper/lines.h"
 #include "track/opened.h"
 #include "track/possible.h"
 #include "track/recognise.h"
@@ -105,8 +106,10 @@ static bool may_become_store(const struct stat *st, int flags)
 
 static void examine(int fd, const struct stat *st, const char *path)
 {
+    lines_hold(&path);
     opened_examine(fd, st, path);
     use_opened(fd);
+    lines_release(&path);
 }
 
 /* Of a file whose name says nothing, where that is not all that counts. */

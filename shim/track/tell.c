@@ -115,12 +115,12 @@ static enum log_level level_of(const struct wait_result *result, const struct pr
     return LOG_WARN;
 }
 
-void tell_result(struct log_line *line, const struct wait_request *wait,
+void tell_result(struct log_line *line, struct lines *lines, const struct wait_request *wait,
                  const struct wait_result *r, const struct rule *rule)
 {
     enum log_level level = level_of(r, wait->profile);
     if (log_wants(level)) {
-        log_begin(line, level);
+        log_begin_in(line, level, lines);
         say_outcome(&line->text, wait, r);
         if (log_wants(LOG_INFO)) {
             text_str(&line->text, " ");
@@ -131,11 +131,15 @@ void tell_result(struct log_line *line, const struct wait_request *wait,
     }
     static atomic_bool told_of_host;
     if (r->remote && wait->until != UNTIL_UNLOCKED && log_wants(LOG_WARN) &&
-        !atomic_exchange(&told_of_host, true))
-        log_say_path(LOG_WARN, wait->path,
-                     "on a file system of another host, where only this host's opens are seen");
+        !atomic_exchange(&told_of_host, true)) {
+        log_begin_in(line, LOG_WARN, lines);
+        text_path(&line->text, wait->path);
+        text_str(&line->text,
+                 ": on a file system of another host, where only this host's opens are seen");
+        log_end(line);
+    }
     if (r->secondaries_held > 0 && log_wants(LOG_INFO)) {
-        log_begin(line, LOG_INFO);
+        log_begin_in(line, LOG_INFO, lines);
         text_path(&line->text, r->secondary);
         text_str(&line->text, ": secondary file still locked, not waited for (");
         text_int(&line->text, r->secondaries_held);

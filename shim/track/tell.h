@@ -6,8 +6,8 @@
 #include "helper/log.h"
 #include "wait/wait.h"
 
-/* Writes what came of a wait. line: where to build it. */
-void tell_result(struct log_line *line, const struct wait_request *wait,
+/* Writes what came of a wait. line: where to build it. lines: as in log_begin_in. */
+void tell_result(struct log_line *line, struct lines *lines, const struct wait_request *wait,
                  const struct wait_result *result, const struct rule *rule);
 
 /* Says that rows of a store that was waited for are in its -wal alone. line: where to build it. */

@@ -176,6 +176,71 @@ Test(records, a_wait_does_not_stay_for_the_names)
                      "30|1|0");
 }
 
+/* Each of them is a thread that has to be made: what a record costs. */
+Test(records, one_helper_writes_the_lines_of_an_open_and_that_of_the_wait_those_of_a_close)
+{
+    char trace[PATH_MAX + 16], command[2 * PATH_MAX];
+    snprintf(trace, sizeof trace, "%s.trace", world.log);
+    struct process p = SHIMMED_WITH(OPTIONS("--record", record(), "--log", "warn"), "strace", "-f",
+                                    "-o", trace, "-e", "trace=clone", "build/programs/stepper");
+    cr_assert_geq(say(&p, "open a -", world.primary).result, 0);
+    cr_assert_eq(step(&p, "close a").result, 0);
+    cr_assert_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_str_eq(ask("select group_concat(j ->> 'event', ', ') from line where "
+                         "j ->> 'program' like '%stepper'"),
+                     "store opened, handle opened, handle closed, wait begun, wait ended, exit");
+    snprintf(command, sizeof command, "echo helpers $(grep -c 'clone(' '%s')", trace);
+    struct process count = PLAIN("/bin/sh", "-c", command);
+    cr_expect_eq(await_number(&count, "helpers"), 3, "one at the end");
+    finish(&count);
+}
+
+Test(records, a_wait_that_lasts_is_told_before_its_end)
+{
+    struct process p = close_recorded(world.primary);
+    struct process holder = hold("posix", world.primary, 600);
+    send_line(&p, "close");
+    sleep_ms(300);
+    cr_expect_str_eq(
+        ask("select sum(j ->> 'event' = 'handle closed' and j ->> 'role' = 'primary'), "
+            "sum(j ->> 'event' = 'wait begun'), sum(j ->> 'event' = 'wait ended') "
+            "from line"),
+        "1|1|0");
+    await_line(&p, "closed");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    released_at(&holder);
+}
+
+/* By _exit no destructor runs, and a thread that is left ends with the process. */
+Test(records, who_ends_right_after_the_close_has_its_lines)
+{
+    for (int i = 0; i < 20; i++) {
+        struct process p = SHIMMED_WITH(OPTIONS("--record", record()), "/usr/bin/python3", "-c",
+                                        "import os, sys\n"
+                                        "os.close(os.open(sys.argv[1], os.O_RDWR))\n"
+                                        "os._exit(0)\n",
+                                        world.primary);
+        cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    }
+    cr_expect_str_eq(ask("select sum(j ->> 'event' = 'handle closed'), sum(j ->> 'event' = 'wait "
+                         "ended'), count(*) from line"),
+                     "20|20|100");
+}
+
+/* Its lines are the helper's by then, and the thread's next ones are written as ever. */
+Test(records, a_close_that_a_signal_handler_leaves_is_told)
+{
+    struct process holder = hold("posix", world.primary, 5000);
+    struct process p = SHIMMED_WITH(OPTIONS("--record", record(), "--max-wait", "100ms"),
+                                    "build/programs/leaver", world.primary, "/dev/null", "50");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_str_eq(ask("select sum(j ->> 'event' = 'handle closed') - sum(j ->> 'event' = 'wait "
+                         "ended') between 0 and 2, sum(j ->> 'event' = 'handle closed') >= 50, "
+                         "count(*) = sum(json_valid(j)) from line"),
+                     "1|1|1");
+    (void)holder;
+}
+
 Test(records, a_close_that_the_budget_has_nothing_left_for_is_told)
 {
     struct process p = SHIMMED_WITH(OPTIONS("--record", record(), "--total-wait", "100ms"),
