@@ -176,28 +176,25 @@ static void count_down(struct block_request *request, uint64_t used)
 /* Tells what came of it; in the helper, or, with lines NULL, in the program's thread. */
 static void conclude(struct block_request *request, struct lines *lines)
 {
-    struct wait_result *result = &request->result;
-    last_look_apply(&request->cause.last_look, &request->wait, result);
-    tell_result(&request->line, lines, &request->wait, result, request->rule);
-    history_wait_ended(lines, request->store, &request->wait, result, 0, result->elapsed,
-                       &request->cause);
+    struct wait_result *r = &request->result;
+    last_look_apply(&request->cause.last_look, &request->wait, r);
+    tell_result(&request->line, lines, &request->wait, r, request->rule);
+    history_wait_ended(lines, request->store, &request->wait, r, 0, r->elapsed, &request->cause);
 }
 
-/* The helper counts its wait down itself: the thread that asked for it may have left by longjmp, by
- * cancellation, or by an exit in a signal handler. */
+/* Counts itself down: the thread may have left, by longjmp, cancellation, an exit in a handler. */
 static void work(void *argument)
 {
     struct block_request *request = argument;
     struct wait_result *result = &request->result;
     wait_store(&request->wait, result);
-    uint64_t ended = request->wait.began + result->elapsed;
     if (!helper_is_told_to_stop(request->helper)) {
         take_names(request);
         learn(request);
     }
     const bool free =
         result->outcome == OUTCOME_SETTLED_AT_ONCE || result->outcome == OUTCOME_HANDED_OVER;
-    count_down(request, free ? 0 : ended - request->claim.began);
+    count_down(request, free ? 0 : request->wait.began + result->elapsed - request->claim.began);
     struct lines *lines = lines_begin_end(&request->lending);
     if (lines != NULL) {
         conclude(request, lines);
