@@ -74,5 +74,6 @@ wheel: ## Python wheels, in build/dist: manylinux and musllinux, for x86-64 and 
 	@ls $(B)/dist/*.whl
 
 wheel-test: wheel ## the wheels, installed in empty environments and used
+	$(Q)sh scripts/setup roots
 	$(Q)$(again) $(B)/programs/plain-musl
 	$(Q)PYTHON=$$(tests/venv scripts/python/tools.txt) BUILD=$(B) sh tests/wheel/run $(B)/dist

@@ -198,14 +198,18 @@ static int early_fileno(FILE *stream)
     return real.fileno(stream);
 }
 
-static __attribute__((noreturn)) void early_quick_exit(int status)
-{
-    real_resolve();
-    if (real.quick_exit != early_quick_exit)
-        real.quick_exit(status);
-    for (;;)
-        sys_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
-}
+#define ENDS(name, resolve)                                                                        \
+    static __attribute__((noreturn)) void early_##name(int status)                                 \
+    {                                                                                              \
+        resolve();                                                                                 \
+        if (real.name != early_##name)                                                             \
+            real.name(status);                                                                     \
+        for (;;)                                                                                   \
+            sys_call(SYS_exit_group, status, 0, 0, 0, 0, 0);                                       \
+    }
+ENDS(quick_exit, real_resolve)
+ENDS(_exit, real_resolve_late)
+ENDS(_Exit, real_resolve_late)
 
 static void *early_dlopen(const char *path, int flags)
 {
@@ -282,6 +286,8 @@ union real real = {{
     .recvmsg = raw_recvmsg,
     .recvmmsg = raw_recvmmsg,
     .quick_exit = early_quick_exit,
+    ._exit = early__exit,
+    ._Exit = early__Exit,
     .prctl = raw_prctl,
     .syscall = raw_syscall,
     .dlopen = early_dlopen,

@@ -135,11 +135,26 @@ static __attribute__((constructor)) void begin(void)
         children_release(environ);
 }
 
-/* It runs no destructors. (Nor does _exit, which is for those who want to be gone at once.) */
+/* It runs no destructors. */
 __attribute__((visibility("default"))) void quick_exit(int status)
 {
     track_exit();
     real.quick_exit(status);
+    __builtin_unreachable();
+}
+
+/* Nor do these, which are for those who want to be gone at once; shells end so. */
+__attribute__((visibility("default"))) void _exit(int status)
+{
+    track_exit_at_once();
+    real._exit(status);
+    __builtin_unreachable();
+}
+
+__attribute__((visibility("default"))) void _Exit(int status)
+{
+    track_exit_at_once();
+    real._Exit(status);
     __builtin_unreachable();
 }
 

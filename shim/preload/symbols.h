@@ -80,7 +80,9 @@
     LATE(execvp)                                                                                   \
     LATE(execvpe)                                                                                  \
     LATE(fexecve)                                                                                  \
-    LATE(execveat)
+    LATE(execveat)                                                                                 \
+    LATE(_exit)                                                                                    \
+    LATE(_Exit)
 
 /* Made of others of the table. */
 #define SETTLE_MADE_SYMBOLS(MADE)                                                                  \

@@ -19,6 +19,7 @@
 
 static struct sum_books *const own = &BOOKS.sum;
 static const struct settings *settings;
+static int began; /* the process that this program began in */
 /* Made once there is something to note: a process may have all of its memory locked. Each is valid
  * where the books say that it is written. */
 struct passed_over {
@@ -34,6 +35,7 @@ static struct passed_over *noted(void)
 void sum_start(const struct settings *s)
 {
     settings = s;
+    began = process_home();
 }
 
 static bool is_line_wanted(void)
@@ -44,6 +46,11 @@ static bool is_line_wanted(void)
 bool sum_wanted(void)
 {
     return settings != NULL && (is_line_wanted() || record_wanted());
+}
+
+bool sum_is_of_interest(void)
+{
+    return process_home() == began || atomic_load(&own->stores) > 0;
 }
 
 /* --- what was done --- */
@@ -179,6 +186,8 @@ _Static_assert(sizeof(struct summary) <= SCRATCH_SIZE, "it has room");
 
 void sum_tell(void)
 {
+    if (atomic_exchange(&own->told, 1) != 0)
+        return;
     struct summary *summary = scratch_take();
     if (summary == NULL)
         return;

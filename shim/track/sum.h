@@ -15,6 +15,7 @@ struct sum_books {
     _Atomic uint32_t stores, closes, uses, waited, timed_out;
     _Atomic uint64_t elapsed, longest;
     _Atomic uint32_t database, directory; /* enum sum_state */
+    _Atomic uint32_t told;                /* by whoever ends the process */
 };
 
 enum sum_state { SUM_NONE, SUM_BEING_WRITTEN, SUM_WRITTEN };
@@ -34,7 +35,11 @@ void sum_ended(bool is_use, bool waited, bool timed_out, uint64_t elapsed);
 void sum_stranger(int fd, const struct stat *st, const char *path);
 void sum_strange_database(const char *path);
 
-/* The program ends: says what is wanted. */
+/* Whether there is more to say than that a fork child, which shares its parent's program, used no
+ * store. */
+bool sum_is_of_interest(void);
+
+/* The program ends: says what is wanted, once. */
 void sum_tell(void);
 
 #endif

@@ -140,6 +140,9 @@ void track_recheck(void);
  * as a close. */
 void track_exit(void);
 
+/* The end by _exit: waits for nothing, and says what was done. Async-signal-safe, as _exit is. */
+void track_exit_at_once(void);
+
 /* --- what the inline functions need --- */
 
 /* Whether an open has more to be asked than its path and flags: a setting wants all files looked

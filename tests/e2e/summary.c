@@ -55,6 +55,32 @@ Test(summary, counts_uses_time_outs_and_stores_that_were_never_closed)
     finish(&holder);
 }
 
+/* dash does, and workers that Python has forked; it runs no destructors. */
+Test(summary, is_said_by_who_ends_by__exit_too)
+{
+    struct process p = SHIMMED("dash", "-c", ": 5<>\"$1\"", "dash", world.primary);
+    expect_summary(&p, "summary: 1 close and 0 uses of stores: none had to wait");
+}
+
+Test(summary, is_not_said_of_forked_children_that_used_no_store)
+{
+    struct process p = SHIMMED(PYTHON("import os, subprocess, sys\n"
+                                      "if os.fork() == 0: os._exit(0)\n"
+                                      "os.wait()\n"
+                                      "try: subprocess.run(['/nowhere'])\n" /* vfork, _exit */
+                                      "except FileNotFoundError: pass\n"
+                                      "if os.fork() == 0:\n"
+                                      "    os.close(os.open(sys.argv[1], os.O_RDWR))\n"
+                                      "    os._exit(0)\n"
+                                      "os.wait()\n"
+                                      "os._exit(0)\n",
+                                      world.primary));
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_eq(log_count(": summary: 1 close and 0 uses"), 1);
+    cr_expect_eq(log_count(": summary: no store was opened"), 1);
+    cr_expect_eq(log_count(": summary: "), 2);
+}
+
 Test(summary, says_what_was_looked_for_and_what_would_have_found_a_database)
 {
     char words[PATH_MAX + 256];
