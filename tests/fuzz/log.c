@@ -70,7 +70,7 @@ void lines_put(const char *path, const char *line, size_t length, lines_failed *
     CHECK(length <= LOG_LINE_SIZE);
     if (file_error == 0)
         write_line(LOG_FILE, line, length);
-    else
+    else if (file_error != ESRCH) /* as lines.c */
         failed(line, length, file_error);
 }
 
