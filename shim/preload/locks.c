@@ -78,7 +78,9 @@ FCNTL(fcntl64)
 
 static short type_of(int operation)
 {
-    return (operation & LOCK_UN) != 0 ? F_UNLCK : (operation & LOCK_EX) != 0 ? F_WRLCK : F_RDLCK;
+    if ((operation & LOCK_UN) != 0)
+        return F_UNLCK;
+    return (operation & LOCK_EX) != 0 ? F_WRLCK : F_RDLCK;
 }
 
 EXPORT int flock(int fd, int operation)
