@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -465,6 +466,41 @@ Test(keep, locks_taken_through_it_are_let_go_at_once)
         cr_expect(has_shared(&p));
         done(&p);
     }
+}
+
+Test(keep, writes_that_a_remote_file_system_could_not_keep_are_told_by_the_close)
+{
+    static const char *const opens[] = {"open A -", "fopen A -"};
+    static const char *const closes[] = {"close A", "fclose A"};
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: a file system of its own needs root");
+        return;
+    }
+    const char *directory = in_dir("quota");
+    char database[PATH_MAX];
+    snprintf(database, sizeof database, "%s/chroma.sqlite3", directory);
+    cr_assert_eq(mkdir(directory, 0700), 0);
+    struct process server = PLAIN("build/programs/over_quota", directory);
+    char line[64];
+    cr_assert(read_line(&server, line, sizeof line), "%s", errors_of(&server));
+
+    struct process p = start();
+    cr_assert_geq(say(&p, "engine E -", database).result, 0);
+    cr_assert_eq(step(&p, "lock E - shared").result, 0);
+    for (int way = 0; way < 2; way++) {
+        cr_assert_geq(say(&p, opens[way], database).result, 0);
+        step(&p, way == 0 ? "write A - rows" : "fputs A - rows");
+        const struct step closed = step(&p, closes[way]);
+        cr_expect_eq(closed.result, -1, "%s", closes[way]);
+        cr_expect_eq(closed.error, EDQUOT, "%s", closes[way]);
+        cr_expect_eq(lock_owner(database, SHARED_LOCK), p.pid, "%s", closes[way]);
+
+        say(&p, opens[way], database);
+        cr_expect_eq(step(&p, closes[way]).result, 0, "nothing was written: %s", closes[way]);
+    }
+    done(&p);
+    cr_assert_eq(umount2(directory, MNT_DETACH), 0);
+    cr_expect_eq(finish(&server), 0, "%s", errors_of(&server));
 }
 
 Test(keep, a_lock_on_a_shared_description_makes_the_close_real_with_a_warning)
