@@ -502,6 +502,19 @@ containers: ## the same library in containers of Debian old and new, and of musl
 	$(Q)$(again) container-programs
 	$(Q)BUILD=$(B) sh tests/containers/run
 
+# --- cells: who holds a store, and how it is closed ---
+
+.PHONY: cells cells-short
+cells: ## each kind of holder by each kind of close, with and without threads, on each file system (as root)
+	$(setup) check
+	$(Q)$(again) all
+	$(Q)BUILD=$(B) $(python) tests/cells/run
+
+cells-short: ## ... by close(2), on one file system
+	$(setup) check
+	$(Q)$(again) all
+	$(Q)BUILD=$(B) $(python) tests/cells/run --short
+
 # --- matrix, page, package: what the README shows, and what is shipped ---
 
 .PHONY: matrix page package package-nfpm

@@ -11,6 +11,7 @@
 #include "track/books.h"
 #include "track/deferral.h"
 #include "track/history.h"
+#include "track/in_place.h"
 #include "track/keep.h"
 #include "track/locks.h"
 #include "track/opened.h"
@@ -221,10 +222,12 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
     c->without_locks = is_connections(c) && handle_count_engine(c->handle.store) > 0;
     if (c->without_locks)
         closed_hold_locks_off();
-    if (putting_off)
+    if (putting_off) {
         c->kept = keep_wants(fd, &c->handle);
-    else
+        c->free = !c->kept && c->placed && in_place_is_free(fd, &c->handle, c->path);
+    } else {
         keep_cannot(fd, last_closed, &c->handle);
+    }
 }
 
 static void first_half(int fd, int last_closed, bool putting_off, struct closing *c)
@@ -236,6 +239,7 @@ static void first_half(int fd, int last_closed, bool putting_off, struct closing
     c->placed = false;
     c->kept = false;
     c->without_locks = false;
+    c->free = false;
     c->given_up = NULL;
     c->last_look = (struct last_look){.look = LOOK_NONE};
     c->path = NULL;
@@ -328,6 +332,11 @@ static void finish_closing(struct closing *c)
 {
     struct store *store = c->handle.store;
     history_closed(c->fd, &c->handle, c->path == NULL ? "" : c->path);
+    if (c->free && in_place_is_alone(store, c->path)) {
+        in_place_settled(store);
+        closed_end(store, true, c->home);
+        return;
+    }
     if (deferral_takes(c))
         return;
     if (c->waits)

@@ -22,6 +22,9 @@ struct closed_books {
      * for and logged. The exit gives them time. Up before the table's entry is taken, so that
      * whoever reads handle_count first and this afterwards misses none; down in closed_end. */
     _Atomic uint32_t unfinished;
+    /* Page faults of children that had ended when the program was started: those of the process's
+     * life before its exec. Written by in_place_start. */
+    _Atomic uint64_t faults_before;
 };
 
 /* Around a real close that is not between a track_closing and a track_closed. */

@@ -31,7 +31,8 @@ enum fact {
     FACT_EXCLUSIVE = 1 << 7,   /* FACT_LOCK, and it was an exclusive one */
     FACT_INCLUSIVE = 1 << 8,   /* FACT_LOCK, and it was a shared one */
     FACT_REFUSED = 1 << 9,     /* a lock was asked for through it, and somebody else has it */
-    FACT_TIME = 10,            /* from this bit on: when it was opened, by keep_time */
+    FACT_FLOCK = 1 << 10,      /* flock was called through it */
+    FACT_TIME = 11,            /* from this bit on: when it was opened, by keep_time */
 };
 
 /* One descriptor. */

@@ -71,7 +71,11 @@ void track_locked(int fd, int command, const struct flock *lock, short type)
     const bool sqlites = posix && locks_sqlites(role_of(&h), lock);
     if (sqlites)
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
-    if (posix && h.store != NULL)
+    if (command == 0)
+        note(fd, &h, FACT_FLOCK);
+    /* A lock of a program without an engine goes with its close, and is not to keep it. */
+    if (posix && h.store != NULL &&
+        (lock->l_type == F_UNLCK || sqlites || handle_of_its_engine(&h)))
         locks_changed(h.store, fd, h.role, h.identity, lock);
     if (!sqlites && h.role != ROLE_PUT_OFF)
         other_lock(fd, &h, type);

@@ -4,6 +4,7 @@
 #include "helper/log.h"
 #include "track/block.h"
 #include "track/exit.h"
+#include "track/in_place.h"
 #include "track/keep.h"
 #include "track/look.h"
 #include "track/process.h"
@@ -26,6 +27,7 @@ void track_start(const struct settings *s)
     use_start(s);
     keep_start(s->keep_locks == KEEP_LOCKS_ON);
     sum_start(s);
+    in_place_start();
     look_start(s);
     atomic_store(&on, true);
 }

@@ -28,6 +28,7 @@ struct closing {
     bool placed;        /* path is where its primary is now; else it is as when it was opened */
     bool kept;          /* the real close is put off (keep.h) */
     bool without_locks; /* until the real close no other thread locks: closed_hold_locks_off */
+    bool free;          /* nobody had a lock on the primary (in_place.h) */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links

@@ -1,0 +1,183 @@
+#include "track/in_place.h"
+
+#include "base/path.h"
+#include "base/scratch.h"
+#include "base/sys.h"
+#include "config/rules.h"
+#include "helper/helper.h"
+#include "helper/log.h"
+#include "helper/record.h"
+#include "helper/seccomp.h"
+#include "track/books.h"
+#include "track/keep.h"
+#include "track/outlasted.h"
+#include "track/sum.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static struct closed_books *const own = &BOOKS.closes;
+
+/* --- where it may be asked --- */
+
+/* File systems whose locks are all the kernel's own and lie on the one inode that every descriptor
+ * of the file has; numbers from statfs(2). Others may keep them elsewhere. */
+static SYS_OWN_FRAME bool is_local(int fd, bool *is_overlay)
+{
+    struct statfs fs;
+    if (sys_fstatfs(fd, &fs) < 0)
+        return false;
+    *is_overlay = (uint32_t)fs.f_type == 0x794c7630;
+    switch ((uint32_t)fs.f_type) {
+    case 0xef53:     /* ext2, ext3, ext4 */
+    case 0x58465342: /* XFS */
+    case 0x9123683e: /* Btrfs */
+    case 0x01021994: /* tmpfs */
+    case 0x794c7630: /* overlayfs */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The locks are those of SQLite; and there is nothing to tell of, and no filter that may kill for
+ * it. */
+static bool is_plain(const struct store *store)
+{
+    const struct rule *rule = rules_get(atomic_load(&store->rule));
+    return atomic_load(&store->profile)->engine == ENGINE_SQLITE && rule->until == UNTIL_UNLOCKED &&
+           rule->trigger == TRIGGER_LAST && !record_wanted() && !log_wants(LOG_INFO) &&
+           !seccomp_is_on();
+}
+
+/* Of all children that were waited for. In a fork child they begin anew, as the books do. */
+static SYS_OWN_FRAME uint64_t faults_of_children(void)
+{
+    struct rusage usage;
+    if (sys_call(SYS_getrusage, RUSAGE_CHILDREN, (long)&usage, 0, 0, 0, 0) < 0)
+        return UINT64_MAX;
+    return (uint64_t)usage.ru_minflt;
+}
+
+void in_place_start(void)
+{
+    atomic_store(&own->faults_before, faults_of_children());
+}
+
+/* No child now, and none since the start of the program: one that has ended has left its page
+ * faults. Forks that go past the hooks are seen so; keep_is_shared counts the others. */
+static SYS_OWN_FRAME bool has_had_no_children(void)
+{
+    siginfo_t info;
+    const long flags = WEXITED | WNOHANG | WNOWAIT | __WALL;
+    return sys_call(SYS_waitid, P_ALL, 0, (long)&info, flags, 0, 0) == -ECHILD &&
+           faults_of_children() == atomic_load(&own->faults_before);
+}
+
+/* --- the question --- */
+
+static bool has_no_lock(int fd, int command)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return sys_fcntl(fd, command, (long)&lock) == 0 && lock.l_type == F_UNLCK;
+}
+
+/* By the closing descriptor itself. F_OFD_GETLK tells of all POSIX locks, this process's own, too,
+ * and of all OFD locks but those of this open file description; F_GETLK of those. A flock can only
+ * be tried for, and then given back: what another process had through the same description would be
+ * gone, and what a mapping is to keep; so nobody may share it, and no flock have been taken
+ * (in_place_is_free). */
+static bool is_free_by_itself(int fd, const struct handle *h)
+{
+    if (keep_is_shared(h) || !has_had_no_children() || !has_no_lock(fd, F_OFD_GETLK) ||
+        !has_no_lock(fd, F_GETLK) || sys_flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return false;
+    sys_flock(fd, LOCK_UN);
+    return true;
+}
+
+static SYS_OWN_FRAME bool is_that_file(int fd, struct identity file)
+{
+    struct stat st;
+    return sys_fstat(fd, &st) == 0 && identity_same(identity_of(&st), file);
+}
+
+/* By a second descriptor. Its close drops the POSIX locks of this process, of which F_OFD_GETLK has
+ * just told that there are none; and its number is one that another thread could miss, so there
+ * must be no other. */
+static bool is_free_by_second(const char *path, struct identity file)
+{
+    const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
+    const int fd = helper_other_threads() ? -1 : sys_openat(AT_FDCWD, path, flags, 0);
+    if (fd < 0)
+        return false;
+    const bool is_free = is_that_file(fd, file) && has_no_lock(fd, F_OFD_GETLK) &&
+                         sys_flock(fd, LOCK_EX | LOCK_NB) == 0;
+    sys_close(fd); /* and gives the flock back */
+    return is_free;
+}
+
+bool in_place_is_free(int fd, const struct handle *h, const char *path)
+{
+    bool is_overlay;
+    if ((h->facts & FACT_FLOCK) != 0 || path[0] != '/' || !is_plain(h->store) ||
+        !is_local(fd, &is_overlay))
+        return false;
+    return (!is_overlay && is_free_by_itself(fd, h)) || is_free_by_second(path, h->identity);
+}
+
+/* --- what else there is of the store --- */
+
+static SYS_OWN_FRAME bool is_missing(const char *path)
+{
+    struct stat st;
+    return sys_stat(path, &st) == -ENOENT;
+}
+
+static bool has_no_sidecars(const struct profile *profile, char *path)
+{
+    const size_t length = strlen(path);
+    bool none = true;
+    const size_t most = sizeof profile->sidecars / sizeof profile->sidecars[0];
+    for (size_t i = 0; i < most && profile->sidecars[i][0] != '\0' && none; i++) {
+        memcpy(path + length, profile->sidecars[i], strlen(profile->sidecars[i]) + 1);
+        none = is_missing(path);
+    }
+    path[length] = '\0';
+    return none;
+}
+
+/* Where a directory's links are counted as its subdirectories', two are its own name and its
+ * period. */
+static SYS_OWN_FRAME bool has_no_collections(const struct profile *profile, char *path)
+{
+    if (profile->secondaries[0][0] == '\0')
+        return true;
+    struct stat st;
+    char *slash = path + (path_name(path) - path) - 1;
+    if (slash <= path)
+        return false;
+    *slash = '\0';
+    const bool none = sys_stat(path, &st) == 0 && st.st_nlink == 2;
+    *slash = '/';
+    return none;
+}
+
+_Static_assert(PATH_MAX + 16 <= SCRATCH_SIZE, "a sidecar's ending has room behind the path");
+
+bool in_place_is_alone(const struct store *store, char *path)
+{
+    const struct profile *profile = atomic_load(&store->profile);
+    return has_no_sidecars(profile, path) && has_no_collections(profile, path);
+}
+
+void in_place_settled(struct store *store)
+{
+    atomic_fetch_add(&store->waited, 1);
+    outlasted_forget((struct identity){atomic_load(&store->dev), atomic_load(&store->ino)});
+    store_mark(store, 0, STORE_UNSETTLED | STORE_IN_VAIN);
+    sum_ended(false, false, false, 0);
+}

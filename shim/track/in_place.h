@@ -1,0 +1,28 @@
+/* The question of a last close, asked where the close is: in the program's own table of
+ * descriptors, on the closing thread, before the real close. A helper takes 30 us and more, nearly
+ * all of it for the thread and its table.
+ *
+ * It is asked only where it can do no harm (in_place.c), and only "free" is an answer: whoever gets
+ * another one asks by a helper, as ever. */
+#ifndef SETTLE_IN_PLACE_H
+#define SETTLE_IN_PLACE_H
+
+#include "track/handle.h"
+
+/* Before anything is tracked. */
+void in_place_start(void);
+
+/* Whether nobody has any lock on the primary that fd is open on, which the caller closes next.
+ * path: where it is now. At home, with signals held. */
+bool in_place_is_free(int fd, const struct handle *h, const char *path);
+
+/* Whether nothing else of the store has to be asked for: it has no sidecars, and no directories
+ * that may have index files. path: that of the primary, with scratch.h's room; it is changed
+ * meanwhile.
+ */
+bool in_place_is_alone(const struct store *store, char *path);
+
+/* What later waits and the summary are to know of a close that has found its store settled so. */
+void in_place_settled(struct store *store);
+
+#endif

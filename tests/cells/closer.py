@@ -1,0 +1,189 @@
+"""closer.py CELL WAY THREADS FILE: sets a scene in which somebody may hold FILE, opens and closes it, and prints
+"held" where the close waited and "free" where it did not. What the scene needs of other processes it makes by fork;
+what the library is not to see it does by raw system calls."""
+
+import contextlib
+import ctypes
+import fcntl
+import mmap
+import os
+import platform
+import socket
+import struct
+import sys
+import threading
+import time
+
+OFD_SETLK = 37
+LONG = 30
+# Not in Python's modules.
+OPENAT, CLOSE = {"x86_64": (257, 3), "aarch64": (56, 57)}[platform.machine()]
+SYSCALL = ctypes.CDLL(None, use_errno=True).syscall
+
+cell, way, threads, path = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+ready, told = os.pipe()
+
+
+def whole_file(kind):
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)
+
+
+def posix_lock(kind):
+    return lambda fd: fcntl.fcntl(fd, fcntl.F_SETLK, whole_file(kind))
+
+
+def ofd_lock(kind):
+    return lambda fd: fcntl.fcntl(fd, OFD_SETLK, whole_file(kind))
+
+
+def flock(kind):
+    return lambda fd: fcntl.flock(fd, kind)
+
+
+def nothing(_):
+    pass
+
+
+def open_unseen():
+    return SYSCALL(OPENAT, -100, path.encode(), os.O_RDWR | os.O_CLOEXEC, 0)
+
+
+def close_unseen(fd):
+    SYSCALL(CLOSE, fd)
+
+
+def child(work):
+    """Runs until this program has been ended, and all of its group with it."""
+    if os.fork() == 0:
+        work()
+        os.write(told, b"r")
+        time.sleep(LONG)
+        os._exit(0)
+    os.read(ready, 1)
+
+
+def other(lock, suffix=""):
+    """A process that has the file open by itself."""
+    def work():
+        lock(os.open(path + suffix, os.O_RDWR | os.O_CREAT))
+    return lambda: child(work)
+
+
+def mapped_by_other():
+    def work():
+        fd = os.open(path, os.O_RDWR)
+        mapping = mmap.mmap(fd, 512)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        globals()["kept"] = mapping
+        close_unseen(fd)
+    child(work)
+
+
+def shared_with_child(lock):
+    return lambda fd: child(lambda: lock(fd))
+
+
+def locked_then_shared(fd):
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    child(lambda: None)
+
+
+def shared_with_orphan(fd):
+    pid = os.fork()
+    if pid == 0:
+        child(lambda: fcntl.flock(fd, fcntl.LOCK_EX))
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def passed_on(fd):
+    """To a process that is no child of this one, which was there before the file was opened."""
+    socket.send_fds(here, [b"x"], [fd])
+    os.read(ready, 1)
+
+
+def take_passed():
+    fd = socket.recv_fds(there, 1, 1)[1][0]
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.write(told, b"r")
+    time.sleep(LONG)
+
+
+def unseen_second(lock):
+    return lambda _: lock(open_unseen())
+
+
+def mapped_here(fd):
+    """mmap keeps a copy of the descriptor, which is closed unseen: the mapping alone is left."""
+    globals()["kept"] = mmap.mmap(fd, 512)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # that of the listing
+            if number != fd and os.path.samestat(os.fstat(number), os.fstat(fd)):
+                close_unseen(number)
+
+
+READ, WRITE = fcntl.F_RDLCK, fcntl.F_WRLCK
+SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
+# Before the file is opened here, and after.
+EARLY = {
+    "nobody": lambda: None,
+    "other: open": other(nothing),
+    "other: POSIX read": other(posix_lock(READ)),
+    "other: POSIX write": other(posix_lock(WRITE)),
+    "other: OFD read": other(ofd_lock(READ)),
+    "other: OFD write": other(ofd_lock(WRITE)),
+    "other: flock shared": other(flock(SHARED)),
+    "other: flock exclusive": other(flock(EXCLUSIVE)),
+    "other: flock of -wal": other(flock(EXCLUSIVE), "-wal"),
+    "other: POSIX read of -shm": other(posix_lock(READ), "-shm"),
+    "other: flock of a mapping": mapped_by_other,
+}
+LATE = {
+    "child: shares it": shared_with_child(nothing),
+    "child: shares it, flock before": locked_then_shared,
+    "child: shares it, its flock": shared_with_child(flock(EXCLUSIVE)),
+    "child: shares it, its OFD write": shared_with_child(ofd_lock(WRITE)),
+    "child: shares it, its POSIX write": shared_with_child(posix_lock(WRITE)),
+    "orphan: shares it, its flock": shared_with_orphan,
+    "stranger: got it, its flock": passed_on,
+    "self: POSIX write": posix_lock(WRITE),
+    "self: OFD write": ofd_lock(WRITE),
+    "self: flock": flock(EXCLUSIVE),
+    "self: flock of a second": unseen_second(flock(EXCLUSIVE)),
+    "self: POSIX write of a second": unseen_second(posix_lock(WRITE)),
+    "self: OFD write of a second": unseen_second(ofd_lock(WRITE)),
+    "self: flock of a mapping": mapped_here,
+}
+
+
+def close_stream(fd):
+    stream = LIBC.fdopen(fd, b"r+")
+    LIBC.fclose(ctypes.c_void_p(stream))
+
+
+LIBC = ctypes.CDLL(None)
+LIBC.fdopen.restype = ctypes.c_void_p
+WAYS = {
+    "close": os.close,
+    "fclose": close_stream,
+    "dup2": lambda fd: os.dup2(0, fd),
+    "close_range": lambda fd: LIBC.close_range(fd, fd, 0),
+}
+
+if cell.startswith("stranger"):
+    here, there = socket.socketpair()
+    if os.fork() == 0:
+        if os.fork() == 0:
+            take_passed()
+        os._exit(0)
+    os.wait()
+for _ in range(threads):
+    threading.Thread(target=time.sleep, args=(LONG,), daemon=True).start()
+EARLY.get(cell, lambda: None)()
+descriptor = os.open(path, os.O_RDWR)
+LATE.get(cell, nothing)(descriptor)
+began = time.monotonic()
+WAYS[way](descriptor)
+print("held" if time.monotonic() - began > float(os.environ["HELD_FROM"]) else "free", flush=True)
+os._exit(0)
