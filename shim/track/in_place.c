@@ -12,6 +12,7 @@
 #include "track/keep.h"
 #include "track/outlasted.h"
 #include "track/sum.h"
+#include "wait/dotfile.h"
 
 #include <errno.h>
 #include <string.h>
@@ -171,7 +172,8 @@ _Static_assert(PATH_MAX + 16 <= SCRATCH_SIZE, "a sidecar's ending has room behin
 bool in_place_is_alone(const struct store *store, char *path)
 {
     const struct profile *profile = atomic_load(&store->profile);
-    return has_no_sidecars(profile, path) && has_no_collections(profile, path);
+    return has_no_sidecars(profile, path) && !dotfile_is_held(path) &&
+           has_no_collections(profile, path);
 }
 
 void in_place_settled(struct store *store)
