@@ -224,7 +224,7 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
         closed_hold_locks_off();
     if (putting_off) {
         c->kept = keep_wants(fd, &c->handle);
-        c->free = !c->kept && c->placed && in_place_is_free(fd, &c->handle, c->path);
+        c->free = !c->kept && c->placed && in_place_is_free(fd, &c->handle, c->path, &c->last_look);
     } else {
         keep_cannot(fd, last_closed, &c->handle);
     }

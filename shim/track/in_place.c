@@ -86,15 +86,15 @@ static bool has_no_lock(int fd, int command)
     return sys_fcntl(fd, command, (long)&lock) == 0 && lock.l_type == F_UNLCK;
 }
 
-/* By the closing descriptor itself. F_OFD_GETLK tells of all POSIX locks, this process's own, too,
- * and of all OFD locks but those of this open file description; F_GETLK of those. A flock can only
- * be tried for, and then given back: what another process had through the same description would be
- * gone, and what a mapping is to keep; so nobody may share it, and no flock have been taken
- * (in_place_is_free). */
+/* By the closing descriptor itself. The last look (F_OFD_GETLK) has told of all POSIX locks, this
+ * process's own, too, and of all OFD locks but those of this open file description; F_GETLK tells
+ * of those. A flock can only be tried for, and then given back: what another process had through
+ * the same description would be gone, and what a mapping is to keep; so nobody may share it, and no
+ * flock have been taken (in_place_is_free). */
 static bool is_free_by_itself(int fd, const struct handle *h)
 {
-    if (keep_is_shared(h) || !has_had_no_children() || !has_no_lock(fd, F_OFD_GETLK) ||
-        !has_no_lock(fd, F_GETLK) || sys_flock(fd, LOCK_EX | LOCK_NB) != 0)
+    if (keep_is_shared(h) || !has_had_no_children() || !has_no_lock(fd, F_GETLK) ||
+        sys_flock(fd, LOCK_EX | LOCK_NB) != 0)
         return false;
     sys_flock(fd, LOCK_UN);
     return true;
@@ -106,8 +106,8 @@ static SYS_OWN_FRAME bool is_that_file(int fd, struct identity file)
     return sys_fstat(fd, &st) == 0 && identity_same(identity_of(&st), file);
 }
 
-/* By a second descriptor. Its close drops the POSIX locks of this process, of which F_OFD_GETLK has
- * just told that there are none; and its number is one that another thread could miss, so there
+/* By a second descriptor. Its close drops the POSIX locks of this process, of which the last look
+ * has just told that there are none; and its number is one that another thread could miss, so there
  * must be no other. */
 static bool is_free_by_second(const char *path, struct identity file)
 {
@@ -121,11 +121,11 @@ static bool is_free_by_second(const char *path, struct identity file)
     return is_free;
 }
 
-bool in_place_is_free(int fd, const struct handle *h, const char *path)
+bool in_place_is_free(int fd, const struct handle *h, const char *path, const struct last_look *l)
 {
     bool is_overlay;
-    if ((h->facts & FACT_FLOCK) != 0 || path[0] != '/' || !is_plain(h->store) ||
-        !is_local(fd, &is_overlay))
+    if (l->look != LOOK_FREE || (h->facts & FACT_FLOCK) != 0 || path[0] != '/' ||
+        !is_plain(h->store) || !is_local(fd, &is_overlay))
         return false;
     return (!is_overlay && is_free_by_itself(fd, h)) || is_free_by_second(path, h->identity);
 }

@@ -8,13 +8,14 @@
 #define SETTLE_IN_PLACE_H
 
 #include "track/handle.h"
+#include "wait/last_look.h"
 
 /* Before anything is tracked. */
 void in_place_start(void);
 
 /* Whether nobody has any lock on the primary that fd is open on, which the caller closes next.
- * path: where it is now. At home, with signals held. */
-bool in_place_is_free(int fd, const struct handle *h, const char *path);
+ * path: where it is now; l: what it has just told. At home, with signals held. */
+bool in_place_is_free(int fd, const struct handle *h, const char *path, const struct last_look *l);
 
 /* Whether nothing else of the store has to be asked for: it has no sidecars, no dot-file, and no
  * directories that may have index files. path: that of the primary, with scratch.h's room; it is
