@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "helper/append.h"
 #include "helper/helper.h"
+#include "helper/subject.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -45,7 +46,7 @@ void lines_start(void)
 
 int lines_pid(const struct lines *l)
 {
-    return l->pid;
+    return subject_of(l->pid);
 }
 
 int lines_thread(const struct lines *l)
@@ -203,7 +204,7 @@ void lines_hold(const void *frame)
         return;
     l->frame = frame;
     l->pid = sys_getpid();
-    l->thread = sys_gettid();
+    l->thread = subject_thread();
     l->count = l->used = 0;
     atomic_store(&l->busy, false);
     l->lent = false;

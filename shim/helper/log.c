@@ -4,6 +4,7 @@
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "helper/append.h"
+#include "helper/subject.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -60,7 +61,7 @@ void log_begin_in(struct log_line *line, enum log_level level, struct lines *lin
     line->text = line->buffer == NULL ? text_in(none, sizeof none)
                                       : text_in(line->buffer, LOG_LINE_SIZE - 1); /* a newline */
     text_str(&line->text, "settle[");
-    text_int(&line->text, lines == NULL ? sys_getpid() : lines_pid(lines));
+    text_int(&line->text, lines == NULL ? subject_process() : lines_pid(lines));
     text_str(&line->text, "]: ");
     text_str(&line->text, names[level]);
 }

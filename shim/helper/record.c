@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "helper/append.h"
 #include "helper/log.h"
+#include "helper/subject.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -28,6 +29,11 @@ void record_start(const char *record, const char *used_list)
     char *path = sys_mmap(PATH_MAX);
     if (path != NULL && sys_readlink("/proc/self/exe", path, PATH_MAX - 1) > 0)
         program = path; /* new pages are zeros, and so its end */
+}
+
+void record_program(const char *path)
+{
+    program = path;
 }
 
 bool record_wanted(void)
@@ -87,8 +93,8 @@ bool record_begin_in(struct record *r, const char *event, struct lines *lines)
     json_int(&r->json, "settle", RECORD_SCHEMA);
     json_str(&r->json, "event", event);
     json_seconds(&r->json, "time", clock_wall());
-    json_int(&r->json, "pid", lines == NULL ? sys_getpid() : lines_pid(lines));
-    json_int(&r->json, "thread", lines == NULL ? sys_gettid() : lines_thread(lines));
+    json_int(&r->json, "pid", lines == NULL ? subject_process() : lines_pid(lines));
+    json_int(&r->json, "thread", lines == NULL ? subject_thread() : lines_thread(lines));
     json_str(&r->json, "program", program);
     return true;
 }

@@ -18,6 +18,9 @@ enum { RECORD_SCHEMA = 1 };
  * (settle_run.c). Both must outlive the program. */
 void record_start(const char *file, const char *used);
 
+/* The program is another than this process's; the path must stay. */
+void record_program(const char *path);
+
 bool record_wanted(void);
 
 /* One line that is being written. */

@@ -148,20 +148,33 @@ static bool is_connections(const struct closing *c)
     return c->waits || (c->handle.role == ROLE_PRIMARY && c->handle.kind == KIND_ENGINE);
 }
 
-/* Whether the close waits. last: its handle was the last that counts. */
+/* Whether a close waits. last: its handle was the last that counts. */
+static bool must_wait(const struct handle *h, bool last)
+{
+    const enum trigger trigger = trigger_of(h->store);
+    /* A close of the last connection that left a zombie waits for this one. */
+    last = last && atomic_load(&h->store->awaited) == 0;
+    if (last && !handle_had_alone(h))
+        store_mark(h->store, STORE_UNSETTLED, 0);
+    return (last && trigger != TRIGGER_USE) ||
+           (h->role == ROLE_PRIMARY && trigger == TRIGGER_EVERY);
+}
+
 static void decide(struct closing *c, bool last)
 {
-    struct store *store = c->handle.store;
-    const enum trigger trigger = trigger_of(store);
-    /* A close of the last connection that left a zombie waits for this one. */
-    last = last && atomic_load(&store->awaited) == 0;
     c->last_look.alone = handle_had_alone(&c->handle);
-    if (last && !c->last_look.alone)
-        store_mark(store, STORE_UNSETTLED, 0);
-    c->waits = (last && trigger != TRIGGER_USE) ||
-               (c->handle.role == ROLE_PRIMARY && trigger == TRIGGER_EVERY);
+    c->waits = must_wait(&c->handle, last);
     if (is_connections(c))
-        closed_under_way(store, c->began);
+        closed_under_way(c->handle.store, c->began);
+}
+
+bool closed_elsewhere(const struct handle *handle, bool last, uint64_t now)
+{
+    if (!must_wait(handle, last))
+        return false;
+    closed_under_way(handle->store, now);
+    atomic_fetch_add(&own->unfinished, 1);
+    return true;
 }
 
 /* What fstat tells of a descriptor that is known, in a frame of its own: what is called next needs

@@ -2,7 +2,7 @@
 #ifndef SETTLE_CLOSED_H
 #define SETTLE_CLOSED_H
 
-#include "track/store.h"
+#include "track/handle.h"
 #include "wait/last_look.h"
 
 #include <stdbool.h>
@@ -61,6 +61,11 @@ bool closed_is_under_way(struct store *store, uint64_t patience);
  * Does nothing in a fork child that a signal handler made since the process `home` took the handle
  * out: there is nothing to be put back. */
 void closed_end(struct store *store, bool connections, int home);
+
+/* Of a close in another process, whose books these are (supervise/): its handle was taken out.
+ * Whether it is to wait; then it is under way, and closed_wait ends it. last: as handle_take has
+ * it. now: clock_now. */
+bool closed_elsewhere(const struct handle *handle, bool last, uint64_t now);
 
 /* Waits, and ends the close. path: where the primary is now; "" if it is as when it was opened. */
 void closed_wait(struct store *store, const char *path, const struct last_look *last_look,

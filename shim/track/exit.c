@@ -37,7 +37,7 @@ static uint64_t longest_exit(void)
     return longest < budget_unspent() ? longest : budget_unspent();
 }
 
-static void wait_at_exit(void)
+static void wait_at_exit(bool other_threads(void))
 {
     const uint64_t step = 1000000;
     uint32_t left = left_to_do();
@@ -47,7 +47,7 @@ static void wait_at_exit(void)
     uint64_t began = clock_now();
     uint64_t progress = began;
     uint64_t most = longest_exit();
-    bool threads = left > 0 && helper_other_threads();
+    bool threads = left > 0 && other_threads();
 
     struct interruption interruption = interruption_here(1);
     for (;;) {
@@ -74,9 +74,9 @@ static void wait_at_exit(void)
     }
 }
 
-void track_exit(void)
+void exit_wait_and_tell(bool other_threads(void))
 {
-    wait_at_exit();
+    wait_at_exit(other_threads);
     if (settings != NULL && settings->at_exit != AT_EXIT_OFF)
         use_ended();
     if (track_is_on() && handle_count() > 0 && process_thread_at_home())
@@ -90,4 +90,9 @@ void track_exit_at_once(void)
 {
     if (track_is_on() && sum_wanted() && process_thread_at_home() && sum_is_of_interest())
         sum_tell();
+}
+
+void track_exit(void)
+{
+    exit_wait_and_tell(helper_other_threads);
 }

@@ -7,4 +7,7 @@
 /* settings must outlive the program. */
 void exit_start(const struct settings *settings);
 
+/* What track_exit does; other_threads: whether the program whose books these are has any. */
+void exit_wait_and_tell(bool other_threads(void));
+
 #endif
