@@ -51,7 +51,7 @@ COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS)
 .PHONY: all help demo check clean
 
 all: ## the library and the commands, in build/
-all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check
+all: $(B)/libsettle.so $(B)/settle-wait $(B)/settle-run $(B)/settle-check $(B)/settle-supervise
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) \

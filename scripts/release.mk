@@ -21,7 +21,7 @@ install: all ## below PREFIX=/usr/local (and DESTDIR)
 	install -m 755 $(SCRIPTS:%=scripts/%) $(B)/settle-wait $(DESTINATION)/bin/
 	install -m 644 $(wildcard scripts/report/*.*) $(DESTINATION)/lib/settle/report/
 	install -m 644 $(B)/libsettle.so $(DESTINATION)/lib/settle/
-	install -m 755 $(B)/settle-run $(B)/settle-check $(DESTINATION)/lib/settle/
+	install -m 755 $(B)/settle-run $(B)/settle-check $(B)/settle-supervise $(DESTINATION)/lib/settle/
 	ln -sf settle/libsettle.so $(DESTINATION)/lib/libsettle.so
 	install -m 644 shim/settle.h $(DESTINATION)/include/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' shim/preload/link/settle.pc.in > $(DESTINATION)/$(PKGCONFIG)/settle.pc

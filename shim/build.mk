@@ -5,6 +5,8 @@
 ROOMS := base config holders wait helper track preload
 # Beside them, on the rooms up to wait; each of these has a main function.
 COMMANDS_MAIN := settle_wait settle_run settle_check
+# And one on the rooms up to track, with its own main function.
+SUPERVISE_MAIN := settle_supervise
 
 sources_of = $(wildcard shim/$(1)/*.c shim/$(1)/*.S)
 # $(call objects,KIND,ROOM): what is made of a room's sources
@@ -34,9 +36,9 @@ $(B)/compiler:
 # The two archives of a room: pic is what the library is made of, obj the commands and the tests.
 define room_rules
 $(B)/pic/$(1).a: $$(call objects,pic,$(1))
-$(B)/obj/$(1).a: $$(filter-out $(LIBRARY_ONLY:%=$(B)/obj/%.o) $(COMMANDS_MAIN:%=$(B)/obj/commands/%.o),$$(call objects,obj,$(1)))
+$(B)/obj/$(1).a: $$(filter-out $(LIBRARY_ONLY:%=$(B)/obj/%.o) $(COMMANDS_MAIN:%=$(B)/obj/commands/%.o) $(SUPERVISE_MAIN:%=$(B)/obj/supervise/%.o),$$(call objects,obj,$(1)))
 endef
-$(foreach room,$(ROOMS) commands,$(eval $(call room_rules,$(room))))
+$(foreach room,$(ROOMS) commands supervise,$(eval $(call room_rules,$(room))))
 
 $(B)/%.a:
 	$(say) AR $@
@@ -79,16 +81,22 @@ $(B)/settle-check: $(CHECK_OBJECTS)
 	$(say) LINK $@
 	$(link)
 
+SUPERVISE_OBJECTS := $(B)/obj/supervise/settle_supervise.o $(call archives,obj,supervise track helper) $(WAIT_ARCHIVES)
+$(B)/settle-supervise: $(SUPERVISE_OBJECTS)
+	$(say) LINK $@
+	$(link) -pthread
+
 # The programs for images of another libc. They have no loader, so libsqlite3 is linked into settle-wait where
 # the compiler has a static one (libsqlite3-dev); without it --copy and --checkpoint say so.
 SQLITE_ARCHIVE := $(filter /%,$(shell $(CC) -print-file-name=libsqlite3.a 2> /dev/null))
 $(B)/static/settle-wait: STATIC_LIBRARIES := $(if $(SQLITE_ARCHIVE),-u sqlite3_open_v2 -Xlinker --wrap=dlopen $(SQLITE_ARCHIVE) -lm)
 .PHONY: static
 static: ## the commands, linked statically, for images of another libc
-static: $(addprefix $(B)/static/, settle-wait settle-run settle-check)
+static: $(addprefix $(B)/static/, settle-wait settle-run settle-check settle-supervise)
 $(B)/static/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/static/sqlite_api.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
 $(B)/static/settle-run: $(B)/obj/commands/settle_run.o $(call archives,obj,config base)
 $(B)/static/settle-check: $(CHECK_OBJECTS)
+$(B)/static/settle-supervise: $(SUPERVISE_OBJECTS)
 $(B)/static/settle-%:
 	$(say) LINK $@
 	@mkdir -p $(@D)
@@ -124,7 +132,7 @@ $(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 # What runs on the program's stack takes little of it: paths have memory of their own (base/scratch.h). The
 # constructor, on the first thread's stack, may have more.
 $(B)/pic/track/%.o $(B)/pic/helper/%.o $(B)/pic/preload/%.o: PIC += -Wframe-larger-than=768
-$(B)/pic/preload/start.o: PIC += -Wframe-larger-than=24576
+$(B)/pic/preload/start.o $(B)/pic/track/begin.o: PIC += -Wframe-larger-than=24576
 
 define assemble
 $(say) AS $@

@@ -72,7 +72,8 @@ $(B)/programs/scopes-linked: tests/e2e/programs/scopes.c $(B)/libraries/scope-2.
 	$(Q)$(COMPILE) -o $@ $< $(LDFLAGS) -Wl,--no-as-needed $(B)/libraries/scope-2.so -Wl,-rpath,'$$ORIGIN/../libraries'
 
 # Without a dynamic linker, and with the other libc.
-FOREIGN := $(patsubst %,$(B)/programs/%,keeper-musl plain-static plain-musl plain-musl-static modules-musl)
+FOREIGN := $(patsubst %,$(B)/programs/%,keeper-musl plain-static plain-musl plain-musl-static modules-musl \
+	stepper-static signals-static supervised-static supervised-musl-static)
 $(B)/programs/%-static: tests/e2e/programs/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
@@ -304,7 +305,7 @@ sanitize-e2e: ## e2e, with commands under AddressSanitizer, and the library trap
 	$(Q)ln -sfn $(CURDIR)/Makefile $(CURDIR)/shim $(CURDIR)/tests $(CURDIR)/scripts $(TREE)
 	$(Q)$(again) -C $(TREE) B=build \
 		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
-		build/settle-wait build/settle-run build/settle-check
+		build/settle-wait build/settle-run build/settle-check build/settle-supervise
 	$(Q)ASAN_OPTIONS=detect_leaks=0 SETTLE_LIBRARY=$(TREE)/build/libsettle.so \
 		$(again) -C $(TREE) B=build CFLAGS="-O1 -g $(TRAP)" e2e
 
@@ -550,7 +551,7 @@ docs: ## every command block of the READMEs as it stands, in a scratch copy of t
 .PHONY: lint format
 lint: ## all that is written here, and a build with clang
 	$(setup) lint check
-	$(Q)$(again) B=$(B)/clang CC=clang $(addprefix $(B)/clang/, libsettle.so settle-wait settle-run settle-check)
+	$(Q)$(again) B=$(B)/clang CC=clang $(addprefix $(B)/clang/, libsettle.so settle-wait settle-run settle-check settle-supervise)
 	$(Q)BUILD=$(B) MADE=$(B)/clang/made sh tests/lint/run
 
 format: ## lays out the C files

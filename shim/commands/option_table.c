@@ -32,6 +32,10 @@ const struct option_row option_rows[] = {
     OWN("checkpoint",
         "With --after: wait until nobody has these stores open, and let SQLite fold what is in a "
         "-wal only into the main file, so that it alone is the whole store. Needs libsqlite3."),
+    OWN("supervise",
+        "For programs that no preloaded library reaches, statically linked ones and those in Go: "
+        "see their closes from outside, by a seccomp filter, instead. Sees closes alone, no uses. "
+        "Needs Linux 5.19."),
     OWN("check", "Run nothing, but tell whether the command can run under settle, and why not. "
                  "Exits with 0 if it can, 1 if not."),
     OWN("settings", "Print these options for a program to read and exit: a line each, with tabs "

@@ -103,7 +103,8 @@ static void check_go(const char *path, const struct image *image)
                  "a Go program, whose Go code makes its system calls without libc");
             return;
         }
-    find(CANNOT, path, "cannot: a Go program, which makes its system calls without libc");
+    find(CANNOT, path,
+         "cannot: a Go program, which makes its system calls without libc; use --supervise");
 }
 
 /* The runtime insists on coming first, unless __asan_default_options says otherwise. The library
@@ -143,7 +144,8 @@ static void check_program(const char *path, const struct image *image)
     if (go)
         check_go(path, image);
     else if (loader == NULL)
-        find(CANNOT, path, "cannot: statically linked, so nothing can be loaded before it");
+        find(CANNOT, path,
+             "cannot: statically linked, so nothing can be loaded before it; use --supervise");
     if (loader == NULL)
         return;
     char what[PATH_MAX + 64];

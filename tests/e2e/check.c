@@ -48,7 +48,7 @@ Test(check, a_script_is_followed_to_its_program)
 Test(check, a_static_program_cannot)
 {
     shell("echo 'int main(void) { return 0; }' | cc -static -x c -o \"$1/static\" -");
-    expect_check(in_dir("static"), 1, "static", "statically linked");
+    expect_check(in_dir("static"), 1, "static", "use --supervise");
     expect_check(in_dir("static"), 1, "static", "runs as if settle were absent");
     shell("echo 'int main(void) { return 0; }' | cc -static-pie -x c -o \"$1/static-pie\" -");
     expect_check(in_dir("static-pie"), 1, "static-pie", "statically linked");

@@ -165,7 +165,7 @@ command_lines_are_checked() {
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
-    for option in --disable --summary --no-children --after --checkpoint --check --help --version; do
+    for option in --disable --summary --no-children --after --checkpoint --supervise --check --help --version; do
         settle $option=1 echo ran
         fails "$option takes no value" 125 "settle: $option '1': expected no value"
     done
@@ -443,6 +443,7 @@ Usage: settle [options] [--] command
 --record FILE         SETTLE_RECORD
 --after
 --checkpoint
+--supervise
 --check
 --disable             SETTLE_DISABLE
 --help, --version

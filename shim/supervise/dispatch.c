@@ -1,0 +1,316 @@
+#include "supervise/dispatch.h"
+
+#include "base/lines.h"
+#include "base/status.h"
+#include "helper/log.h"
+#include "helper/record.h"
+#include "holders/proc.h"
+#include "supervise/guard.h"
+#include "supervise/peek.h"
+#include "supervise/range.h"
+#include "supervise/slots.h"
+#include "supervise/worker.h"
+#include "track/sum.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct service *service;
+
+/* --- the directories of threads --- */
+
+/* The last ones of whom something was asked. A thread that ended and another one that has its
+ * number now are told apart, since nothing can be read in the directory of the first. */
+enum { DIRECTORIES = 64 };
+static struct directory {
+    int thread, fd;
+} directories[DIRECTORIES];
+
+static int directory_of(int thread, bool anew)
+{
+    struct directory *d = &directories[(unsigned)thread % DIRECTORIES];
+    if (d->thread == thread && !anew)
+        return d->fd;
+    if (d->thread != 0 && d->fd >= 0)
+        close(d->fd);
+    d->thread = thread;
+    d->fd = peek_directory(thread);
+    return d->fd;
+}
+
+static void tell_unseen(int thread)
+{
+    static bool told;
+    if (told || !log_wants(LOG_WARN))
+        return;
+    told = true;
+    struct log_line line;
+    log_begin(&line, LOG_WARN);
+    text_str(&line.text, "process ");
+    text_int(&line.text, thread);
+    text_str(&line.text, ": what it has open may not be looked at, so its closes do not wait: it "
+                         "has other rights than this user, or is not dumpable");
+    log_end(&line);
+}
+
+static bool look_in(int thread, int fd, struct peek *look)
+{
+    int directory = directory_of(thread, false);
+    int error = directory < 0 ? ENOENT : peek_at(directory, fd, look);
+    if (error == ENOENT || error == ESRCH) {
+        directory = directory_of(thread, true);
+        error = directory < 0 ? errno : peek_at(directory, fd, look);
+    }
+    if (error == EACCES || error == EPERM)
+        tell_unseen(thread);
+    return error == 0 && look->named.role != ROLE_NONE;
+}
+
+/* --- workers --- */
+
+struct worker {
+    int process; /* of the program; 0: none yet */
+    int pid;
+    int calls; /* the pipe */
+};
+
+static struct worker *workers;
+static unsigned worker_count, worker_room;
+static struct worker spare = {.pid = 0};
+
+static void close_what_is_anothers(void)
+{
+    for (unsigned i = 0; i < worker_count; i++)
+        close(workers[i].calls);
+    for (int i = 0; i < DIRECTORIES; i++)
+        if (directories[i].thread != 0 && directories[i].fd >= 0)
+            close(directories[i].fd);
+}
+
+static void make_spare(void)
+{
+    int ends[2];
+    if (spare.pid != 0 || pipe2(ends, O_CLOEXEC) < 0)
+        return;
+    int pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        close_what_is_anothers();
+        worker_run(ends[0], service->program);
+    }
+    close(ends[0]);
+    if (pid < 0) {
+        close(ends[1]);
+        return;
+    }
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    spare = (struct worker){.pid = pid, .calls = ends[1]};
+}
+
+static struct worker *worker_of(int process)
+{
+    for (unsigned i = 0; i < worker_count; i++)
+        if (workers[i].process == process)
+            return &workers[i];
+    return NULL;
+}
+
+static struct worker *assign(int process)
+{
+    if (worker_count == worker_room) {
+        unsigned room = worker_room == 0 ? 16 : 2 * worker_room;
+        struct worker *more = realloc(workers, room * sizeof *more);
+        if (more == NULL)
+            return NULL;
+        workers = more;
+        worker_room = room;
+    }
+    make_spare();
+    if (spare.pid == 0)
+        return NULL;
+    spare.process = process;
+    workers[worker_count] = spare;
+    spare.pid = 0;
+    return &workers[worker_count++];
+}
+
+static void tell_no_worker(void)
+{
+    static bool told;
+    if (!told)
+        log_say(LOG_WARN, "no process, memory or place for one more close that would wait: it does "
+                          "not");
+    told = true;
+}
+
+static void hand_over(int slot, int process)
+{
+    struct worker *w = worker_of(process);
+    if (w == NULL)
+        w = assign(process);
+    int taken = w == NULL ? -1 : slots_hand_over(slot, w->pid);
+    if (taken < 0) {
+        tell_no_worker();
+        slots_continue(slot);
+    } else if (write(w->calls, &taken, sizeof taken) != sizeof taken) {
+        slots_continue(taken);
+    }
+}
+
+static void forget(int pid)
+{
+    if (spare.pid == pid) {
+        close(spare.calls);
+        spare.pid = 0;
+    }
+    for (unsigned i = 0; i < worker_count; i++)
+        if (workers[i].pid == pid) {
+            close(workers[i].calls);
+            workers[i] = workers[--worker_count];
+        }
+}
+
+static void reap(void)
+{
+    int pid;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        forget(pid);
+        slots_continue_all_of(pid);
+    }
+}
+
+/* --- one call --- */
+
+static int process_of(int thread)
+{
+    static const char *const name = "Tgid:";
+    char path[32];
+    long pid = -1;
+    snprintf(path, sizeof path, "/proc/%d/status", thread);
+    return status_read(path, &name, &pid, 1) && pid > 0 ? (int)pid : thread;
+}
+
+/* A store's other files matter in a process that has had its primary open. */
+static bool concerns(enum role role, int thread)
+{
+    return role == ROLE_PRIMARY || (role != ROLE_NONE && worker_of(process_of(thread)) != NULL);
+}
+
+static bool any_concerns(int thread, int first, int last)
+{
+    static struct peek look;
+    static struct listing listing;
+    char path[32];
+    if (first == last)
+        return look_in(thread, first, &look) && concerns(look.named.role, thread);
+    snprintf(path, sizeof path, "/proc/%d/fd", thread);
+    if (listing_open(&listing, path) < 0)
+        return false;
+    const struct entry *entry;
+    bool found = false;
+    while (!found && (entry = listing_next(&listing)) != NULL) {
+        int fd = (int)text_number(entry->name);
+        found = entry->name[0] != '.' && fd >= first && fd <= last && look_in(thread, fd, &look) &&
+                concerns(look.named.role, thread);
+    }
+    listing_close(&listing);
+    return found;
+}
+
+/* At its end one that has other threads may have closes under way, or to come. */
+static bool exit_concerns(int thread)
+{
+    struct proc_stat stat;
+    if (sum_wanted() || record_lists_used())
+        return true;
+    if (!proc_read_stat(&stat, thread) || stat.threads == 1)
+        return false;
+    return worker_of(process_of(thread)) != NULL || any_concerns(thread, 0, INT_MAX);
+}
+
+/* A file system may never answer: that of a dead host, or one that the program itself serves. Then
+ * this process ends by SIGALRM, the guard lets the call go on and makes another one. */
+enum { PATIENCE = 5 };
+
+static void answer(int slot)
+{
+    const struct seccomp_notif *call = slots_get(slot);
+    const int thread = (int)call->pid;
+    struct range range;
+    alarm(PATIENCE);
+    bool concerned = range_is_exit(call)
+                         ? exit_concerns(thread)
+                         : range_of(call, &range) && any_concerns(thread, range.first, range.last);
+    alarm(0);
+    if (concerned && thread != 0)
+        hand_over(slot, process_of(thread));
+    else
+        slots_continue(slot);
+}
+
+/* --- its life --- */
+
+static void wake(int signal)
+{
+    (void)signal; /* a worker has ended: it interrupts the poll */
+}
+
+static void say_ready(void)
+{
+    if (service->ready < 0)
+        return;
+    if (write(service->ready, "", 1) != 1)
+        _exit(1);
+    close(service->ready);
+    service->ready = -1;
+}
+
+_Noreturn void dispatch_run(struct service *s, int guard)
+{
+    enum { CALLS, PROGRAM, GUARD, WATCHED };
+    const struct sigaction on_child = {.sa_handler = wake};
+    sigset_t none;
+    sigset_t child;
+    service = s;
+    sigemptyset(&none);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    sigaction(SIGCHLD, &on_child, NULL);
+    signal(SIGALRM, SIG_DFL);
+    slots_continue_lost();
+    make_spare();
+    say_ready();
+    struct pollfd watched[WATCHED] = {
+        {slots_listener(), POLLIN, 0}, {s->program, POLLIN, 0}, {guard, POLLIN, 0}};
+    for (;;) {
+        int ready = ppoll(watched, WATCHED, NULL, &none);
+        if (ready < 0) {
+            reap();
+            continue;
+        }
+        if ((watched[CALLS].revents & POLLIN) != 0) {
+            int slot = slots_receive();
+            if (slot >= 0)
+                answer(slot);
+        } else if (watched[CALLS].revents != 0) {
+            _exit(0); /* nobody is under the filter any more */
+        }
+        if (watched[PROGRAM].revents != 0) {
+            worker_leave_stderr();
+            watched[PROGRAM].fd = -1;
+        }
+        if (watched[GUARD].revents != 0) {
+            close(guard);
+            watched[GUARD].fd = guard = guard_make(service);
+        }
+        make_spare();
+    }
+}

@@ -1,0 +1,275 @@
+#include "supervise/mirror.h"
+
+#include "base/clock.h"
+#include "base/lines.h"
+#include "base/sys.h"
+#include "helper/record.h"
+#include "holders/proc.h"
+#include "holders/sqlite_locks.h"
+#include "supervise/peek.h"
+#include "track/closed.h"
+#include "track/sum.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int process;
+static int parent;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* whose turn it is with the books */
+
+/* Under the turn: descriptors that were taken out of the books and are not closed yet, and those
+ * that were found to be inherited. */
+enum { KNOWN = 256 };
+struct known {
+    int fd[KNOWN];
+    struct identity file[KNOWN];
+    unsigned count;
+};
+static struct known departing;
+static struct known inherited;
+
+static bool known_has(const struct known *k, int fd, struct identity file)
+{
+    for (unsigned i = 0; i < k->count; i++)
+        if (k->fd[i] == fd && identity_same(k->file[i], file))
+            return true;
+    return false;
+}
+
+static void known_add(struct known *k, int fd, struct identity file)
+{
+    unsigned at = k->count < KNOWN ? k->count++ : 0;
+    k->fd[at] = fd;
+    k->file[at] = file;
+}
+
+static void known_remove(struct known *k, int fd, struct identity file)
+{
+    for (unsigned i = 0; i < k->count; i++) {
+        if (k->fd[i] != fd || !identity_same(k->file[i], file))
+            continue;
+        k->count--;
+        k->fd[i] = k->fd[k->count];
+        k->file[i] = k->file[k->count];
+        return;
+    }
+}
+
+void mirror_start(int pid)
+{
+    struct proc_stat stat;
+    process = pid;
+    parent = proc_read_stat(&stat, pid) ? stat.parent : 0;
+}
+
+int mirror_process(void)
+{
+    return process;
+}
+
+bool mirror_other_threads(void)
+{
+    struct proc_stat stat;
+    return proc_read_stat(&stat, process) && stat.threads > 1;
+}
+
+/* --- what is known of a descriptor --- */
+
+struct information {
+    int flags;
+    unsigned facts;
+    bool has_lock; /* one that belongs to the open file */
+};
+
+static void add_lock(struct information *in, bool is_shm, char *line)
+{
+    struct proc_lock lock;
+    if (!proc_read_lock(&lock, line))
+        return;
+    const struct holder *h = &lock.holder;
+    in->facts |= FACT_LOCK;
+    if (h->hold == HOLD_FLOCK || h->hold == HOLD_OFD || h->hold == HOLD_LEASE)
+        in->has_lock = true;
+    else if (sqlite_locks_in(is_shm, h->exclusive, h->start, h->end) != 0)
+        in->facts |= FACT_SQLITE_LOCK;
+}
+
+static struct information read_information(int pid, int fd, bool is_shm)
+{
+    struct information in = {.flags = 0};
+    struct lines lines;
+    char path[48];
+    char *line;
+    snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", pid, fd);
+    if (lines_open(&lines, path) < 0)
+        return in;
+    while ((line = lines_next(&lines)) != NULL) {
+        const char *key = next_field(&line);
+        if (key != NULL && strcmp(key, "flags:") == 0)
+            in.flags = proc_read_flags(line + strspn(line, "\t "));
+        else if (key != NULL && strcmp(key, "lock:") == 0)
+            add_lock(&in, is_shm, line);
+    }
+    lines_close(&lines);
+    if ((in.flags & O_ACCMODE) != O_RDONLY)
+        in.facts |= FACT_WRITES;
+    if ((in.flags & O_NOFOLLOW) != 0)
+        in.facts |= FACT_NOFOLLOW;
+    if ((in.flags & O_CLOEXEC) != 0)
+        in.facts |= FACT_CLOEXEC;
+    return in;
+}
+
+/* A fork copies the table, number by number. Where kcmp(2) is refused, as in a container without
+ * CAP_SYS_PTRACE, what looks the same is taken for the same. */
+static bool is_inherited(int thread, int fd, const struct peek *look, int flags)
+{
+    struct identity file = identity_of(&look->st);
+    if (parent <= 0 || known_has(&inherited, fd, file))
+        return parent > 0;
+    long result = sys_call(SYS_kcmp, parent, thread, KCMP_FILE, fd, fd, 0);
+    if (result == -EPERM || result == -ENOSYS || result == -EACCES) {
+        char path[48];
+        struct stat st;
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", parent, fd);
+        result = stat(path, &st) == 0 && identity_same(identity_of(&st), file) &&
+                         read_information(parent, fd, false).flags == flags
+                     ? 0
+                     : 1;
+    }
+    if (result == 0)
+        known_add(&inherited, fd, file);
+    return result == 0;
+}
+
+/* --- the books --- */
+
+static void enter(int thread, int fd, const struct peek *look)
+{
+    bool is_shm = look->named.role == ROLE_SIDECAR && str_ends_with(look->path, "-shm");
+    struct information in = read_information(thread, fd, is_shm);
+    if ((in.flags & O_PATH) != 0 || is_inherited(thread, fd, look, in.flags))
+        return;
+    struct handle known = handle_get(fd);
+    if (known.role != ROLE_NONE) {
+        handle_note(fd, in.facts);
+        return;
+    }
+    struct store *store = store_acquire(look->primary, look->named.profile, look->named.primary);
+    if (store == NULL)
+        return;
+    if (handle_count_of(store) == 0) {
+        sum_opened();
+        record_used(look->named.primary);
+    }
+    const struct handle h = {.role = look->named.role,
+                             .store = store,
+                             .identity = identity_of(&look->st),
+                             .facts = in.facts};
+    if (!handle_put(fd, h))
+        store_release(store);
+}
+
+static void forget(int fd)
+{
+    bool last;
+    struct handle h = handle_take(fd, &last);
+    if (h.store != NULL)
+        store_release(h.store);
+}
+
+/* Closes that went by unseen: by another way, or by exec. */
+static void forget_closed(int directory)
+{
+    for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
+        char name[16];
+        struct stat st;
+        snprintf(name, sizeof name, "%d", fd);
+        if (fstatat(directory, name, &st, 0) < 0 ||
+            !identity_same(identity_of(&st), handle_get(fd).identity))
+            forget(fd);
+    }
+}
+
+static void update(int thread, int directory)
+{
+    struct listing listing;
+    struct peek look;
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", thread);
+    forget_closed(directory);
+    if (listing_open(&listing, path) < 0)
+        return;
+    const struct entry *entry;
+    while ((entry = listing_next(&listing)) != NULL) {
+        int fd = (int)text_number(entry->name);
+        if (entry->name[0] == '.' || peek_at(directory, fd, &look) != 0 ||
+            look.named.role == ROLE_NONE || known_has(&departing, fd, identity_of(&look.st)))
+            continue;
+        enter(thread, fd, &look);
+    }
+    listing_close(&listing);
+}
+
+void mirror_update(int thread, int directory)
+{
+    pthread_mutex_lock(&turn);
+    update(thread, directory);
+    pthread_mutex_unlock(&turn);
+}
+
+static void prepare(struct departure *d, int thread, int directory)
+{
+    struct peek look;
+    d->path[0] = '\0';
+    d->file = -1;
+    d->has_lock = read_information(thread, d->fd, false).has_lock;
+    if (peek_at(directory, d->fd, &look) != 0)
+        return;
+    memcpy(d->path, look.path, strlen(look.path) + 1);
+    if (d->waits && d->handle.role == ROLE_PRIMARY)
+        d->file = peek_open(directory, d->fd);
+}
+
+int mirror_take(int thread, int directory, int first, int last, struct departure *departures)
+{
+    int count = 0;
+    pthread_mutex_lock(&turn);
+    update(thread, directory);
+    for (int fd = handle_next((unsigned)first, (unsigned)last); fd >= 0 && count < DEPARTURES;
+         fd = handle_next((unsigned)fd + 1, (unsigned)last)) {
+        struct departure *d = &departures[count];
+        bool is_last;
+        d->fd = fd;
+        d->handle = handle_take(fd, &is_last);
+        if (d->handle.store == NULL)
+            continue;
+        d->waits = closed_elsewhere(&d->handle, is_last, clock_now());
+        known_add(&departing, fd, d->handle.identity);
+        prepare(d, thread, directory);
+        count++;
+    }
+    pthread_mutex_unlock(&turn);
+    return count;
+}
+
+void mirror_gone(const struct departure *departures, int count)
+{
+    pthread_mutex_lock(&turn);
+    for (int i = 0; i < count; i++)
+        known_remove(&departing, departures[i].fd, departures[i].handle.identity);
+    pthread_mutex_unlock(&turn);
+}
+
+bool mirror_still_open(int directory, const struct departure *d)
+{
+    char name[16];
+    struct stat st;
+    snprintf(name, sizeof name, "%d", d->fd);
+    return fstatat(directory, name, &st, 0) == 0 &&
+           identity_same(identity_of(&st), d->handle.identity);
+}

@@ -1,0 +1,48 @@
+/* The books of one process of the program (track/), kept from outside: what it has open of stores
+ * is read from /proc at each close, so that the library's own rules tell which close is the last.
+ *
+ * What the process inherited is not in them, as in the library: a fork child's copies are no
+ * handles of its own. */
+#ifndef SETTLE_MIRROR_H
+#define SETTLE_MIRROR_H
+
+#include "track/handle.h"
+#include "wait/last_look.h"
+
+#include <stdbool.h>
+
+/* The process whose books these are. Once. */
+void mirror_start(int process);
+
+int mirror_process(void);
+
+/* Whether it has threads besides the one that asks. */
+bool mirror_other_threads(void);
+
+/* A descriptor that is being closed, of a handle that was in the books. */
+struct departure {
+    int fd;
+    struct handle handle;
+    char path[PATH_MAX]; /* "": the primary is where it was */
+    bool waits;
+    bool has_lock; /* a flock, OFD lock or lease that goes with the descriptor alone */
+    int file;      /* of one that waits: open anew, for the last look; -1: could not be */
+};
+
+enum { DEPARTURES = 16 };
+
+/* Brings the books up to date, and takes out what a thread closes: descriptors first to last.
+ * Returns how many departures there are. Those that leave nothing to be done are not told, nor
+ * those beyond DEPARTURES. directory: peek_directory of the thread. */
+int mirror_take(int thread, int directory, int first, int last, struct departure *departures);
+
+/* They are closed now, or are not going to be: until then they count as closed. */
+void mirror_gone(const struct departure *departures, int count);
+
+/* Brings the books up to date alone. */
+void mirror_update(int thread, int directory);
+
+/* Whether a departed descriptor is still that of the file. */
+bool mirror_still_open(int directory, const struct departure *departure);
+
+#endif

@@ -1,0 +1,126 @@
+/* supervised MODE...: programs without libc's hooks, for tests of settle --supervise.
+ *   exit-closing PATH MS  exits while another thread is to close the store MS later; exit status 4
+ *   exit-open PATH        exits with the store open and no other thread; exit status 5
+ *   closes N              N closes of no store; says how many failed
+ *   children PATH N       N children, one after the other, that open and close the store; says how
+ *                         many failed
+ *   waits                 what wait(2) says of children that it never made; says errno
+ *   reopen PATH           a thread closes the store; while it waits another one opens and locks it.
+ *                         Says "closed" and how long that took, in ms */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int fd;
+static unsigned delay;
+
+static long long now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int open_store(const char *path)
+{
+    int got = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (got < 0)
+        exit(9);
+    return got;
+}
+
+static void *close_later(void *unused)
+{
+    usleep(delay * 1000);
+    close(fd);
+    return unused;
+}
+
+static void *close_and_tell(void *unused)
+{
+    long long began = now();
+    close(fd);
+    printf("closed %lld\n", now() - began);
+    fflush(stdout);
+    return unused;
+}
+
+static int exit_closing(const char *path, int ms)
+{
+    pthread_t thread;
+    delay = (unsigned)ms;
+    fd = open_store(path);
+    pthread_create(&thread, NULL, close_later, NULL);
+    return 4;
+}
+
+static int closes(int count)
+{
+    int failed = 0;
+    for (int i = 0; i < count; i++)
+        failed += close(open("/dev/null", O_RDONLY)) != 0;
+    printf("failed %d\n", failed);
+    return 0;
+}
+
+static int children(const char *path, int count)
+{
+    int failed = 0;
+    for (int i = 0; i < count; i++) {
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(close(open_store(path)) == 0 ? 0 : 1);
+        waitpid(pid, &status, 0);
+        failed += status != 0;
+    }
+    printf("failed %d\n", failed);
+    return 0;
+}
+
+static int reopen(const char *path)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1 << 30, .l_len = 1};
+    pthread_t thread;
+    char line[16];
+    fd = open_store(path);
+    puts("open");
+    fflush(stdout);
+    if (fgets(line, sizeof line, stdin) == NULL)
+        return 1;
+    pthread_create(&thread, NULL, close_and_tell, NULL);
+    usleep(200000);
+    int again = open_store(path);
+    fcntl(again, F_SETLKW, &lock);
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "";
+    const char *path = argc > 2 ? argv[2] : "";
+    const int number = argc > 3 ? atoi(argv[3]) : 0;
+    if (strcmp(mode, "exit-closing") == 0)
+        return exit_closing(path, number);
+    if (strcmp(mode, "exit-open") == 0)
+        return open_store(path) > 0 ? 5 : 9;
+    if (strcmp(mode, "closes") == 0)
+        return closes(atoi(path));
+    if (strcmp(mode, "children") == 0)
+        return children(path, number);
+    if (strcmp(mode, "reopen") == 0)
+        return reopen(path);
+    if (strcmp(mode, "waits") == 0) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+        printf("wait %d %d\n", (int)pid, errno);
+        return 0;
+    }
+    return 2;
+}
