@@ -70,7 +70,7 @@ static bool look_in(int thread, int fd, struct peek *look)
     }
     if (error == EACCES || error == EPERM)
         tell_unseen(thread);
-    return error == 0 && look->named.role != ROLE_NONE;
+    return error == 0 && look->role != ROLE_NONE;
 }
 
 /* --- workers --- */
@@ -209,7 +209,7 @@ static bool any_concerns(int thread, int first, int last)
     static struct listing listing;
     char path[32];
     if (first == last)
-        return look_in(thread, first, &look) && concerns(look.named.role, thread);
+        return look_in(thread, first, &look) && concerns(look.role, thread);
     snprintf(path, sizeof path, "/proc/%d/fd", thread);
     if (listing_open(&listing, path) < 0)
         return false;
@@ -218,7 +218,7 @@ static bool any_concerns(int thread, int first, int last)
     while (!found && (entry = listing_next(&listing)) != NULL) {
         int fd = (int)text_number(entry->name);
         found = entry->name[0] != '.' && fd >= first && fd <= last && look_in(thread, fd, &look) &&
-                concerns(look.named.role, thread);
+                concerns(look.role, thread);
     }
     listing_close(&listing);
     return found;

@@ -91,7 +91,7 @@ static void add_lock(struct information *in, bool is_shm, char *line)
     if (!proc_read_lock(&lock, line))
         return;
     const struct holder *h = &lock.holder;
-    in->facts |= FACT_LOCK;
+    in->facts |= FACT_LOCK | (h->exclusive ? FACT_EXCLUSIVE : FACT_INCLUSIVE);
     if (h->hold == HOLD_FLOCK || h->hold == HOLD_OFD || h->hold == HOLD_LEASE)
         in->has_lock = true;
     else if (sqlite_locks_in(is_shm, h->exclusive, h->start, h->end) != 0)
@@ -150,7 +150,7 @@ static bool is_inherited(int thread, int fd, const struct peek *look, int flags)
 
 static void enter(int thread, int fd, const struct peek *look)
 {
-    bool is_shm = look->named.role == ROLE_SIDECAR && str_ends_with(look->path, "-shm");
+    bool is_shm = look->role == ROLE_SIDECAR && str_ends_with(look->path, "-shm");
     struct information in = read_information(thread, fd, is_shm);
     if ((in.flags & O_PATH) != 0 || is_inherited(thread, fd, look, in.flags))
         return;
@@ -159,17 +159,16 @@ static void enter(int thread, int fd, const struct peek *look)
         handle_note(fd, in.facts);
         return;
     }
-    struct store *store = store_acquire(look->primary, look->named.profile, look->named.primary);
+    struct store *store =
+        store_acquire(look->found.primary, look->found.profile, look->found.named.primary);
     if (store == NULL)
         return;
     if (handle_count_of(store) == 0) {
         sum_opened();
-        record_used(look->named.primary);
+        record_used(look->found.named.primary);
     }
-    const struct handle h = {.role = look->named.role,
-                             .store = store,
-                             .identity = identity_of(&look->st),
-                             .facts = in.facts};
+    const struct handle h = {
+        .role = look->role, .store = store, .identity = identity_of(&look->st), .facts = in.facts};
     if (!handle_put(fd, h))
         store_release(store);
 }
@@ -207,8 +206,8 @@ static void update(int thread, int directory)
     const struct entry *entry;
     while ((entry = listing_next(&listing)) != NULL) {
         int fd = (int)text_number(entry->name);
-        if (entry->name[0] == '.' || peek_at(directory, fd, &look) != 0 ||
-            look.named.role == ROLE_NONE || known_has(&departing, fd, identity_of(&look.st)))
+        if (entry->name[0] == '.' || peek_at(directory, fd, &look) != 0 || look.role == ROLE_NONE ||
+            known_has(&departing, fd, identity_of(&look.st)))
             continue;
         enter(thread, fd, &look);
     }

@@ -186,8 +186,10 @@ static bool begin(void)
     rules_read(settings_variable(environ, "SETTLE_RULES"), &settings, begin_complain);
     begin_record(&settings, environ);
     process_start(pthread_self, pthread_getcpuclockid);
+    if (!begin_books(&settings))
+        return false;
     peek_start(&settings);
-    return begin_books(&settings);
+    return true;
 }
 
 int main(int argc, char **argv)
