@@ -108,6 +108,7 @@ static void wait_for(struct pair *p, const struct departure *d, struct held *hel
         p->last_look = last_look_at(d->file, true);
         close(d->file); /* before anybody asks who has it open */
     }
+    p->last_look.alone = handle_had_alone(&d->handle);
     event_clear(&p->done);
     event_set(&p->begin);
     attend_wait(p, held);
