@@ -79,8 +79,6 @@ void exit_wait_and_tell(bool other_threads(void))
     wait_at_exit(other_threads);
     if (settings != NULL && settings->at_exit != AT_EXIT_OFF)
         use_ended();
-    if (track_is_on() && handle_count() > 0 && process_thread_at_home())
-        opened_miss_all();
     if (track_is_on() && sum_wanted() && process_thread_at_home())
         sum_tell();
 }
@@ -94,5 +92,7 @@ void track_exit_at_once(void)
 
 void track_exit(void)
 {
+    if (track_is_on() && handle_count() > 0 && process_thread_at_home())
+        opened_miss_all();
     exit_wait_and_tell(helper_other_threads);
 }

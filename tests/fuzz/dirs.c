@@ -76,33 +76,9 @@ static int close_path(int fd)
 #define sys_close       close_path
 #define descriptor_path tell_name
 #define sys_getcwd      say_where
-#define constructor     unused
-#define destructor      unused
 #include "base/glob.c"
 #include "base/path.c"
-#include "preload/start.c"
-
-/* --- the modules that the library's beginning calls, which it does not here --- */
-
-union real real;
-
-void real_resolve(void)
-{
-}
-
-bool books_start(void)
-{
-    return true;
-}
-
-void track_start(const struct settings *s)
-{
-    (void)s;
-}
-
-void track_exit(void)
-{
-}
+#include "track/begin.c"
 
 /* A directory that is named without a glob, and is there, is matched by its real name; so is what
  * lies below one that is named up to a glob. */

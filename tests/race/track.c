@@ -3,6 +3,7 @@
 #include "track/track.h"
 
 #include "base/sys.h"
+#include "config/rules.h"
 #include "helper/log.h"
 #include "race.h"
 #include "track/block.h"
@@ -194,6 +195,8 @@ int main(void)
     make_database("chroma.sqlite3");
     settings_set_defaults(&settings);
     strcpy(settings.stores, "chroma:sqlite");
+    settings.until = UNTIL_CLOSED; /* of which no close asks in place: helpers are counted */
+    rules_read(NULL, &settings, NULL);
     CHECK(books_start());
     track_start(&settings);
 
