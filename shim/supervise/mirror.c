@@ -91,7 +91,8 @@ static void add_lock(struct information *in, bool is_shm, char *line)
     if (!proc_read_lock(&lock, line))
         return;
     const struct holder *h = &lock.holder;
-    in->facts |= FACT_LOCK | (h->exclusive ? FACT_EXCLUSIVE : FACT_INCLUSIVE);
+    in->facts |= FACT_LOCK;
+    in->facts |= h->exclusive ? FACT_EXCLUSIVE : FACT_INCLUSIVE;
     if (h->hold == HOLD_FLOCK || h->hold == HOLD_OFD || h->hold == HOLD_LEASE)
         in->has_lock = true;
     else if (sqlite_locks_in(is_shm, h->exclusive, h->start, h->end) != 0)

@@ -105,7 +105,7 @@ static void keep_only(int socket, int program)
     dup2(null, 1);
     dup2(socket, 3);
     dup2(program, 4);
-    close_range(5, ~0u, 0);
+    sys_close_range(5, ~0u, 0);
 }
 
 /* Only SIGKILL ends the supervisor: what the terminal, a container's runtime or a service manager
