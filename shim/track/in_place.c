@@ -15,7 +15,7 @@
 #include "wait/dotfile.h"
 
 #include <errno.h>
-#include <string.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -138,42 +138,33 @@ static SYS_OWN_FRAME bool is_missing(const char *path)
     return sys_stat(path, &st) == -ENOENT;
 }
 
-static bool has_no_sidecars(const struct profile *profile, char *path)
+static bool has_no_sidecars(const struct profile *profile, const char *path, char *room)
 {
-    const size_t length = strlen(path);
-    bool none = true;
     const size_t most = sizeof profile->sidecars / sizeof profile->sidecars[0];
-    for (size_t i = 0; i < most && profile->sidecars[i][0] != '\0' && none; i++) {
-        memcpy(path + length, profile->sidecars[i], strlen(profile->sidecars[i]) + 1);
-        none = is_missing(path);
-    }
-    path[length] = '\0';
+    bool none = true;
+    for (size_t i = 0; i < most && profile->sidecars[i][0] != '\0' && none; i++)
+        none = path_beside(room, PATH_MAX, path, profile->sidecars[i]) && is_missing(room);
     return none;
 }
 
 /* Where a directory's links are counted as its subdirectories', two are its own name and its
  * period. */
-static SYS_OWN_FRAME bool has_no_collections(const struct profile *profile, char *path)
+static SYS_OWN_FRAME bool has_no_collections(const struct profile *profile, const char *path,
+                                             char *room)
 {
-    if (profile->secondaries[0][0] == '\0')
-        return true;
     struct stat st;
-    char *slash = path + (path_name(path) - path) - 1;
-    if (slash <= path)
-        return false;
-    *slash = '\0';
-    const bool none = sys_stat(path, &st) == 0 && st.st_nlink == 2;
-    *slash = '/';
-    return none;
+    return profile->secondaries[0][0] == '\0' ||
+           (path_directory(room, PATH_MAX, path) && sys_stat(room, &st) == 0 && st.st_nlink == 2);
 }
 
-_Static_assert(PATH_MAX + 16 <= SCRATCH_SIZE, "a sidecar's ending has room behind the path");
-
-bool in_place_is_alone(const struct store *store, char *path)
+bool in_place_is_alone(const struct store *store, const char *path)
 {
     const struct profile *profile = atomic_load(&store->profile);
-    return has_no_sidecars(profile, path) && !dotfile_is_held(path) &&
-           has_no_collections(profile, path);
+    char *room = scratch_take();
+    const bool alone = room != NULL && has_no_sidecars(profile, path, room) &&
+                       !dotfile_is_held(path) && has_no_collections(profile, path, room);
+    scratch_give(room);
+    return alone;
 }
 
 void in_place_settled(struct store *store)

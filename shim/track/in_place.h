@@ -18,9 +18,8 @@ void in_place_start(void);
 bool in_place_is_free(int fd, const struct handle *h, const char *path, const struct last_look *l);
 
 /* Whether nothing else of the store has to be asked for: it has no sidecars, no dot-file, and no
- * directories that may have index files. path: that of the primary, with scratch.h's room; it is
- * changed meanwhile. */
-bool in_place_is_alone(const struct store *store, char *path);
+ * directories that may have index files. path: that of the primary. */
+bool in_place_is_alone(const struct store *store, const char *path);
 
 /* What later waits and the summary are to know of a close that has found its store settled so. */
 void in_place_settled(struct store *store);
