@@ -126,11 +126,22 @@ static SYS_OWN_FRAME void look_into(int fd, int dir, const char *path, int flags
         sum_stranger(fd, &st, path);
 }
 
+/* In memory of its own, since what is called next needs the stack; NULL if it is not open. */
+static struct stat *standing_of(int fd)
+{
+    struct stat *st = scratch_take();
+    if (st == NULL || sys_fstat(fd, st) == 0)
+        return st;
+    scratch_give(st);
+    return NULL;
+}
+
 static SYS_OWN_FRAME void examine_closely(int fd, const char *path)
 {
-    struct stat st;
-    if (sys_fstat(fd, &st) == 0)
-        examine(fd, &st, path);
+    struct stat *st = standing_of(fd);
+    if (st != NULL)
+        examine(fd, st, path);
+    scratch_give(st);
 }
 
 /* A link that is opened to be read may lead to a store that is known: the file says so. */
@@ -147,9 +158,10 @@ bool track_deserves_look(int fd, int dir, const char *path, int flags)
 
 static SYS_OWN_FRAME void examine_regular(int fd, const char *path)
 {
-    struct stat st;
-    if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        examine(fd, &st, path);
+    struct stat *st = standing_of(fd);
+    if (st != NULL && S_ISREG(st->st_mode))
+        examine(fd, st, path);
+    scratch_give(st);
 }
 
 void track_look(int fd, int dir, const char *path, int flags)

@@ -129,7 +129,7 @@ Test(resources, a_file_that_is_no_stores_takes_some_hundred_bytes_of_stack)
     }
     for (size_t s = 0; s < sizeof stack_settings / sizeof stack_settings[0]; s++)
         for (int i = 0; i < 3; i++)
-            expect_little_stack(files[i], stack_settings[s], 640);
+            expect_little_stack(files[i], stack_settings[s], 576);
 }
 
 Test(resources, a_store_takes_no_more_than_2_kb_of_stack)
