@@ -12,26 +12,21 @@ static bool is_refusal(void)
     return errno == EAGAIN || errno == EACCES;
 }
 
+static bool is_record_lock(int command)
+{
+    return command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK ||
+           command == F_OFD_SETLKW;
+}
+
 static void commanded(int fd, int command, void *argument, bool done)
 {
     const struct flock *lock = argument;
-    switch (command) {
-    case F_SETLK:
-    case F_SETLKW:
-    case F_OFD_SETLK:
-    case F_OFD_SETLKW:
-        if (done)
-            track_locked(fd, command, lock, lock->l_type);
-        else if (is_refusal())
-            track_refused(fd);
-        break;
-    case F_SETLEASE:
-        if (done)
-            track_locked(fd, command, NULL, (short)(intptr_t)argument);
-        break;
-    default:
-        break;
-    }
+    if (is_record_lock(command) && done)
+        track_locked(fd, command, lock, lock->l_type);
+    else if (is_record_lock(command) && is_refusal())
+        track_refused(fd);
+    else if (command == F_SETLEASE && done)
+        track_locked(fd, command, NULL, (short)(intptr_t)argument);
 }
 
 /* What a lock on a descriptor of which nothing is known may be: a lock that needs no right to
@@ -40,15 +35,7 @@ static void commanded(int fd, int command, void *argument, bool done)
 static bool may_be_readers(int command, const void *argument)
 {
     const struct flock *lock = argument;
-    switch (command) {
-    case F_SETLK:
-    case F_SETLKW:
-    case F_OFD_SETLK:
-    case F_OFD_SETLKW:
-        return lock->l_type == F_RDLCK;
-    default:
-        return command == F_SETLEASE;
-    }
+    return is_record_lock(command) ? lock->l_type == F_RDLCK : command == F_SETLEASE;
 }
 
 #define FCNTL(name)                                                                                \

@@ -1,7 +1,6 @@
 #include "supervise/dispatch.h"
 
 #include "base/lines.h"
-#include "base/status.h"
 #include "helper/log.h"
 #include "helper/record.h"
 #include "holders/proc.h"
@@ -188,19 +187,11 @@ static void reap(void)
 
 /* --- one call --- */
 
-static int process_of(int thread)
-{
-    static const char *const name = "Tgid:";
-    char path[32];
-    long pid = -1;
-    snprintf(path, sizeof path, "/proc/%d/status", thread);
-    return status_read(path, &name, &pid, 1) && pid > 0 ? (int)pid : thread;
-}
-
 /* A store's other files matter in a process that has had its primary open. */
 static bool concerns(enum role role, int thread)
 {
-    return role == ROLE_PRIMARY || (role != ROLE_NONE && worker_of(process_of(thread)) != NULL);
+    return role == ROLE_PRIMARY ||
+           (role != ROLE_NONE && worker_of(peek_process_of(thread)) != NULL);
 }
 
 static bool any_concerns(int thread, int first, int last)
@@ -232,7 +223,7 @@ static bool exit_concerns(int thread)
         return true;
     if (!proc_read_stat(&stat, thread) || stat.threads == 1)
         return false;
-    return worker_of(process_of(thread)) != NULL || any_concerns(thread, 0, INT_MAX);
+    return worker_of(peek_process_of(thread)) != NULL || any_concerns(thread, 0, INT_MAX);
 }
 
 /* A file system may never answer: that of a dead host, or one that the program itself serves. Then
@@ -250,7 +241,7 @@ static void answer(int slot)
                          : range_of(call, &range) && any_concerns(thread, range.first, range.last);
     alarm(0);
     if (concerned && thread != 0)
-        hand_over(slot, process_of(thread));
+        hand_over(slot, peek_process_of(thread));
     else
         slots_continue(slot);
 }

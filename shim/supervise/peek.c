@@ -1,5 +1,7 @@
 #include "supervise/peek.h"
 
+#include "base/status.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +16,15 @@ void peek_start(const struct settings *s)
     profiles_on = recognise_profiles();
     by_name = !profile_by_content(profiles_on) && s->dirs[0] == '\0';
     by_lock_name = profile_by_lock_name(profiles_on);
+}
+
+int peek_process_of(int thread)
+{
+    static const char *const name = "Tgid:";
+    char path[32];
+    long pid = -1;
+    snprintf(path, sizeof path, "/proc/%d/status", thread);
+    return status_read(path, &name, &pid, 1) && pid > 0 ? (int)pid : thread;
 }
 
 int peek_directory(int thread)

@@ -14,6 +14,9 @@ struct peek {
 /* Which stores there are. After begin_books; settings must stay. */
 void peek_start(const struct settings *settings);
 
+/* The process of a thread; the same number, where it is gone. */
+int peek_process_of(int thread);
+
 /* The descriptors of a thread, as a directory; -1 with errno. Its table may be another than that of
  * its process. */
 int peek_directory(int thread);

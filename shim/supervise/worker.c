@@ -1,12 +1,12 @@
 #include "supervise/worker.h"
 
-#include "base/status.h"
 #include "base/sys.h"
 #include "helper/record.h"
 #include "helper/subject.h"
 #include "holders/proc.h"
 #include "supervise/attendant.h"
 #include "supervise/mirror.h"
+#include "supervise/peek.h"
 #include "track/process.h"
 
 #include <fcntl.h>
@@ -20,16 +20,6 @@
 static _Atomic int process = -1; /* pidfd */
 static int news[2];              /* a pipe: it is known by now, or the calls have ended */
 static atomic_bool ended;
-
-/* The process of a thread. */
-static int process_of(int thread)
-{
-    static const char *const name = "Tgid:";
-    char path[32];
-    long pid = -1;
-    snprintf(path, sizeof path, "/proc/%d/status", thread);
-    return status_read(path, &name, &pid, 1) && pid > 0 ? (int)pid : thread;
-}
 
 static void name_program(int pid)
 {
@@ -54,7 +44,7 @@ static void end(void)
 
 static void begin(int thread)
 {
-    int pid = process_of(thread);
+    int pid = peek_process_of(thread);
     subject_set_process(pid);
     mirror_start(pid);
     name_program(pid);
