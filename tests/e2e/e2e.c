@@ -158,14 +158,19 @@ struct process spawn_shimmed(const char *const *options, const char *const *comm
     return spawn_plain(all);
 }
 
-bool read_line(struct process *p, char *line, int size)
+static bool read_line_within(struct process *p, char *line, int size, int ms)
 {
     /* An unbuffered look first, so that a program that hangs fails the test instead of hanging it.
      */
     struct pollfd ready = {.fd = fileno(p->out), .events = POLLIN};
-    if (poll(&ready, 1, 20000) <= 0)
+    if (poll(&ready, 1, ms) <= 0)
         return false;
     return fgets(line, size, p->out) != NULL;
+}
+
+bool read_line(struct process *p, char *line, int size)
+{
+    return read_line_within(p, line, size, 20000);
 }
 
 static void await_line_in(struct process *p, const char *word, char *line, int size)
@@ -183,6 +188,19 @@ uint64_t await_line(struct process *p, const char *word)
     char line[512];
     await_line_in(p, word, line, sizeof line);
     return now_ns();
+}
+
+bool says(struct process *p, const char *word, unsigned ms)
+{
+    char line[512];
+    const uint64_t end = now_ns() + ms * (uint64_t)MS;
+    for (uint64_t now = now_ns(); now < end; now = now_ns()) {
+        if (!read_line_within(p, line, sizeof line, (int)((end - now) / MS) + 1))
+            return false;
+        if (strncmp(line, word, strlen(word)) == 0)
+            return true;
+    }
+    return false;
 }
 
 long await_number(struct process *p, const char *word)
@@ -246,6 +264,19 @@ struct step say(struct process *p, const char *command, const char *path)
     return step(p, line);
 }
 
+struct process first_child(const struct process *p)
+{
+    char path[64];
+    struct process child = {.pid = 0};
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->pid, (int)p->pid);
+    for (int waited = 0; waited < 5000 && child.pid == 0; waited++) {
+        child.pid = (pid_t)atol(content(path));
+        sleep_ms(1);
+    }
+    cr_assert_gt(child.pid, 0, "no child");
+    return child;
+}
+
 unsigned threads_of(const struct process *p)
 {
     char tasks[32];
@@ -266,13 +297,23 @@ void await_threads(const struct process *p, unsigned count)
 
 /* --- holders and the log --- */
 
-struct process hold(const char *kind, const char *path, unsigned ms)
+static struct process start_holder(const char *kind, const char *path, const char *time)
 {
-    char text[16];
-    snprintf(text, sizeof text, "%u", ms);
-    struct process holder = PLAIN("build/programs/holder", kind, path, text);
+    struct process holder = PLAIN("build/programs/holder", kind, path, time);
     await_line(&holder, "held");
     return holder;
+}
+
+struct process hold(const char *kind, const char *path, unsigned ms)
+{
+    char time[16];
+    snprintf(time, sizeof time, "+%u", ms);
+    return start_holder(kind, path, time);
+}
+
+struct process hold_until_told(const char *kind, const char *path)
+{
+    return start_holder(kind, path, "-");
 }
 
 uint64_t released_at(struct process *holder)
@@ -283,6 +324,12 @@ uint64_t released_at(struct process *holder)
     cr_assert_eq(sscanf(line, "released %llu", &at), 1, "%s", line);
     finish(holder);
     return at;
+}
+
+uint64_t let_go(struct process *holder)
+{
+    send_line(holder, "");
+    return released_at(holder);
 }
 
 bool log_has(const char *text)

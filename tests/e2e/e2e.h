@@ -52,6 +52,9 @@ bool read_line(struct process *p, char *line, int size);
 /* Reads lines of the process's output until one begins with `word`; returns when it came. */
 uint64_t await_line(struct process *p, const char *word);
 
+/* Whether such a line comes within a time: that something waits is seen by that none does. */
+bool says(struct process *p, const char *word, unsigned ms);
+
 /* The number that follows `word` in such a line. */
 long await_number(struct process *p, const char *word);
 
@@ -75,8 +78,19 @@ struct step step(struct process *p, const char *command);
 struct step say(struct process *p, const char *command, const char *path);
 
 /* A process that holds a lock ("posix", "posix-read", "ofd", "flock", "flock-shared") on a path
- * from now on for a time, or has it open without one ("open", "writing", "mapped"). */
+ * from now on, or has it open without one ("open", "writing", "mapped"). For a time: this begins
+ * when somebody else opens the file or closes it (programs/holder.c, +MS), so that who is late on a
+ * busy machine finds it held nevertheless; if nobody does in 10 s, it lets go. */
 struct process hold(const char *kind, const char *path, unsigned ms);
+
+/* ... until let_go: for tests that first have to see something happen while it is held. */
+struct process hold_until_told(const char *kind, const char *path);
+
+/* Has it let go; the moment just before it did. */
+uint64_t let_go(struct process *holder);
+
+/* The one child of a process of one thread, for what takes a process's number alone. */
+struct process first_child(const struct process *p);
 
 /* How many threads a process has. */
 unsigned threads_of(const struct process *p);

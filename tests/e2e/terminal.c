@@ -70,25 +70,25 @@ static bool ends_erased(void)
 Test(terminal, shows_what_is_waited_for_by_whom_it_is_held_and_the_time_left)
 {
     char expected[PATH_MAX + 128];
-    struct process holder = hold("posix", world.primary, 1500);
-    pid_t pid = start_on_terminal("10", 300);
+    struct process holder = hold_until_told("posix", world.primary);
+    pid_t pid = start_on_terminal("20", 300);
     snprintf(expected, sizeof expected, " s left, held by holder (pid %d), POSIX write lock: %s",
              (int)holder.pid, world.dir);
     cr_expect(await_on_screen(expected), "no '%s' in %s", expected, screen);
+    let_go(&holder);
     cr_expect_eq(end_of(pid), 0);
     cr_expect(ends_erased(), "the line is gone");
-    released_at(&holder);
 }
 
 Test(terminal, the_line_fits_the_width)
 {
-    struct process holder = hold("posix", world.primary, 1000);
-    pid_t pid = start_on_terminal("10", 60);
-    cr_expect(await_on_screen(" s left, "));
+    struct process holder = hold_until_told("posix", world.primary);
+    pid_t pid = start_on_terminal("20", 60);
+    cr_expect(await_on_screen(" s left, held by"), "%s", screen);
+    let_go(&holder);
     end_of(pid);
     for (const char *line = strtok(screen, "\r"); line != NULL; line = strtok(NULL, "\r"))
         cr_expect_leq(strlen(line), strlen("\033[K") + 59, "'%s'", line);
-    released_at(&holder);
 }
 
 /* With the longest name that a process has. */
@@ -100,30 +100,30 @@ Test(terminal, a_narrow_one_is_told_who_holds_it)
     snprintf(copy, sizeof copy, "%s/../%s", world.dir, longest);
     struct process copied = PLAIN("cp", "build/programs/holder", copy);
     cr_assert_eq(finish(&copied), 0);
-    struct process holder = PLAIN(copy, "posix", world.primary, "1500");
+    struct process holder = PLAIN(copy, "posix", world.primary, "-");
     await_line(&holder, "held");
     pid_t pid = start_on_terminal("100", 40);
     snprintf(expected, sizeof expected, " s left, held by %s", longest);
     cr_expect(await_on_screen(expected), "no '%s' in %s", expected, screen);
+    let_go(&holder);
     end_of(pid);
     for (const char *line = strtok(screen, "\r"); line != NULL; line = strtok(NULL, "\r"))
         cr_expect_leq(strlen(line), strlen("\033[K") + 39, "'%s'", line);
-    released_at(&holder);
 }
 
 Test(terminal, several_who_hold_it_are_the_first_and_a_number)
 {
     char expected[PATH_MAX + 128];
-    struct process first = hold("posix-read", world.primary, 1500);
-    struct process second = hold("posix-read", world.primary, 1500);
-    struct process third = hold("posix-read", world.primary, 1500);
-    pid_t pid = start_on_terminal("10", 300);
+    struct process first = hold_until_told("posix-read", world.primary);
+    struct process second = hold_until_told("posix-read", world.primary);
+    struct process third = hold_until_told("posix-read", world.primary);
+    pid_t pid = start_on_terminal("20", 300);
     snprintf(expected, sizeof expected, ") and 2 more, POSIX read lock: %s", world.dir);
     cr_expect(await_on_screen(expected), "no '%s' in %s", expected, screen);
+    let_go(&first);
+    let_go(&second);
+    let_go(&third);
     cr_expect_eq(end_of(pid), 0);
-    released_at(&first);
-    released_at(&second);
-    released_at(&third);
 }
 
 Test(terminal, a_short_wait_draws_nothing)
@@ -135,7 +135,7 @@ Test(terminal, a_short_wait_draws_nothing)
 
 static void expect_end_by(int number)
 {
-    struct process holder = hold("posix", world.primary, 3000);
+    struct process holder = hold_until_told("posix", world.primary);
     pid_t pid = start_on_terminal("10", 60);
     cr_expect(await_on_screen(" s left, "));
     uint64_t began = now_ns();
@@ -157,7 +157,7 @@ Test(terminal, a_signal_ends_it_by_that_signal_and_erases_the_line)
 /* As the terminal's driver sends it to all of its processes, the one that waits included. */
 Test(terminal, the_interrupt_key_ends_all_of_it)
 {
-    struct process holder = hold("posix", world.primary, 3000);
+    struct process holder = hold_until_told("posix", world.primary);
     pid_t pid = start_on_terminal("10", 60);
     cr_expect(await_on_screen(" s left, "));
     cr_assert_eq(write(terminal, "\003", 1), 1);
@@ -175,21 +175,20 @@ Test(terminal, the_interrupt_key_ends_all_of_it)
 /* Or it would end before its parent has erased the line. */
 Test(terminal, the_process_that_waits_leaves_signals_to_its_parent)
 {
-    char pid[16];
-    struct process holder = hold("posix", world.primary, 1500);
-    struct process p = PLAIN("build/settle-wait", "--max-wait", "10", world.dir);
-    snprintf(pid, sizeof pid, "%d", (int)p.pid);
+    struct process holder = hold_until_told("posix", world.primary);
+    struct process p = PLAIN("build/settle-wait", "--max-wait", "20", world.dir);
+    cr_expect_eq(kill(first_child(&p).pid, SIGINT), 0);
     sleep_ms(400);
-    struct process killer = PLAIN("pkill", "-INT", "-P", pid);
-    cr_expect_eq(finish(&killer), 0, "there is such a process");
+    cr_expect_eq(waitpid(p.pid, NULL, WNOHANG), 0, "it ends while the store is held");
+    let_go(&holder);
     cr_expect_eq(finish(&p), 0);
-    cr_expect_geq(now_ns(), released_at(&holder));
 }
 
 Test(terminal, without_one_nothing_is_drawn_and_signals_end_it_all_the_same)
 {
-    struct process holder = hold("posix", world.primary, 3000);
+    struct process holder = hold_until_told("posix", world.primary);
     struct process p = PLAIN("build/settle-wait", "--max-wait", "10", world.dir);
+    first_child(&p);
     sleep_ms(400);
     cr_expect_eq(kill(p.pid, SIGTERM), 0);
     cr_expect_eq(finish(&p), 128 + SIGTERM);
@@ -200,13 +199,14 @@ Test(terminal, without_one_nothing_is_drawn_and_signals_end_it_all_the_same)
 
 Test(terminal, a_signal_that_is_ignored_stays_ignored)
 {
-    struct process holder = hold("posix", world.primary, 1000);
-    struct process p = PLAIN("sh", "-c", "trap '' INT; exec build/settle-wait --max-wait 10 \"$1\"",
+    struct process holder = hold_until_told("posix", world.primary);
+    struct process p = PLAIN("sh", "-c", "trap '' INT; exec build/settle-wait --max-wait 20 \"$1\"",
                              "sh", world.dir);
-    sleep_ms(400);
+    first_child(&p);
     cr_expect_eq(kill(p.pid, SIGINT), 0);
+    sleep_ms(400);
+    let_go(&holder);
     cr_expect_eq(finish(&p), 0);
-    released_at(&holder);
 }
 
 /* --- a copy --- */

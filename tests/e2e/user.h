@@ -19,7 +19,7 @@ void user_ends(struct process *p);
 /* The store has a table, and a connection c of the program, which is idle. */
 void open_store(struct process *p, const char *journal);
 
-/* Another process that writes from now on for a time, as SQLite does. */
+/* Another process that writes from now on, as SQLite does, for a time: as in hold. */
 struct process writer(unsigned ms);
 
 /* Another process is not waited for any more. */

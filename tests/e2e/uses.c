@@ -154,11 +154,12 @@ Test(uses, a_use_in_a_handler_that_interrupted_a_wait_waits_for_nobody)
 
 Test(uses, sigint_ends_the_wait_of_a_use)
 {
-    struct process p = user();
+    struct process p = user_with(OPTIONS("--log", "info", "--max-wait", "20"));
     open_store(&p, "delete");
     struct process holder = writer(10000);
     send_line(&p, "exec('try: os.listdir(D)\\nexcept KeyboardInterrupt: pass')");
-    sleep_ms(150);
+    await_threads(&p, 2);
+    sleep_ms(50);
     uint64_t sent = now_ns();
     cr_expect_eq(kill(p.pid, SIGINT), 0);
     await_line(&p, "");

@@ -57,7 +57,6 @@ print("closed")
 CREATE = "create table t(a); insert into t values (1); select count(*) from t; drop table t;"
 
 
-
 class Scenario(typing.NamedTuple):
     name: str
     command: list
@@ -74,9 +73,10 @@ SCENARIOS = (
     Scenario("every way a handle goes away", ["build/programs/stepper"], text=STEPS),
     Scenario("a close on another thread while the program exits",
              ["build/programs/threads", "exit-closing", "{store}/chroma.sqlite3", "50"],
-             text="go\n"),
+             text="go\n",  # under valgrind, a busy machine has it close later than 100 ms
+             settings={"SETTLE_FALLBACK_DELAY": "20s", "SETTLE_MAX_WAIT": "20s"}),
     Scenario("a store that stays held", ["build/programs/stepper"],
-             said="still locked after 0.2", text="open a - {store}/held.db\nclose a\n",
+             said="still locked after ", text="open a - {store}/held.db\nclose a\n",
              settings={"SETTLE_MAX_WAIT": "200ms"}),
     Scenario("a log on standard error", ["build/programs/stepper"], said="",
              text="open a - {store}/chroma.sqlite3\nclose a\n", settings={"SETTLE_LOG_FILE": ""}),

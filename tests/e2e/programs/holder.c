@@ -1,15 +1,21 @@
 /* holder KIND PATH MS: takes a lock, says "held", keeps it for a time, says "released" with the
  * moment before it lets go, and lets go without closing. Byte 0 is one that SQLite does not lock.
  * KIND may also be open, writing or mapped: then there is no lock, and letting go is to close or
- * unmap. With "-" for MS it lets go at a line of its input, and ends at the end of that.
+ * unmap. MS may also be
+ *   +MS   the time begins when somebody else first opens the file, and anew when somebody who could
+ *         write to it closes it, as a program and who waits in its close do; after 10 s without
+ *         either it ends. So on a busy machine it is not over before the wait begins.
+ *   -     until a line of its input; then it ends at the end of that
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +62,33 @@ static void await_line(void)
         ;
 }
 
+/* Whether an event comes within a time. The rest of those that are there is read with it. */
+static bool touched(int events, int ms)
+{
+    char buffer[4096];
+    struct pollfd ready = {.fd = events, .events = POLLIN};
+    return poll(&ready, 1, ms) > 0 && read(events, buffer, sizeof buffer) > 0;
+}
+
+static int watch(const char *path)
+{
+    int events = inotify_init1(IN_CLOEXEC);
+    inotify_add_watch(events, path, IN_OPEN | IN_CLOSE_WRITE);
+    return events;
+}
+
+/* Opens after the first begin nothing anew: some waits open the file for each question. */
+static void await_touched(int events, const char *path, int ms)
+{
+    const int patience = 10000;
+    if (touched(events, patience)) {
+        inotify_add_watch(events, path, IN_CLOSE_WRITE);
+        while (touched(events, ms))
+            ;
+    }
+    close(events); /* no watch is to be left when it lets go */
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4)
@@ -66,15 +99,17 @@ int main(int argc, char **argv)
         perror(argv[2]);
         return 1;
     }
+    bool told = strcmp(argv[3], "-") == 0;
+    bool after_touched = argv[3][0] == '+';
+    int events = after_touched ? watch(argv[2]) : -1;
     puts("held");
     fflush(stdout);
-    bool told = strcmp(argv[3], "-") == 0;
-    long ms = atol(argv[3]);
-    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     if (told)
         await_line();
+    else if (after_touched)
+        await_touched(events, argv[2], atoi(argv[3]));
     else
-        nanosleep(&pause, NULL);
+        poll(NULL, 0, atoi(argv[3]));
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     set(fd, argv[1], F_UNLCK);
