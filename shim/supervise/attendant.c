@@ -11,6 +11,7 @@
 #include "track/closed.h"
 #include "track/exit.h"
 #include "track/history.h"
+#include "track/in_place.h"
 #include "track/process.h"
 
 #include <errno.h>
@@ -124,10 +125,13 @@ static void watch_go(int directory, const struct departure *departures, int coun
     mirror_gone(departures, count);
 }
 
+/* Without a wait: it has nothing to wait for, or could not be held. */
 static void give_up(const struct departure *d)
 {
     if (d->file >= 0)
         close(d->file);
+    if (d->free)
+        in_place_settled(d->handle.store);
     closed_end(d->handle.store, true, process_home());
 }
 
@@ -138,7 +142,7 @@ static void finish(struct pair *p, int count, struct held *held)
         history_closed(d->fd, &d->handle, d->path);
         if (!d->waits)
             store_release(d->handle.store);
-        else if (held->state == HOLD_NOT)
+        else if (d->free || held->state == HOLD_NOT)
             give_up(d);
         else
             wait_for(p, d, held);
@@ -148,7 +152,7 @@ static void finish(struct pair *p, int count, struct held *held)
 static bool any_waits(const struct pair *p, int count)
 {
     for (int i = 0; i < count; i++)
-        if (p->departures[i].waits)
+        if (p->departures[i].waits && !p->departures[i].free)
             return true;
     return false;
 }

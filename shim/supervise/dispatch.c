@@ -9,6 +9,7 @@
 #include "supervise/range.h"
 #include "supervise/slots.h"
 #include "supervise/worker.h"
+#include "track/in_place.h"
 #include "track/sum.h"
 
 #include <errno.h>
@@ -187,20 +188,40 @@ static void reap(void)
 
 /* --- one call --- */
 
-/* A store's other files matter in a process that has had its primary open. */
-static bool concerns(enum role role, int thread)
+static bool has_worker(int thread)
 {
-    return role == ROLE_PRIMARY ||
-           (role != ROLE_NONE && worker_of(peek_process_of(thread)) != NULL);
+    return worker_count > 0 && worker_of(peek_process_of(thread)) != NULL;
 }
 
-static bool any_concerns(int thread, int first, int last)
+/* Then no close of it has anything to wait for, whichever is the last. */
+static bool is_free(int thread, int fd, const struct peek *look)
+{
+    const struct recognised *found = &look->found;
+    const int own = peek_open(directory_of(thread, false), fd);
+    const bool is_free = own >= 0 && in_place_is_free_elsewhere(own, identity_of(&look->st),
+                                                                found->profile, look->path);
+    if (own >= 0)
+        close(own);
+    return is_free;
+}
+
+/* Whether a worker is to know of a descriptor that is closed, or is open at the end of its process.
+ * A store's other files matter in a process that has had its primary open; and one that has had to
+ * wait keeps books, of who outlasted a wait. */
+static bool concerns(int thread, int fd, const struct peek *look, bool closes)
+{
+    if (look->role != ROLE_PRIMARY)
+        return look->role != ROLE_NONE && has_worker(thread);
+    return !closes || has_worker(thread) || !is_free(thread, fd, look);
+}
+
+static bool any_concerns(int thread, int first, int last, bool closes)
 {
     static struct peek look;
     static struct listing listing;
     char path[32];
     if (first == last)
-        return look_in(thread, first, &look) && concerns(look.role, thread);
+        return look_in(thread, first, &look) && concerns(thread, first, &look, closes);
     snprintf(path, sizeof path, "/proc/%d/fd", thread);
     if (listing_open(&listing, path) < 0)
         return false;
@@ -209,7 +230,7 @@ static bool any_concerns(int thread, int first, int last)
     while (!found && (entry = listing_next(&listing)) != NULL) {
         int fd = (int)text_number(entry->name);
         found = entry->name[0] != '.' && fd >= first && fd <= last && look_in(thread, fd, &look) &&
-                concerns(look.role, thread);
+                concerns(thread, fd, &look, closes);
     }
     listing_close(&listing);
     return found;
@@ -223,7 +244,7 @@ static bool exit_concerns(int thread)
         return true;
     if (!proc_read_stat(&stat, thread) || stat.threads == 1)
         return false;
-    return worker_of(peek_process_of(thread)) != NULL || any_concerns(thread, 0, INT_MAX);
+    return has_worker(thread) || any_concerns(thread, 0, INT_MAX, false);
 }
 
 /* A file system may never answer: that of a dead host, or one that the program itself serves. Then
@@ -236,9 +257,9 @@ static void answer(int slot)
     const int thread = (int)call->pid;
     struct range range;
     alarm(PATIENCE);
-    bool concerned = range_is_exit(call)
-                         ? exit_concerns(thread)
-                         : range_of(call, &range) && any_concerns(thread, range.first, range.last);
+    bool concerned = range_is_exit(call) ? exit_concerns(thread)
+                                         : range_of(call, &range) &&
+                                               any_concerns(thread, range.first, range.last, true);
     alarm(0);
     if (concerned && thread != 0)
         hand_over(slot, peek_process_of(thread));

@@ -8,6 +8,7 @@
 #include "holders/sqlite_locks.h"
 #include "supervise/peek.h"
 #include "track/closed.h"
+#include "track/in_place.h"
 #include "track/sum.h"
 
 #include <errno.h>
@@ -21,16 +22,18 @@ static int process;
 static int parent;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* whose turn it is with the books */
 
-/* Under the turn: descriptors that were taken out of the books and are not closed yet, and those
- * that were found to be inherited. */
+/* Under the turn: descriptors that were taken out of the books and are not closed yet, each with
+ * the number of its departure, and those that were found to be inherited. */
 enum { KNOWN = 256 };
 struct known {
     int fd[KNOWN];
     struct identity file[KNOWN];
+    unsigned departure[KNOWN];
     unsigned count;
 };
 static struct known departing;
 static struct known inherited;
+static unsigned departures_made;
 
 static bool known_has(const struct known *k, int fd, struct identity file)
 {
@@ -40,23 +43,31 @@ static bool known_has(const struct known *k, int fd, struct identity file)
     return false;
 }
 
-static void known_add(struct known *k, int fd, struct identity file)
+static void known_add(struct known *k, int fd, struct identity file, unsigned departure)
 {
     unsigned at = k->count < KNOWN ? k->count++ : 0;
     k->fd[at] = fd;
     k->file[at] = file;
+    k->departure[at] = departure;
 }
 
-static void known_remove(struct known *k, int fd, struct identity file)
+static void known_remove(struct known *k, unsigned at)
 {
-    for (unsigned i = 0; i < k->count; i++) {
-        if (k->fd[i] != fd || !identity_same(k->file[i], file))
-            continue;
-        k->count--;
-        k->fd[i] = k->fd[k->count];
-        k->file[i] = k->file[k->count];
-        return;
-    }
+    k->count--;
+    k->fd[at] = k->fd[k->count];
+    k->file[at] = k->file[k->count];
+    k->departure[at] = k->departure[k->count];
+}
+
+/* A number that is being closed again is that of a file which was opened since: so the departure of
+ * the one before is over, though nobody has seen it. */
+static void forget_departures(int first, int last)
+{
+    for (unsigned i = 0; i < departing.count;)
+        if (departing.fd[i] >= first && departing.fd[i] <= last)
+            known_remove(&departing, i);
+        else
+            i++;
 }
 
 void mirror_start(int pid)
@@ -143,7 +154,7 @@ static bool is_inherited(int thread, int fd, const struct peek *look, int flags)
                      : 1;
     }
     if (result == 0)
-        known_add(&inherited, fd, file);
+        known_add(&inherited, fd, file, 0);
     return result == 0;
 }
 
@@ -227,18 +238,23 @@ static void prepare(struct departure *d, int thread, int directory)
     struct peek look;
     d->path[0] = '\0';
     d->file = -1;
+    d->free = false;
     d->has_lock = read_information(thread, d->fd, false).has_lock;
     if (peek_at(directory, d->fd, &look) != 0)
         return;
     memcpy(d->path, look.path, strlen(look.path) + 1);
     if (d->waits && d->handle.role == ROLE_PRIMARY)
         d->file = peek_open(directory, d->fd);
+    d->free =
+        d->file >= 0 && in_place_is_free_elsewhere(d->file, d->handle.identity,
+                                                   atomic_load(&d->handle.store->profile), d->path);
 }
 
 int mirror_take(int thread, int directory, int first, int last, struct departure *departures)
 {
     int count = 0;
     pthread_mutex_lock(&turn);
+    forget_departures(first, last);
     update(thread, directory);
     for (int fd = handle_next((unsigned)first, (unsigned)last); fd >= 0 && count < DEPARTURES;
          fd = handle_next((unsigned)fd + 1, (unsigned)last)) {
@@ -249,7 +265,8 @@ int mirror_take(int thread, int directory, int first, int last, struct departure
         if (d->handle.store == NULL)
             continue;
         d->waits = closed_elsewhere(&d->handle, is_last, clock_now());
-        known_add(&departing, fd, d->handle.identity);
+        d->number = ++departures_made;
+        known_add(&departing, fd, d->handle.identity, d->number);
         prepare(d, thread, directory);
         count++;
     }
@@ -261,7 +278,11 @@ void mirror_gone(const struct departure *departures, int count)
 {
     pthread_mutex_lock(&turn);
     for (int i = 0; i < count; i++)
-        known_remove(&departing, departures[i].fd, departures[i].handle.identity);
+        for (unsigned at = 0; at < departing.count; at++)
+            if (departing.departure[at] == departures[i].number) {
+                known_remove(&departing, at);
+                break;
+            }
     pthread_mutex_unlock(&turn);
 }
 

@@ -22,11 +22,13 @@ bool mirror_other_threads(void);
 /* A descriptor that is being closed, of a handle that was in the books. */
 struct departure {
     int fd;
+    unsigned number;
     struct handle handle;
     char path[PATH_MAX]; /* "": the primary is where it was */
     bool waits;
     bool has_lock; /* a flock, OFD lock or lease that goes with the descriptor alone */
     int file;      /* of one that waits: open anew, for the last look; -1: could not be */
+    bool free;     /* nobody has a lock on it: there is nothing to wait for */
 };
 
 enum { DEPARTURES = 16 };

@@ -57,42 +57,44 @@ static __attribute__((format(printf, 1, 2))) int fail(const char *format, ...)
 
 /* --- the two that stay --- */
 
+/* A byte with one descriptor. */
+struct message {
+    struct msghdr header;
+    struct iovec data;
+    char byte;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+};
+
+static struct msghdr *header_of(struct message *m)
+{
+    *m = (struct message){.data = {&m->byte, 1}};
+    m->header = (struct msghdr){.msg_iov = &m->data,
+                                .msg_iovlen = 1,
+                                .msg_control = m->control,
+                                .msg_controllen = sizeof m->control};
+    return &m->header;
+}
+
 static bool send_listener(int to, int listener)
 {
-    char byte = 0;
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr aligned;
-    } control;
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    struct message message;
+    struct msghdr *header = header_of(&message);
+    struct cmsghdr *c = CMSG_FIRSTHDR(header);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(c), &listener, sizeof listener);
-    return sendmsg(to, &message, MSG_NOSIGNAL) == 1;
+    return sendmsg(to, header, MSG_NOSIGNAL) == 1;
 }
 
 static int receive_listener(int from)
 {
-    char byte;
+    struct message message;
+    struct msghdr *header = header_of(&message);
     int listener = -1;
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr aligned;
-    } control;
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    if (recvmsg(from, &message, MSG_CMSG_CLOEXEC) != 1 || CMSG_FIRSTHDR(&message) == NULL)
+    if (recvmsg(from, header, MSG_CMSG_CLOEXEC) != 1 || CMSG_FIRSTHDR(header) == NULL)
         return -1;
-    memcpy(&listener, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof listener);
+    memcpy(&listener, CMSG_DATA(CMSG_FIRSTHDR(header)), sizeof listener);
     return listener;
 }
 

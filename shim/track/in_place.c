@@ -54,6 +54,14 @@ static bool is_plain(const struct store *store)
            !seccomp_is_on();
 }
 
+/* An engine that has its store alone is asked by who has it now, and not even tried for. */
+static bool is_plain_elsewhere(const struct profile *profile, const char *path)
+{
+    return (profile->engine == ENGINE_SQLITE || profile->engine == ENGINE_ANY) &&
+           !profile->exclusive && rules_get(rules_find(path))->until == UNTIL_UNLOCKED &&
+           !sum_wanted() && !record_lists_used();
+}
+
 /* Of all children that were waited for. In a fork child they begin anew, as the books do. */
 static SYS_OWN_FRAME uint64_t faults_of_children(void)
 {
@@ -106,6 +114,12 @@ static SYS_OWN_FRAME bool is_that_file(int fd, struct identity file)
     return sys_fstat(fd, &st) == 0 && identity_same(identity_of(&st), file);
 }
 
+/* By one that nobody shares and nothing was locked through: its close gives the flock back. */
+static bool is_free_by(int fd)
+{
+    return has_no_lock(fd, F_OFD_GETLK) && sys_flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 /* By a second descriptor. Its close drops the POSIX locks of this process, of which the last look
  * has just told that there are none; and its number is one that another thread could miss, so there
  * must be no other. */
@@ -115,9 +129,8 @@ static bool is_free_by_second(const char *path, struct identity file)
     const int fd = helper_other_threads() ? -1 : sys_openat(AT_FDCWD, path, flags, 0);
     if (fd < 0)
         return false;
-    const bool is_free = is_that_file(fd, file) && has_no_lock(fd, F_OFD_GETLK) &&
-                         sys_flock(fd, LOCK_EX | LOCK_NB) == 0;
-    sys_close(fd); /* and gives the flock back */
+    const bool is_free = is_that_file(fd, file) && is_free_by(fd);
+    sys_close(fd);
     return is_free;
 }
 
@@ -157,14 +170,32 @@ static SYS_OWN_FRAME bool has_no_collections(const struct profile *profile, cons
            (path_directory(room, PATH_MAX, path) && sys_stat(room, &st) == 0 && st.st_nlink == 2);
 }
 
-bool in_place_is_alone(const struct store *store, const char *path)
+static bool is_alone(const struct profile *profile, const char *path)
 {
-    const struct profile *profile = atomic_load(&store->profile);
     char *room = scratch_take();
     const bool alone = room != NULL && has_no_sidecars(profile, path, room) &&
                        !dotfile_is_held(path) && has_no_collections(profile, path, room);
     scratch_give(room);
     return alone;
+}
+
+bool in_place_is_alone(const struct store *store, const char *path)
+{
+    return is_alone(atomic_load(&store->profile), path);
+}
+
+static SYS_OWN_FRAME bool leads_to(const char *path, struct identity file)
+{
+    struct stat st;
+    return path[0] == '/' && sys_stat(path, &st) == 0 && identity_same(identity_of(&st), file);
+}
+
+bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profile *profile,
+                                const char *path)
+{
+    bool is_overlay;
+    return leads_to(path, file) && is_plain_elsewhere(profile, path) && is_local(fd, &is_overlay) &&
+           is_free_by(fd) && is_alone(profile, path);
 }
 
 void in_place_settled(struct store *store)

@@ -21,6 +21,13 @@ bool in_place_is_free(int fd, const struct handle *h, const char *path, const st
  * directories that may have index files. path: that of the primary. */
 bool in_place_is_alone(const struct store *store, const char *path);
 
+/* All of that for a file which another process is about to close (supervise/): by a descriptor of
+ * ours that was opened for it alone. No lock of the program is this process's own, so none is left
+ * out. file, path: the primary; profile: its store's. False too where there is more to be asked or
+ * told. */
+bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profile *profile,
+                                const char *path);
+
 /* What later waits and the summary are to know of a close that has found its store settled so. */
 void in_place_settled(struct store *store);
 

@@ -111,6 +111,81 @@ Test(supervise, rules_and_settings_hold)
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
 
+/* --- a free store --- */
+
+/* How many children a process has, and which is the first; 0: it has none. */
+static unsigned children_of(int pid, int *first)
+{
+    char path[64];
+    int child;
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fscanf(file, "%d", &child) == 1)
+        if (count++ == 0)
+            *first = child;
+    if (file != NULL)
+        fclose(file);
+    return count;
+}
+
+static int child_of(int pid)
+{
+    int child = 0;
+    children_of(pid, &child);
+    return child;
+}
+
+/* The supervisor's processes that have books of one of the program's; one more waits for work. */
+static unsigned workers_of(const struct process *p)
+{
+    int first;
+    return children_of(child_of(child_of(p->pid)), &first) - 1;
+}
+
+/* With nothing to tell of it. */
+#define QUIETLY(...) SHIMMED_WITH(OPTIONS("--supervise", "--log", "warn"), __VA_ARGS__)
+
+Test(supervise, a_close_of_a_free_store_is_answered_at_once)
+{
+    struct process p = QUIETLY(stepper);
+    for (int i = 0; i < 3; i++) {
+        say(&p, "open A -", world.primary);
+        cr_expect_eq(step(&p, "close A -").result, 0);
+    }
+    cr_expect_eq(workers_of(&p), 0, "a free store took a worker");
+    say(&p, "open A -", world.primary);
+    expect_wait(&p, "close A -");
+    cr_expect_eq(workers_of(&p), 1);
+    say(&p, "open A -", world.primary);
+    cr_expect_eq(step(&p, "close A -").result, 0);
+    say(&p, "open A -", world.primary);
+    expect_wait(&p, "close A -");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+Test(supervise, a_store_is_free_where_nobody_has_any_lock_and_nothing_lies_beside_it)
+{
+    static const char *const locks[] = {"posix", "posix-read", "ofd", "flock"};
+    char wal[sizeof world.primary + 8];
+    for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
+        struct process p = QUIETLY(stepper);
+        say(&p, "open A -", world.primary);
+        struct process holder = hold(locks[i], world.primary, 700);
+        cr_expect_gt(step(&p, "close A -").took, 400 * (uint64_t)MS, "%s", locks[i]);
+        released_at(&holder);
+        cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    }
+    snprintf(wal, sizeof wal, "%s-wal", world.primary);
+    fclose(fopen(wal, "we"));
+    struct process p = QUIETLY(stepper);
+    say(&p, "open A -", world.primary);
+    struct process holder = hold("posix", wal, 700);
+    cr_expect_gt(step(&p, "close A -").took, 400 * (uint64_t)MS, "beside it");
+    released_at(&holder);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
 /* --- signals --- */
 
 Test(supervise, handlers_run_during_a_wait)
@@ -268,20 +343,6 @@ Test(supervise, the_exit_of_one_thread_waits_for_nothing)
 }
 
 /* --- who is killed --- */
-
-/* The first child of a process; 0: it has none. */
-static int child_of(int pid)
-{
-    char path[64];
-    int child = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fscanf(file, "%d", &child) != 1)
-        child = 0;
-    if (file != NULL)
-        fclose(file);
-    return child;
-}
 
 /* Kills one of the supervisor's processes while a close waits: the guard (1), the one that answers
  * (2), a worker (3). The close returns, and later ones work and wait. */
