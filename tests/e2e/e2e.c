@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -293,6 +294,21 @@ void await_threads(const struct process *p, unsigned count)
         sleep_ms(1);
     }
     cr_assert_fail("no %u threads: nothing waits", count);
+}
+
+int watch_closes(const char *path)
+{
+    int watch = inotify_init1(IN_CLOEXEC);
+    cr_assert_geq(inotify_add_watch(watch, path, IN_CLOSE_WRITE), 0);
+    return watch;
+}
+
+void await_close(int watch)
+{
+    struct pollfd event = {.fd = watch, .events = POLLIN};
+    cr_assert_eq(poll(&event, 1, 20000), 1, "nobody closes it");
+    close(watch);
+    sleep_ms(50);
 }
 
 /* --- holders and the log --- */

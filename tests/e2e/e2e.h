@@ -99,6 +99,11 @@ unsigned threads_of(const struct process *p);
  * tells when it has begun to. */
 void await_threads(const struct process *p, unsigned count);
 
+/* Until somebody who could write to a file closes it, from the first call on: for programs whose
+ * waits are no thread of theirs. A moment later the wait of that close has begun. */
+int watch_closes(const char *path);
+void await_close(int watch);
+
 /* The moment just before it let go. */
 uint64_t released_at(struct process *holder);
 

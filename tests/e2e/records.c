@@ -199,17 +199,21 @@ Test(records, one_helper_writes_the_lines_of_an_open_and_that_of_the_wait_those_
 Test(records, a_wait_that_lasts_is_told_before_its_end)
 {
     struct process p = close_recorded(world.primary);
-    struct process holder = hold("posix", world.primary, 600);
+    struct process holder = hold_until_told("posix", world.primary);
     send_line(&p, "close");
-    sleep_ms(300);
+    for (int waited = 0; waited < 100; waited++) {
+        if (strcmp(ask("select count(*) from line where j ->> 'event' = 'wait begun'"), "1") == 0)
+            break;
+        sleep_ms(20);
+    }
     cr_expect_str_eq(
         ask("select sum(j ->> 'event' = 'handle closed' and j ->> 'role' = 'primary'), "
             "sum(j ->> 'event' = 'wait begun'), sum(j ->> 'event' = 'wait ended') "
             "from line"),
         "1|1|0");
+    let_go(&holder);
     await_line(&p, "closed");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
-    released_at(&holder);
 }
 
 /* Nothing of the library runs in a process that is killed, and a thread that is left ends with it.

@@ -188,40 +188,46 @@ Test(supervise, a_store_is_free_where_nobody_has_any_lock_and_nothing_lies_besid
 
 /* --- signals --- */
 
+/* programs/signals in the middle of its close, until the holder is told. */
+static struct process close_held(const char *action, struct process *holder)
+{
+    struct process p = SHIMMED_WITH(OPTIONS("--supervise", "--max-wait", "20"), signals, action);
+    *holder = hold_until_told("posix", world.primary);
+    int watch = watch_closes(world.primary);
+    send_line(&p, world.primary);
+    await_close(watch);
+    return p;
+}
+
 Test(supervise, handlers_run_during_a_wait)
 {
-    struct process p = SUPERVISED(signals, "interrupt");
-    struct process holder = hold("posix", world.primary, 1200);
-    char line[64];
+    struct process holder;
+    struct process p = close_held("interrupt", &holder);
+    char line[64] = "";
     int result;
     int error;
     int handled;
-    send_line(&p, world.primary);
-    sleep_ms(200);
     for (int i = 0; i < 8; i++) {
         kill(p.pid, SIGUSR1);
         await_line(&p, "done");
     }
-    while (read_line(&p, line, sizeof line) && strncmp(line, "closed", 6) != 0)
-        ;
-    uint64_t now = now_ns();
+    cr_expect(!says(&p, "closed", 200), "a signal ended the wait");
+    let_go(&holder);
+    cr_assert(read_line(&p, line, sizeof line));
     cr_expect_eq(sscanf(line, "closed %d %d %d", &result, &error, &handled), 3, "%s", line);
     cr_expect_eq(result, 0);
     cr_expect_eq(error, 12345);
     cr_expect_eq(handled, 8, "%d handlers ran", handled);
-    cr_expect_gt(now, released_at(&holder), "a signal ended the wait");
     cr_expect_eq(finish(&p), 0);
 }
 
 Test(supervise, a_handler_may_leave_the_close)
 {
-    struct process p = SUPERVISED(signals, "leave");
-    struct process holder = hold("posix", world.primary, 900);
-    send_line(&p, world.primary);
-    sleep_ms(150);
+    struct process holder;
+    struct process p = close_held("leave", &holder);
     kill(p.pid, SIGUSR1);
     await_line(&p, "left");
-    released_at(&holder);
+    let_go(&holder);
     send_line(&p, world.primary);
     await_line(&p, "closed");
     cr_expect_eq(finish(&p), 0);
@@ -229,25 +235,21 @@ Test(supervise, a_handler_may_leave_the_close)
 
 Test(supervise, sigterm_ends_a_wait_and_the_program)
 {
-    struct process p = SUPERVISED(signals, "default");
-    struct process holder = hold("posix", world.primary, 1500);
-    send_line(&p, world.primary);
-    sleep_ms(200);
+    struct process holder;
+    struct process p = close_held("default", &holder);
     uint64_t began = now_ns();
     kill(p.pid, SIGTERM);
     cr_expect_eq(finish(&p), 128 + SIGTERM);
     cr_expect_lt(now_ns() - began, at_once);
     cr_expect(log_has("SIGINT or SIGTERM ended the wait"));
-    released_at(&holder);
+    let_go(&holder);
 }
 
 Test(supervise, a_stop_during_a_wait_is_the_programs)
 {
     int status = 0;
-    struct process p = SUPERVISED(signals, "default");
-    struct process holder = hold("posix", world.primary, 800);
-    send_line(&p, world.primary);
-    sleep_ms(200);
+    struct process holder;
+    struct process p = close_held("default", &holder);
     kill(p.pid, SIGSTOP);
     uint64_t began = now_ns();
     while (waitpid(p.pid, &status, WUNTRACED | WNOHANG) == 0 && now_ns() - began < a_while)
@@ -255,8 +257,9 @@ Test(supervise, a_stop_during_a_wait_is_the_programs)
     cr_expect(WIFSTOPPED(status), "it is not stopped: %x", (unsigned)status);
     cr_expect_lt(now_ns() - began, at_once);
     kill(p.pid, SIGCONT);
+    cr_expect(!says(&p, "closed", 200));
+    let_go(&holder);
     await_line(&p, "closed 0");
-    cr_expect_gt(now_ns(), released_at(&holder));
     cr_expect_eq(finish(&p), 0);
 }
 
@@ -351,8 +354,9 @@ static void kill_one(unsigned which)
     struct process p = SUPERVISED(stepper);
     struct process holder = hold("posix", world.primary, 900);
     say(&p, "open A -", world.primary);
+    int watch = watch_closes(world.primary);
     send_line(&p, "close A -");
-    sleep_ms(200);
+    await_close(watch);
     int victim = p.pid;
     for (unsigned i = 0; i < which; i++)
         victim = child_of(victim);
