@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "config/profile.h"
 #include "helper/helper.h"
+#include "helper/muted.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,6 +81,17 @@ static void append(void *argument)
     a->error = append_here(a->path, &line, 1);
 }
 
+int append_run(struct helper *helper, void (*work)(void *request))
+{
+    int error = helper_run(helper, work, clock_now() + APPEND_PATIENCE);
+    if (error != EAGAIN || helper_other_threads())
+        return error;
+    const struct muted muted = muted_begin_all();
+    work(helper_request(helper));
+    muted_end(&muted, muted_raised_by(-EPIPE) | muted_raised_by(-EFBIG));
+    return 0;
+}
+
 int append_line(const char *path, const char *line, size_t length)
 {
     struct helper *helper = helper_new(sizeof(struct append) + length);
@@ -89,7 +101,7 @@ int append_line(const char *path, const char *line, size_t length)
     a->path = path;
     a->length = length;
     memcpy(a->line, line, length);
-    int error = helper_run(helper, append, clock_now() + APPEND_PATIENCE);
+    int error = append_run(helper, append);
     if (error == 0)
         error = a->error;
     helper_free(helper);

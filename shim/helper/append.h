@@ -3,6 +3,9 @@
  * The file is opened, written and closed in a helper, in whose descriptor table it disturbs no
  * number of the program's; so a descriptor that the program closes behind the library's back can
  * never become one that the library writes to.
+ *
+ * Where no thread can be made, as the user's limit of them is reached (RLIMIT_NPROC), a process of
+ * one thread writes itself: nobody sees the descriptor come and go then.
  */
 #ifndef SETTLE_APPEND_H
 #define SETTLE_APPEND_H
@@ -12,6 +15,8 @@
 
 /* ns: how long a call waits for a line to be written. */
 enum { APPEND_PATIENCE = 1000000000 };
+
+struct helper;
 
 /* Whether lines must not be written there: a database, or what has the name of a store's file. fd:
  * -1 before the file is opened. Absolute paths. */
@@ -23,13 +28,17 @@ bool append_would_harm(int fd, const char *path);
  * signal handler. */
 int append_line(const char *path, const char *line, size_t length);
 
+/* Runs work(request), which may write by append_here and open nothing else, so. Signals come after
+ * it. Returns as helper_run. */
+int append_run(struct helper *helper, void (*work)(void *request));
+
 /* A part of what is written: whole lines. */
 struct piece {
     const char *data;
     size_t length;
 };
 
-/* The same in a helper that runs already: each piece with one write. */
+/* The same where it is called, which is a helper: each piece with one write. */
 int append_here(const char *path, const struct piece *pieces, unsigned count);
 
 #endif

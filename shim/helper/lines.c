@@ -115,7 +115,7 @@ static int write_by_helper(struct lines *l)
     if (helper == NULL)
         return ENOMEM;
     *(struct request *)helper_request(helper) = (struct request){l};
-    int error = helper_run(helper, write_in_helper, clock_now() + APPEND_PATIENCE);
+    int error = append_run(helper, write_in_helper);
     helper_free(helper);
     return error;
 }

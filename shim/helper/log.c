@@ -4,9 +4,9 @@
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "helper/append.h"
+#include "helper/muted.h"
 #include "helper/subject.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 
@@ -82,35 +82,14 @@ static bool stderr_is_ready(void)
     return stderr_is_ours(&now) && (S_ISREG(now.st_mode) || sys_poll(2, POLLOUT, 0) > 0);
 }
 
-static sys_sigset signal_set(int signal)
-{
-    return 1ull << (signal - 1);
-}
-
-/* The signal that a failed write has raised (write(2)). */
-static sys_sigset raised_by(long result)
-{
-    return result == -EPIPE ? signal_set(SIGPIPE) : result == -EFBIG ? signal_set(SIGXFSZ) : 0;
-}
-
 /* A reader that went away, a limit of file sizes, or a terminal that stops background output must
- * not do to the program what the program did not ask for: their signals are held back for this one
- * write, and taken away if the write raised them. */
+ * not do to the program what the program did not ask for. */
 static void write_stderr(const char *data, size_t length)
 {
     if (!stderr_is_ready())
         return;
-    const sys_sigset held = signal_set(SIGPIPE) | signal_set(SIGXFSZ) | signal_set(SIGTTOU);
-    sys_sigset old;
-    sys_sigset pending = 0;
-    sys_sigmask(SIG_BLOCK, &held, &old);
-    sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
-    sys_sigset raised = raised_by(sys_write(2, data, length)) & ~pending;
-    if (raised != 0) {
-        struct timespec at_once = {0, 0};
-        sys_call(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&at_once, sizeof(sys_sigset), 0, 0);
-    }
-    sys_sigmask(SIG_SETMASK, &old, NULL);
+    const struct muted muted = muted_begin();
+    muted_end(&muted, muted_raised_by(sys_write(2, data, length)));
 }
 
 /* Puts the newline in the room that log_begin left for it; returns the length with it. */

@@ -216,6 +216,50 @@ Test(records, a_wait_that_lasts_is_told_before_its_end)
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
 
+/* --- where no thread can be made, as by RLIMIT_NPROC --- */
+
+/* Opens and closes a store under a limit, with log and record. */
+static struct process close_without_threads(const char *limit)
+{
+    char preload[PATH_MAX + 16];
+    char log[PATH_MAX + 32];
+    char told[PATH_MAX + 32];
+    char own[PATH_MAX];
+    char line[PATH_MAX + 16];
+    cr_assert_not_null(realpath("build/libsettle.so", own));
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", own);
+    snprintf(log, sizeof log, "SETTLE_LOG_FILE=%s", world.log);
+    snprintf(told, sizeof told, "SETTLE_RECORD=%s", record());
+    struct process p = PLAIN("prlimit", limit, "strace", "-qqq", "-o", "/dev/null", "-e",
+                             "inject=clone:error=EAGAIN", "env", preload, "SETTLE_LOG=info", log,
+                             told, "build/programs/stepper");
+    snprintf(line, sizeof line, "open a - %s", world.primary);
+    cr_expect_eq(step(&p, line).result, 3, "the lowest number");
+    cr_expect_eq(step(&p, "close a").result, 0);
+    cr_expect_eq(step(&p, line).result, 3);
+    return p;
+}
+
+Test(records, log_and_record_of_a_process_of_one_thread_are_written_by_itself)
+{
+    struct process p = close_without_threads("--fsize=unlimited");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_str_eq(errors_of(&p), "");
+    cr_expect_eq(log_count("summary: 1 close"), 1);
+    cr_expect_str_eq(ask("select sum(j ->> 'event' = 'handle opened'), "
+                         "sum(j ->> 'event' = 'handle closed'), sum(j ->> 'event' = 'exit') "
+                         "from line"),
+                     "2|1|1");
+}
+
+Test(records, a_write_that_fails_there_raises_no_signal_in_it)
+{
+    struct process p = close_without_threads("--fsize=0");
+    cr_expect_eq(finish(&p), 0);
+}
+
+/* --- at a process's end --- */
+
 /* Nothing of the library runs in a process that is killed, and a thread that is left ends with it.
  */
 Test(records, who_ends_right_after_the_close_has_its_lines)

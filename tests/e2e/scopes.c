@@ -32,8 +32,10 @@ static unsigned dice(unsigned *state, unsigned sides)
     return (*state >> 16) % sides;
 }
 
-/* The slot of a library is its number, so that lines are seldom for nothing. */
-static void write_line(FILE *lines, unsigned *state)
+/* The slot of a library is its number, so that lines are seldom for nothing. The extension is given
+ * to one SQLite alone: it has one table, so that of a second would get the first one's connections,
+ * too. The hooks' addresses stand in both tables, and do not tell by which of them it calls. */
+static void write_line(FILE *lines, unsigned giver, unsigned *state)
 {
     unsigned library = dice(state, LIBRARIES);
     switch (dice(state, 9)) {
@@ -47,7 +49,7 @@ static void write_line(FILE *lines, unsigned *state)
         fprintf(lines, "unload %u\n", library);
         break;
     case 4:
-        fprintf(lines, "give %u %s\n", dice(state, 4), path_of(LIBRARIES - 1));
+        fprintf(lines, "give %u %s\n", giver, path_of(LIBRARIES - 1));
         break;
     case 5:
     case 6:
@@ -66,8 +68,9 @@ static const char *write_lines(unsigned seed)
     const char *path = in_dir("lines");
     FILE *lines = fopen(path, "w");
     cr_assert_not_null(lines);
+    const unsigned giver = seed % 4;
     for (int i = 0; i < LINES; i++)
-        write_line(lines, &seed);
+        write_line(lines, giver, &seed);
     fclose(lines);
     return path;
 }
