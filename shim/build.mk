@@ -72,7 +72,7 @@ $(B)/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/obj/commands.a $(WAIT_ARC
 	$(say) LINK $@
 	$(link) -ldl
 
-$(B)/settle-run: $(B)/obj/commands/settle_run.o $(call archives,obj,config base)
+$(B)/settle-run: $(B)/obj/commands/settle_run.o $(WAIT_ARCHIVES)
 	$(say) LINK $@
 	$(link)
 
@@ -94,7 +94,7 @@ $(B)/static/settle-wait: STATIC_LIBRARIES := $(if $(SQLITE_ARCHIVE),-u sqlite3_o
 static: ## the commands, linked statically, for images of another libc
 static: $(addprefix $(B)/static/, settle-wait settle-run settle-check settle-supervise)
 $(B)/static/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/static/sqlite_api.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
-$(B)/static/settle-run: $(B)/obj/commands/settle_run.o $(call archives,obj,config base)
+$(B)/static/settle-run: $(B)/obj/commands/settle_run.o $(WAIT_ARCHIVES)
 $(B)/static/settle-check: $(CHECK_OBJECTS)
 $(B)/static/settle-supervise: $(SUPERVISE_OBJECTS)
 $(B)/static/settle-%:

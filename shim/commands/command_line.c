@@ -3,10 +3,13 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "commands/option_table.h"
+#include "commands/shell_text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FAILED = 125 };
@@ -57,33 +60,9 @@ static bool refuse(const struct given *g)
 
 /* --- what is set --- */
 
-/* Within quotes nothing but the quote itself has a meaning. */
-static void print_quoted(const char *text)
-{
-    fputc('\'', words);
-    for (; *text != '\0'; text++)
-        if (*text == '\'')
-            fputs("'\\''", words);
-        else
-            fputc(*text, words);
-    fputc('\'', words);
-}
-
 static bool set(const char *variable, const char *value)
 {
-    fprintf(words, "export %s=", variable);
-    print_quoted(value);
-    fputc('\n', words);
-    return true;
-}
-
-/* Behind what the variable has already. */
-static bool add(const char *prefix, const char *variable, const char *separator, const char *value)
-{
-    fprintf(words, "%s%s=\"${%s:+$%s%s}\"", prefix, variable, variable, variable, separator);
-    print_quoted(value);
-    fputc('\n', words);
-    return true;
+    return shell_export(words, variable, value);
 }
 
 /* --- values --- */
@@ -165,7 +144,7 @@ static bool take_directory(const struct given *g)
                     "%s; it is '%s'",
                     g->row->option, g->value, g->row->variable, path);
     else if (good)
-        add("export ", g->row->variable, ":", path);
+        shell_add(words, "export ", g->row->variable, ":", path);
     free(path);
     return good;
 }
@@ -205,7 +184,7 @@ static bool take_rule(const struct given *g)
          part = strtok_r(NULL, " \t\r\n", &rest))
         good = take_rule_part(g, part);
     free(parts);
-    return good && add("", "my_rules", "; ", g->value);
+    return good && shell_add(words, "", "my_rules", "; ", g->value);
 }
 
 /* --- options --- */
@@ -238,6 +217,89 @@ static bool take_switch(const struct given *g)
     while (last != NULL && last[1] != NULL)
         last++;
     return set(g->row->variable, last == NULL ? "1" : *last);
+}
+
+/* --- paths to wait for --- */
+
+/* As the shell finds it by PATH. */
+static bool is_command(const char *name)
+{
+    char directory[PATH_MAX];
+    char path[PATH_MAX];
+    const char *list = getenv("PATH");
+    for (const char *at = list == NULL ? "" : list; *at != '\0'; at += *at == ':') {
+        size_t length = strcspn(at, ":");
+        struct stat st;
+        if (path_part(directory, sizeof directory, at, length) &&
+            path_join(path, sizeof path, directory, name) && stat(path, &st) == 0 &&
+            S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+            return true;
+        at += length;
+    }
+    return false;
+}
+
+/* What is not there yet the command may make. But the name of a command stands here by mistake:
+ * `settle --after git checkout -- file`. */
+static bool take_path(const struct given *g)
+{
+    struct stat st;
+    const char *path = g->value;
+    const char *option = g->row->option;
+    if (path[0] == '\0')
+        return refuse(g);
+    if (stat(path, &st) == 0) {
+        if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+            return refuse(g);
+    } else if (errno != ENOENT) {
+        return fail("--%s '%s': %s", option, path, strerror(errno));
+    } else if (strchr(path, '/') == NULL && is_command(path)) {
+        return fail("--%s '%s': expected the path of a store before '--', and this is a command: "
+                    "'settle --%s -- %s ...' runs it",
+                    option, path, option, path);
+    }
+    return shell_add_words(words, "my_paths", "--path", path) || fail("no memory");
+}
+
+static bool is_option(const char *word)
+{
+    char name[64];
+    return strncmp(word, "--", 2) == 0 &&
+           path_part(name, sizeof name, word + 2, strcspn(word + 2, "=")) &&
+           option_find(name) != NULL;
+}
+
+static bool holds_dashes(char *const *arguments)
+{
+    while (*arguments != NULL && !str_equal(*arguments, "--"))
+        arguments++;
+    return *arguments != NULL;
+}
+
+/* How many paths follow `--after`: up to the next option. Since what follows may be the command as
+ * well, they are paths only where a `--` stands before that. */
+static int paths_behind(char *const *arguments)
+{
+    int count = 0;
+    while (arguments[count] != NULL && arguments[count][0] != '-')
+        count++;
+    char *const *rest = arguments + count;
+    return holds_dashes(rest) && (str_equal(*rest, "--") || is_option(*rest)) ? count : 0;
+}
+
+/* Returns as take_option does. */
+static int take_paths(struct given *g, char *const *arguments)
+{
+    int count = g->value == NULL ? paths_behind(arguments + 1) : 0;
+    fprintf(words, "my_%s=yes\n", g->row->option);
+    if (g->value != NULL && !take_path(g))
+        return 0;
+    for (int i = 1; i <= count; i++) {
+        g->value = arguments[i];
+        if (!take_path(g))
+            return 0;
+    }
+    return 1 + count;
 }
 
 /* Those after which nothing is run. */
@@ -277,6 +339,8 @@ static int take_option(char *const *arguments)
         return fail("unknown option '%.*s': 'settle --help' lists the options", length, argument);
     if (g.row->placeholder == NULL)
         return take_switch(&g) ? 1 : 0;
+    if (g.row->optional)
+        return take_paths(&g, arguments);
     if (equals != NULL)
         return take_value(&g) ? 1 : 0;
     g.value = arguments[1];

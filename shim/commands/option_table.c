@@ -8,27 +8,34 @@
 #include <string.h>
 
 #define DURATION(variable, option, field, standard, sentence)                                      \
-    {option, "S", variable, KIND_DURATION, NULL, standard, "", "none", sentence},
+    {option, "S", variable, KIND_DURATION, NULL, standard, "", "none", sentence, false},
 #define COUNT(variable, option, field, standard, sentence)                                         \
-    {option, "N", variable, KIND_COUNT, NULL, standard, "", "", sentence},
+    {option, "N", variable, KIND_COUNT, NULL, standard, "", "", sentence, false},
 #define CHOICE(variable, option, placeholder, field, standard, names, sentence)                    \
-    {option, placeholder, variable, KIND_CHOICE, names, standard, "", "", sentence},
+    {option, placeholder, variable, KIND_CHOICE, names, standard, "", "", sentence, false},
 #define STRING(variable, option, placeholder, kind, field, standard, in_words, sentence)           \
-    {option, placeholder, variable, kind, NULL, 0, standard, in_words, sentence},
+    {option, placeholder, variable, kind, NULL, 0, standard, in_words, sentence, false},
 #define BESIDE(variable, option, placeholder, in_words, sentence)                                  \
-    {option, placeholder, variable, KIND_ELSEWHERE, NULL, 0, "", in_words, sentence},
+    {option, placeholder, variable, KIND_ELSEWHERE, NULL, 0, "", in_words, sentence, false},
 #define OWN(option, sentence)                                                                      \
     {                                                                                              \
-        option, NULL, NULL, KIND_ELSEWHERE, NULL, 0, "", "", sentence                              \
+        option, NULL, NULL, KIND_ELSEWHERE, NULL, 0, "", "", sentence, false                       \
+    }
+#define OWN_OPTIONAL(option, placeholder, sentence)                                                \
+    {                                                                                              \
+        option, placeholder, NULL, KIND_ELSEWHERE, NULL, 0, "", "", sentence, true                 \
     }
 
 const struct option_row option_rows[] = {
     SETTLE_SETTINGS(DURATION, COUNT, CHOICE, STRING, BESIDE) /* each with its comma */
-    OWN("after",
+    OWN_OPTIONAL(
+        "after", "[PATH ...]",
         "Stay, run the command as a child, and when it has ended wait for the stores it used, also "
         "where it was killed and closed nothing: for each from then on as --max-wait, "
         "--check-interval and --until say, or its rule. Passes signals on and ends as the command "
-        "does."),
+        "does. PATH, a store's directory or a file: wait for it, too, also where the library could "
+        "not see it, as in static programs and those in Go. Then a '--' stands before the command: "
+        "--after ./app.db -- ./server; without one the first word is the command."),
     OWN("checkpoint",
         "With --after: wait until nobody has these stores open, and let SQLite fold what is in a "
         "-wal only into the main file, so that it alone is the whole store. Needs libsqlite3."),
@@ -72,6 +79,10 @@ static void print_stores(FILE *out, const char *between)
 
 void option_print_expected(FILE *out, const struct option_row *row)
 {
+    if (row->optional) {
+        fputs("the path of a store, a directory or a file", out);
+        return;
+    }
     switch (row->kind) {
     case KIND_DURATION:
         fputs(a_duration, out);

@@ -17,6 +17,7 @@ struct option_row {
     const char *text;           /* the default of others; "": it is none, but in words */
     const char *in_words;
     const char *sentence;
+    bool optional; /* the value: it may have none, and several */
 };
 
 extern const struct option_row option_rows[];

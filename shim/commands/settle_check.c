@@ -92,6 +92,10 @@ static bool interpreter_of(const struct image *image, char *out, size_t size)
 
 /* --- programs --- */
 
+/* What helps where the library cannot be loaded: the end of any command, and the closes of some. */
+#define AT_ITS_END    "--after PATH waits for the store at PATH when it has ended"
+#define AT_EACH_CLOSE "with --supervise each of its closes waits; cheaper, " AT_ITS_END
+
 /* Linked with C (cgo) it is a Go program still, but SQLite, say, is then C that closes by libc. */
 static void check_go(const char *path, const struct image *image)
 {
@@ -104,7 +108,7 @@ static void check_go(const char *path, const struct image *image)
             return;
         }
     find(CANNOT, path,
-         "cannot: a Go program, which makes its system calls without libc; use --supervise");
+         "cannot: a Go program, which makes its system calls without libc; " AT_EACH_CLOSE);
 }
 
 /* The runtime insists on coming first, unless __asan_default_options says otherwise. The library
@@ -132,8 +136,9 @@ static void check_program(const char *path, const struct image *image)
         return;
     }
     if (elf->e_ident[EI_CLASS] != ELFCLASS64 || elf->e_machine != own_machine) {
-        char what[96];
-        snprintf(what, sizeof what, "cannot: made for another architecture than this library's, %s",
+        char what[192];
+        snprintf(what, sizeof what,
+                 "cannot: made for another architecture than this library's, %s; " AT_ITS_END,
                  own_name);
         find(CANNOT, path, what);
         return;
@@ -145,7 +150,7 @@ static void check_program(const char *path, const struct image *image)
         check_go(path, image);
     else if (loader == NULL)
         find(CANNOT, path,
-             "cannot: statically linked, so nothing can be loaded before it; use --supervise");
+             "cannot: statically linked, so nothing can be loaded before it; " AT_EACH_CLOSE);
     if (loader == NULL)
         return;
     char what[PATH_MAX + 64];
@@ -164,11 +169,12 @@ static void check_rights(const char *path)
     if (stat(path, &st) < 0)
         return;
     if ((st.st_mode & S_ISUID) != 0 && st.st_uid != geteuid())
-        find(CANNOT, path, "cannot: set-user-ID, so the loader ignores LD_PRELOAD");
+        find(CANNOT, path, "cannot: set-user-ID, so the loader ignores LD_PRELOAD; " AT_ITS_END);
     if ((st.st_mode & S_ISGID) != 0 && (st.st_mode & S_IXGRP) != 0 && st.st_gid != getegid())
-        find(CANNOT, path, "cannot: set-group-ID, so the loader ignores LD_PRELOAD");
+        find(CANNOT, path, "cannot: set-group-ID, so the loader ignores LD_PRELOAD; " AT_ITS_END);
     if (geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
-        find(CANNOT, path, "cannot: has file capabilities, so the loader ignores LD_PRELOAD");
+        find(CANNOT, path,
+             "cannot: has file capabilities, so the loader ignores LD_PRELOAD; " AT_ITS_END);
     if (access(path, X_OK) != 0)
         find(UNKNOWN, path, "is not executable");
 }

@@ -1,16 +1,17 @@
 /* settle-run: runs a command as a child, and when it has ended waits for the stores it used, also
  * where it was killed and closed nothing. For `settle --after` and for a container's entrypoint.
  *
- *   settle-run SETTLE-WAIT [OPTION...] -- COMMAND [ARGUMENT...]
+ *   settle-run [--path PATH]... SETTLE-WAIT [OPTION...] -- COMMAND [ARGUMENT...]
  *   settle-run --version
  *
  * SETTLE-WAIT is the path of that program, OPTION what it gets. The library names the stores in a
- * file (SETTLE_USED), each path with a NUL behind it. SETTLE_PRELOAD, if set, is the command's
- * LD_PRELOAD, so that neither this program nor settle-wait has the library. Signals are passed on
- * to the command, orphans are reaped where this is a container's first process, and the end is that
- * of the command: its exit status, or its signal. */
+ * file (SETTLE_USED), each path with a NUL behind it; a PATH is waited for whoever used it.
+ * SETTLE_PRELOAD, if set, is the command's LD_PRELOAD, so that neither this program nor settle-wait
+ * has the library. Signals are passed on to the command, orphans are reaped where this is a
+ * container's first process, and the end is that of the command: its exit status, or its signal. */
 #include "base/text.h"
 #include "config/summary.h"
+#include "wait/locate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,12 +105,13 @@ struct used {
     struct summary *summary;
 };
 
-static struct used stores_used(void)
+/* With room for `more` of them. */
+static struct used stores_used(size_t more)
 {
     size_t size;
     size_t all = 0;
     struct used used = {.list = read_list(&size), .summary = calloc(1, sizeof *used.summary)};
-    used.stores = calloc(size + 1, sizeof *used.stores);
+    used.stores = calloc(size + more + 1, sizeof *used.stores);
     if (used.list == NULL || used.stores == NULL || used.summary == NULL)
         return used;
     for (char *at = used.list; at < used.list + size; at += strlen(at) + 1)
@@ -123,6 +125,67 @@ static struct used stores_used(void)
             access(used.stores[i], F_OK) == 0)
             used.stores[used.count++] = used.stores[i];
     return used;
+}
+
+/* --- stores by name --- */
+
+struct by_name {
+    char *const *words; /* "--path", the first path, "--path", the next one */
+    size_t count;
+};
+
+static char *named_path(const struct by_name *named, size_t i)
+{
+    return named->words[2 * i + 1];
+}
+
+static bool is_seen(const char *primary, const struct used *used)
+{
+    struct stat one;
+    struct stat other;
+    if (stat(primary, &one) < 0)
+        return false;
+    for (size_t i = 0; i < used->count; i++)
+        if (stat(used->stores[i], &other) == 0 && one.st_dev == other.st_dev &&
+            one.st_ino == other.st_ino)
+            return true;
+    return false;
+}
+
+/* Where it is a store, its primary. */
+static bool locate(const char *path, char *primary)
+{
+    const struct profile *profile;
+    int error = locate_store(path, primary, &profile);
+    if (error == ENOTDIR)
+        error = locate_file_of_store(path, primary, &profile);
+    return error == 0;
+}
+
+/* Puts those that the library has not told of behind the used ones, which has room for them, and
+ * says which they are: without their names they would not have been waited for. What is no store
+ * settle-wait refuses. */
+static void add_named(struct used *used, const struct by_name *named)
+{
+    static char names[8 * PATH_MAX];
+    static char primary[PATH_MAX];
+    struct text t = text_in(names, sizeof names);
+    const char *log = getenv("SETTLE_LOG");
+    size_t count = used->count;
+    for (size_t i = 0; i < named->count; i++) {
+        char *path = named_path(named, i);
+        bool located = locate(path, primary);
+        if (located && is_seen(primary, used))
+            continue;
+        used->stores[count++] = path;
+        if (located) {
+            text_str(&t, t.length == 0 ? "" : ", ");
+            text_path(&t, primary);
+        }
+    }
+    used->count = count;
+    if (t.length > 0 && (log == NULL || strcmp(log, "off") != 0))
+        fprintf(stderr, "settle: not seen by the library, so waited for by name: %s\n", names);
 }
 
 /* --- the command --- */
@@ -212,11 +275,15 @@ static void tell_summary(const struct used *used)
             used->processes == 1 ? "" : "es", words);
 }
 
-static void wait_for_stores(char **wait_command, size_t words)
+static void wait_for_stores(char **wait_command, size_t words, const struct by_name *named)
 {
-    struct used used = stores_used();
+    struct used used = stores_used(named->count);
     tell_summary(&used);
-    char **command = used.count == 0 ? NULL : calloc(words + used.count + 2, sizeof *command);
+    if (used.stores != NULL)
+        add_named(&used, named);
+    char **command = used.stores == NULL || used.count == 0
+                         ? NULL
+                         : calloc(words + used.count + 2, sizeof *command);
     if (command != NULL) {
         memcpy(command, wait_command, words * sizeof *command);
         command[words] = (char[]){"--"};
@@ -255,13 +322,19 @@ static int end_as(int status)
 
 int main(int argc, char **argv)
 {
-    int dashes = 1;
+    struct by_name named = {.words = argv + 1};
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("settle-run " SETTLE_VERSION) < 0 ? FAILED : 0;
+    int wait_at = 1;
+    for (; wait_at + 1 < argc && strcmp(argv[wait_at], "--path") == 0; wait_at += 2)
+        named.count++;
+    int dashes = wait_at;
     while (dashes < argc && strcmp(argv[dashes], "--") != 0)
         dashes++;
-    if (dashes < 2 || dashes + 1 >= argc) {
-        fputs("usage: settle-run SETTLE-WAIT [OPTION...] -- COMMAND [ARGUMENT...]\n", stderr);
+    if (dashes == wait_at || dashes + 1 >= argc) {
+        fputs("usage: settle-run [--path PATH]... SETTLE-WAIT [OPTION...] -- COMMAND "
+              "[ARGUMENT...]\n",
+              stderr);
         return FAILED;
     }
 
@@ -281,7 +354,7 @@ int main(int argc, char **argv)
         return FAILED;
     }
     int status = attend(child);
-    wait_for_stores(argv + 1, (size_t)dashes - 1);
+    wait_for_stores(argv + wait_at, (size_t)(dashes - wait_at), &named);
     unlink(list_path);
     return end_as(status);
 }

@@ -243,3 +243,92 @@ Test(after, as_the_first_process_it_reaps_orphans_and_passes_signals_on)
     await_line(&p, "zombies 0");
     cr_expect_eq(finish(&p), 128 + SIGTERM);
 }
+
+/* --- settle --after PATH --- */
+
+/* A program that no library reaches has the store open. */
+static struct process static_with_store(const char *named)
+{
+    struct process p = PLAIN("scripts/settle", "--after", named, "--max-wait", "10", "--",
+                             "build/programs/stepper-static");
+    say(&p, "open A -", world.primary);
+    return p;
+}
+
+static void expect_said(struct process *p, const char *message)
+{
+    const char *errors = errors_of(p);
+    cr_expect_not_null(strstr(errors, message), "no '%s' in: %s", message, errors);
+}
+
+Test(after, a_store_by_name_is_waited_for_where_no_library_saw_it)
+{
+    char said[2 * PATH_MAX];
+    const char *const names[] = {world.dir, world.primary};
+    for (size_t i = 0; i < 2; i++) {
+        struct process p = static_with_store(names[i]);
+        struct process holder = hold("posix", world.primary, 500);
+        cr_assert_eq(kill(p.pid, SIGTERM), 0);
+        int status = status_of(&p);
+        uint64_t ended = now_ns();
+        uint64_t released = released_at(&holder);
+        cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+        cr_expect_geq(ended, released, "%s", names[i]);
+        cr_expect_lt(ended, released + soon, "%s", names[i]);
+        snprintf(said, sizeof said, "settle: not seen by the library, so waited for by name: %s\n",
+                 world.primary);
+        cr_expect_str_eq(errors_of(&p), said);
+    }
+}
+
+Test(after, without_its_name_nobody_knows_of_it)
+{
+    struct process p = PLAIN("scripts/settle", "--after", "--", "build/programs/stepper-static");
+    say(&p, "open A -", world.primary);
+    struct process holder = hold("posix", world.primary, 1000);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_lt(now_ns(), released_at(&holder));
+}
+
+/* By whatever name. */
+Test(after, a_store_by_name_that_the_library_saw_is_waited_for_once_and_not_told)
+{
+    cr_assert_eq(symlink(world.dir, in_dir("link")), 0);
+    struct process holder = hold("posix", world.primary, 3000);
+    struct process p = PLAIN("scripts/settle", "--after", world.dir, in_dir("link"),
+                             "--max-wait=200ms", "--", "/usr/bin/python3", "-c",
+                             "import os, sys\n"
+                             "os.open(sys.argv[1], os.O_RDWR)\n"
+                             "os._exit(3)\n",
+                             world.primary);
+    cr_expect_eq(finish(&p), 3);
+    const char *line = strstr(errors_of(&p), "still locked after 0.2");
+    cr_expect_not_null(line, "%s", errors_of(&p));
+    cr_expect_null(line == NULL ? NULL : strstr(line + 1, "still locked"), "%s", errors_of(&p));
+    cr_expect_null(strstr(errors_of(&p), "by name"), "%s", errors_of(&p));
+    kill(holder.pid, SIGKILL);
+    finish(&holder);
+}
+
+Test(after, what_is_no_store_at_the_end_is_told_and_changes_no_status)
+{
+    cr_assert_eq(mkdir(in_dir("empty"), 0755), 0);
+    struct process p = PLAIN("scripts/settle", "--after", in_dir("none"), in_dir("empty"), "--",
+                             "sh", "-c", "exit 3");
+    cr_expect_eq(finish(&p), 3);
+    expect_said(&p, "/none: No such file or directory");
+    expect_said(&p, "/empty: no store is recognised in this directory");
+    cr_expect_null(strstr(errors_of(&p), "by name"), "%s", errors_of(&p));
+}
+
+Test(after, a_store_by_name_that_the_command_makes_is_waited_for)
+{
+    struct process p = PLAIN("scripts/settle", "--after", in_dir("new.db"), "--", "sh", "-c",
+                             "sqlite3 \"$1\" 'create table t(a)'; cat", "sh", in_dir("new.db"));
+    while (access(in_dir("new.db"), F_OK) != 0)
+        usleep(1000);
+    struct process holder = hold("posix", in_dir("new.db"), 500);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_geq(now_ns(), released_at(&holder));
+    expect_said(&p, "so waited for by name: ");
+}

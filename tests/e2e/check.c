@@ -48,7 +48,8 @@ Test(check, a_script_is_followed_to_its_program)
 Test(check, a_static_program_cannot)
 {
     shell("echo 'int main(void) { return 0; }' | cc -static -x c -o \"$1/static\" -");
-    expect_check(in_dir("static"), 1, "static", "use --supervise");
+    expect_check(in_dir("static"), 1, "static", "with --supervise each of its closes waits");
+    expect_check(in_dir("static"), 1, "static", "--after PATH waits for the store at PATH");
     expect_check(in_dir("static"), 1, "static", "runs as if settle were absent");
     shell("echo 'int main(void) { return 0; }' | cc -static-pie -x c -o \"$1/static-pie\" -");
     expect_check(in_dir("static-pie"), 1, "static-pie", "statically linked");
@@ -60,6 +61,8 @@ Test(check, a_go_program_cannot)
           "objcopy --add-section .note.go.buildid=/dev/null \"$1/c\" \"$1/go\"");
     expect_check(in_dir("c"), 0, "c", "dynamically linked");
     expect_check(in_dir("go"), 1, "go", "a Go program");
+    expect_check(in_dir("go"), 1, "go", "with --supervise each of its closes waits");
+    expect_check(in_dir("go"), 1, "go", "--after PATH waits for the store at PATH");
 }
 
 /* SQLite compiled into one is such a part. */
@@ -157,6 +160,7 @@ Test(check, a_program_that_gains_rights_cannot)
     shell("cp /bin/true \"$1/uid\"; chown 65534 \"$1/uid\"; chmod 4755 \"$1/uid\"; "
           "cp /bin/true \"$1/gid\"; chgrp 65534 \"$1/gid\"; chmod 2755 \"$1/gid\"");
     expect_check(in_dir("uid"), 1, "uid", "set-user-ID");
+    expect_check(in_dir("uid"), 1, "uid", "--after PATH waits for the store at PATH");
     expect_check(in_dir("gid"), 1, "gid", "set-group-ID");
 }
 

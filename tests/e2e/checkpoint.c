@@ -250,6 +250,14 @@ Test(checkpoint, after_a_command_folds_nothing_of_a_store_that_stays_open_and_na
     finish(&holder);
 }
 
+Test(checkpoint, after_a_command_makes_a_store_by_name_whole)
+{
+    leave_behind("wal", ten_rows);
+    struct process p = PLAIN("scripts/settle", "--after", world.dir, "--checkpoint", "--", "true");
+    expect_said(p, 0, "12 frames are folded into the database now");
+    cr_expect_eq(rows_of_main_file(world.primary), 10);
+}
+
 Test(checkpoint, is_the_opposite_of_list)
 {
     expect_said(PLAIN(WAIT, "--checkpoint", "--list", world.dir), 2, "expected one of them");

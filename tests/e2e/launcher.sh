@@ -165,7 +165,7 @@ command_lines_are_checked() {
         settle $option
         fails_naming "$option needs a value" 125 "settle: $option without a value: expected "
     done
-    for option in --disable --summary --no-children --after --checkpoint --supervise --check --help --version; do
+    for option in --disable --summary --no-children --checkpoint --supervise --check --help --version; do
         settle $option=1 echo ran
         fails "$option takes no value" 125 "settle: $option '1': expected no value"
     done
@@ -180,6 +180,45 @@ command_lines_are_checked() {
     fails 'a command is needed after --' 125 "$none"
     settle --log info --disable
     fails 'a command is needed after options' 125 "$none"
+}
+
+after_takes_paths_up_to_the_dashes() {
+    expected='expected the path of a store, a directory or a file'
+    : >"$scratch/a.db"
+    : >"$scratch/it's \$b \"c\".db"
+    by_name='settle: not seen by the library, so waited for by name:'
+    settle --after "$scratch/a.db" "$scratch/it's \$b \"c\".db" -- echo ran
+    holds 'paths behind --after are waited for' [ "$status:$out:$err" = "0:ran:$by_name $scratch/a.db, $scratch/it's \$b \"c\".db" ]
+    settle --after="$scratch/a.db" --log info --after="$scratch/it's \$b \"c\".db" echo ran
+    holds '--after=PATH is one each' [ "$status:$out:$err" = "0:ran:$by_name $scratch/a.db, $scratch/it's \$b \"c\".db" ]
+    settle --after "$scratch/a.db" --log off -- echo ran
+    gives 'an option ends the paths, and --log off says nothing of them' ran
+    settle --after a.db -- echo ran
+    holds 'a path may be relative' [ "$status:$out:$err" = "0:ran:$by_name $scratch/a.db" ]
+
+    settle --after echo a b
+    gives 'without -- the first word is the command' 'a b'
+    # shellcheck disable=SC2016
+    settle --after sh -c 'echo "$@"' sh -- x
+    gives 'a -- behind options of the command is its own' '-- x'
+    settle --after -- echo a -- b
+    gives 'a -- at once means no path' 'a -- b'
+    settle --after echo a -- b
+    fails 'a command in place of a path is told' 125 "settle: --after 'echo': expected the path of a store before '--', and this is a command: 'settle --after -- echo ...' runs it"
+    settle --after "$scratch/a.db" --
+    fails 'a command is needed after paths' 125 "settle: no command: expected 'settle [options] [--] command ...', see 'settle --help'"
+    settle --after= echo ran
+    fails 'an empty path is refused' 125 "settle: --after '': $expected"
+    settle --after "$scratch/a.db" '' -- echo ran
+    fails 'an empty path among others is refused' 125 "settle: --after '': $expected"
+    settle --after /dev/null -- echo ran
+    fails 'a device is no store' 125 "settle: --after '/dev/null': $expected"
+    settle --after "$scratch/a.db/x" -- echo ran
+    fails 'a path that leads nowhere is told' 125 "settle: --after '$scratch/a.db/x': Not a directory"
+    mkdir "$scratch/vectors"
+    settle --after "$scratch/vectors" echo ran
+    fails 'a path without -- is told' 126 "settle: '$scratch/vectors': a directory, expected a command; to wait for what is there, put a '--' before the command: settle --after $scratch/vectors -- command ..."
+    rm -r "$scratch/vectors" "$scratch/a.db" "$scratch/it's \$b \"c\".db"
 }
 
 the_command_is_run_as_given() {
@@ -441,7 +480,7 @@ Usage: settle [options] [--] command
 --log LEVEL           SETTLE_LOG=warn
 --log-file FILE       SETTLE_LOG_FILE
 --record FILE         SETTLE_RECORD
---after
+--after [PATH ...]
 --checkpoint
 --supervise
 --check
@@ -513,6 +552,7 @@ run_with_this_shell() {
     durations_are_checked
     values_are_checked
     command_lines_are_checked
+    after_takes_paths_up_to_the_dashes
     the_command_is_run_as_given
     exit_codes_are_those_of_env
     preload_is_kept
