@@ -67,4 +67,4 @@ clean: ## removes build/
 
 include shim/build.mk tests/tests.mk scripts/release.mk
 
--include $(wildcard $(B)/*.d $(B)/*/*.d $(B)/*/*/*.d)
+-include $(wildcard $(addprefix $(B)/, *.d */*.d */*/*.d */*/*/*.d))

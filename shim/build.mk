@@ -125,7 +125,7 @@ $(B)/made/preload/offsets.h: shim/preload/link/offsets.c shim/preload/real.h shi
 	$(Q)$(CC) -D_GNU_SOURCE -U_FORTIFY_SOURCE -Ishim -std=gnu11 -S -o - $< \
 		| sed -n 's/^.*#offset \([A-Z_]*\) \([0-9]*\).*/#define \1 \2/p' > $@
 
-$(B)/pic/preload/real.o $(B)/obj/preload/real.o $(B)/unit/elf_lookup: $(B)/made/preload/names.h
+$(B)/pic/preload/real.o $(B)/obj/preload/real.o $(B)/tests/unit/elf_lookup.o: $(B)/made/preload/names.h
 $(B)/pic/preload/tail_calls.o $(B)/obj/preload/tail_calls.o: $(B)/made/preload/offsets.h
 $(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 

@@ -65,11 +65,16 @@ make_root() { # name, suite, architecture, packages, variant (extract)
     echo "$archive" >"$roots/$1.done"
 }
 
-# A process of its own, with processes and devices: what runs sees a root as a machine.
+# A process of its own, with processes and devices: what runs sees a root as a machine. Where $objects is a directory,
+# ccache keeps there what it makes.
 in_root() { # name, command
     name=$1
     shift
-    unshare --root="$roots/$name" --mount-proc=/proc env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"
+    mkdir -p "$roots/$name/objects"
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare --mount sh -c 'test -z "$1" || mount --bind "$1" "$2/objects" || exit; root=$2; shift 2
+        exec unshare --root="$root" --mount-proc=/proc "$@"' sh "${objects-}" "$roots/$name" \
+        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C CCACHE_DIR=/objects CCACHE_NOHASHDIR=1 "$@"
 }
 
 # --- what ran ---

@@ -24,15 +24,21 @@ ci: ## what decides whether a change lands: check, lint, and the tests with root
 programs: e2e-programs container-programs torture-programs $(B)/portable-tests
 	@:
 
+# Compiled and linked in two steps, so that a cache of objects serves them.
+$(B)/tests/%.o: tests/%.c | $(B)/compiler
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c -o $@ $<
+
 # --- unit ---
 
 .PHONY: unit
 TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
 
-$(B)/unit/%: tests/unit/%.c $(MODULE_ARCHIVES)
+$(B)/unit/%: $(B)/tests/unit/%.o $(MODULE_ARCHIVES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $< $(MODULE_ARCHIVES) $(LDFLAGS) -lcriterion -lpthread -ldl
+	$(link) -lcriterion -lpthread -ldl
 
 unit: ## the modules
 	$(setup) check
@@ -51,15 +57,14 @@ abi: $(B)/libsettle.so ## what the library exports and needs, against lists
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 PROGRAMS := $(patsubst tests/e2e/programs/%.c,$(B)/programs/%,$(wildcard tests/e2e/programs/*.c))
 
-$(B)/e2e-tests: $(E2E_SOURCES)
+$(B)/e2e-tests: $(E2E_SOURCES:%.c=$(B)/%.o)
 	$(say) TEST $@
-	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $(E2E_SOURCES) $(LDFLAGS) -lcriterion
+	$(link) -lcriterion
 
-$(B)/programs/%: tests/e2e/programs/%.c
-	$(say) CC $@
+$(B)/programs/%: $(B)/tests/e2e/programs/%.o
+	$(say) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $< $(LDFLAGS) -Wl,--as-needed -lpthread -lsqlite3
+	$(link) -Wl,--as-needed -lpthread -lsqlite3
 
 $(B)/programs/namesake: tests/e2e/programs/namesake.c $(B)/libraries/namesake.so
 	$(say) CC $@
@@ -270,11 +275,11 @@ $(B)/race/helper.a: $(filter-out %/helper.o,$(call objects,obj,helper))
 	$(say) AR $@
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(B)/race/%: tests/race/%.c tests/race/helper.c tests/race/scratch.c tests/race/race.h $(B)/obj/preload.a $(RACE_ARCHIVES)
+RACE_OBJECTS := $(B)/tests/race/helper.o $(B)/tests/race/scratch.o $(addprefix $(B)/obj/preload/, raw.o real.o sqlite.o sqlite_lookup.o)
+$(B)/race/%: $(B)/tests/race/%.o $(RACE_OBJECTS) $(RACE_ARCHIVES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $< tests/race/helper.c tests/race/scratch.c $(addprefix $(B)/obj/preload/, raw.o real.o sqlite.o sqlite_lookup.o) $(RACE_ARCHIVES) \
-		$(LDFLAGS) -lpthread -ldl
+	$(link) -lpthread -ldl
 
 # ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.
 race-programs:
@@ -318,10 +323,10 @@ FUZZ_RUNS ?= 150000
 LAUNCHER_RUNS ?= 3000
 FUZZ_SECONDS ?= 0
 
-$(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(MODULE_ARCHIVES)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(MODULE_ARCHIVES)
 	$(say) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -fsanitize=fuzzer -o $@ $< $(MODULE_ARCHIVES) $(LDFLAGS)
+	$(link) -fsanitize=fuzzer
 
 $(B)/launched: tests/fuzz/launched.c $(B)/obj/commands.a $(WAIT_ARCHIVES)
 	$(say) TEST $@
