@@ -259,8 +259,8 @@ copy-live copy-live-short:
 
 .PHONY: stores
 STORES ?=
-stores: ## DuckDB, LevelDB, RocksDB, LMDB, HDF5, Kuzu, Qdrant by their libraries of PyPI (STORES="duckdb lmdb": some of them)
-	$(setup) chroma-python
+stores: ## DuckDB, LevelDB, RocksDB, LMDB, HDF5, Kuzu, Qdrant, H2 by their real libraries (STORES="duckdb lmdb": some of them)
+	$(setup) stores
 	$(Q)$(again) all
 	$(Q)BUILD=$(B) $(python) tests/stores/run $(STORES)
 

@@ -65,14 +65,22 @@ def node():
     return ["env", f"MODULES={directory}", own + "/bin/node", os.path.join(HERE, "better_sqlite3.mjs")]
 
 
-def java():
-    with place("maven", JDBC, COPY, read("Jdbc.java")) as (directory, missing):
-        archive = os.path.join(directory, "-".join(JDBC.split(":")[1:]) + ".jar")
+def jar(artifact, source):
+    """A class of ours, and the archive of Maven's that it needs."""
+    with open(source, encoding="utf-8") as file:
+        text = file.read()
+    with place("maven", artifact, COPY, text) as (directory, missing):
+        archive = os.path.join(directory, "-".join(artifact.split(":")[1:]) + ".jar")
         if missing:
-            run("mvn", "--quiet", "--batch-mode", COPY, f"-Dartifact={JDBC}", f"-DoutputDirectory={directory}",
+            run("mvn", "--quiet", "--batch-mode", COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={directory}",
                 "-Dmdep.useBaseVersion=true")
-            run("javac", "-d", directory, os.path.join(HERE, "Jdbc.java"))
-    return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", f"{directory}:{archive}", "Jdbc"]
+            run("javac", "-d", directory, source)
+    name = os.path.splitext(os.path.basename(source))[0]
+    return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", f"{directory}:{archive}", name]
+
+
+def java():
+    return jar(JDBC, os.path.join(HERE, "Jdbc.java"))
 
 
 def python(engine, interpreter="/usr/bin/python3"):

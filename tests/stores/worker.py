@@ -33,6 +33,19 @@ def rocksdb(directory, read):
     return database.close
 
 
+def rocksdb_writes(directory, read):
+    """200,000 writes, by which files come and go: logs, tables, what is merged."""
+    import rocksdict
+
+    options = rocksdict.Options()
+    options.create_if_missing(True)
+    options.set_write_buffer_size(1 << 20)
+    database = rocksdict.Rdict(f"{directory}/r", options=options)
+    for number in range(200_000):
+        database[str(number * 7919 % 200_000)] = "v" * 100
+    return database.close
+
+
 def lmdb(directory, read):
     import lmdb as library
 
