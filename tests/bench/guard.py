@@ -180,6 +180,9 @@ ROWS = [
       for name, said, call, file in OPENS),
     *(Row(f"sqlite-{name}", f"the same by SETTLE_STORES=sqlite: {said}",
           time_added(call, file, SETTLE_STORES="sqlite"), ATTEMPTS) for name, said, call, file in OPENS),
+    *(Row(f"all-{name}", f"the same by SETTLE_STORES=all: {said}",
+          time_added(call, file, SETTLE_STORES="all"), ATTEMPTS) for name, said, call, file in OPENS
+      if name in ("open", "write", "new")),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
     Row("overshoot-event", "overshoot after 100 ms and more, the holder closes",
         Overshoots(duels.OURS, "closes", 0.1, MOST), ATTEMPTS),
