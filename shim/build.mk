@@ -66,7 +66,8 @@ $(STUB): shim/preload/link/stub.S shim/preload/link/imports.h Makefile | $(B)/co
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -nostdlib -Ishim -Wl,-soname,$(@F) -o $@ $<
 
-link = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+# Not all of $$^: a list of dependencies that an older checkout has left may name sources.
+link = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a %.so,$^)
 
 $(B)/settle-wait: $(B)/obj/commands/settle_wait.o $(B)/obj/commands.a $(WAIT_ARCHIVES)
 	$(say) LINK $@
