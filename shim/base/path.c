@@ -6,19 +6,25 @@
 #include <limits.h>
 #include <string.h>
 
-/* The first bytes of a string, and two more strings behind them. */
+static char *put_string(char *at, const char *string)
+{
+    while (*string != '\0')
+        *at++ = *string++;
+    *at = '\0';
+    return at;
+}
+
+/* The first bytes of a string, and two more strings behind them. On a close's path: in a small
+ * frame. */
 static bool put(char *out, size_t size, const char *first, size_t length, const char *second,
                 const char *third)
 {
-    const size_t seconds = strlen(second);
-    const size_t thirds = strlen(third);
-    if (length + seconds + thirds >= size) {
+    if (length + strlen(second) + strlen(third) >= size) {
         out[0] = '\0';
         return false;
     }
     memcpy(out, first, length);
-    memcpy(out + length, second, seconds);
-    memcpy(out + length + seconds, third, thirds + 1);
+    put_string(put_string(out + length, second), third);
     return true;
 }
 

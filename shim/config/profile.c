@@ -204,11 +204,24 @@ static bool same_bytes(const char *a, const char *b, size_t length)
     return same == length;
 }
 
+static bool has_size(const struct profile *p, uint64_t size)
+{
+    return size >= (uint64_t)p->magic_at + p->magic_size &&
+           (p->block == 0 || (size >= p->block && size % p->block == 0));
+}
+
+bool profile_size_possible(profile_set set, uint64_t size)
+{
+    for (; set != 0; set = profile_rest(set))
+        if (profile_first(set)->by_content && has_size(profile_first(set), size))
+            return true;
+    return false;
+}
+
 static bool has_content(const struct profile *p, const char *start, size_t length, uint64_t size)
 {
-    return p->by_content && length >= (size_t)p->magic_at + p->magic_size &&
-           same_bytes(start + p->magic_at, p->magic, p->magic_size) &&
-           (p->block == 0 || (size >= p->block && size % p->block == 0));
+    return p->by_content && has_size(p, size) && length >= (size_t)p->magic_at + p->magic_size &&
+           same_bytes(start + p->magic_at, p->magic, p->magic_size);
 }
 
 const struct profile *profile_of_content(profile_set set, const char *start, size_t length,

@@ -136,8 +136,9 @@ bool profile_by_content(profile_set set);
 bool profile_by_lock_name(profile_set set);
 bool profile_by_directory(profile_set set);
 
-/* Whether a path ends as a file of those that need another one beside them: "LOCK". */
-bool profile_has_lock_name(profile_set set, const char *path);
+/* The row of a file that needs another one beside it, by its name ("LOCK"); NULL if there is none.
+ */
+const struct profile *profile_of_lock_name(profile_set set, const char *path);
 
 /* Whether a path ends as a sidecar of those that are known by their content. */
 bool profile_may_be_sidecar(profile_set set, const char *path);
@@ -146,6 +147,9 @@ bool profile_may_be_sidecar(profile_set set, const char *path);
 bool profile_beside(const struct profile *profile, const char *primary, char *out, size_t size);
 
 enum { PROFILE_MAGIC_MOST = 16 };
+
+/* Whether a file of that size may be one of those that are known by their content. */
+bool profile_size_possible(profile_set set, uint64_t size);
 
 /* The row of a file that begins with these bytes and has that size; NULL if there is none. */
 const struct profile *profile_of_content(profile_set set, const char *start, size_t length,

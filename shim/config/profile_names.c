@@ -53,13 +53,13 @@ bool profile_may_match(profile_set set, const char *path)
            && may_match(set, path);
 }
 
-bool profile_has_lock_name(profile_set set, const char *path)
+const struct profile *profile_of_lock_name(profile_set set, const char *path)
 {
     const char *name = path_name(path);
     for (; set != 0; set = profile_rest(set))
         if (profile_first(set)->beside[0] != '\0' && strcmp(name, profile_first(set)->primary) == 0)
-            return true;
-    return false;
+            return profile_first(set);
+    return NULL;
 }
 
 bool profile_may_be_sidecar(profile_set set, const char *path)

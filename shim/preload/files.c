@@ -140,6 +140,13 @@ EXPORT int dup(int fd)
     return copy;
 }
 
+/* Of two that are in no book. */
+static int duplicated_quietly(int from, int result)
+{
+    track_duplicated(from, result);
+    return result;
+}
+
 /* Both close what `to` was. */
 static int duplicated_over(int from, int to, int result, struct closing *closing)
 {
@@ -152,26 +159,32 @@ static int duplicated_over(int from, int to, int result, struct closing *closing
     return result;
 }
 
+#define DUP_OVER(name, parameters, call)                                                           \
+    static __attribute__((noinline)) int name##_tracked parameters                                 \
+    {                                                                                              \
+        struct closing closing;                                                                    \
+        track_closing_by_force(to, to, &closing);                                                  \
+        return duplicated_over(from, to, call, &closing);                                          \
+    }
+DUP_OVER(dup2, (int from, int to), real.dup2(from, to))
+DUP_OVER(dup3, (int from, int to, int flags), real.dup3(from, to, flags))
+
 EXPORT int dup2(int from, int to)
 {
     if (hooks_is_bad(from))
         return -1;
-    if (from == to || (!handle_possible(from) && !handle_possible(to)))
-        return real.dup2(from, to);
-    struct closing closing;
-    track_closing_by_force(to, to, &closing);
-    return duplicated_over(from, to, real.dup2(from, to), &closing);
+    if (from != to && (handle_possible(from) || handle_possible(to)))
+        return dup2_tracked(from, to);
+    return duplicated_quietly(from, real.dup2(from, to));
 }
 
 EXPORT int dup3(int from, int to, int flags)
 {
     if (hooks_is_bad(from))
         return -1;
-    if (from == to || (!handle_possible(from) && !handle_possible(to)))
-        return real.dup3(from, to, flags);
-    struct closing closing;
-    track_closing_by_force(to, to, &closing);
-    return duplicated_over(from, to, real.dup3(from, to, flags), &closing);
+    if (from != to && (handle_possible(from) || handle_possible(to)))
+        return dup3_tracked(from, to, flags);
+    return duplicated_quietly(from, real.dup3(from, to, flags));
 }
 
 /* --- close --- */

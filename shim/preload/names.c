@@ -1,6 +1,7 @@
 /* Names: directories that are listed, files and directories that are renamed and removed. */
 #include "preload/hooks.h"
 #include "preload/real.h"
+#include "track/dotlock.h"
 #include "track/use.h"
 
 /* --- listing; glob, ftw, nftw and fts open directories inside libc, and are not seen --- */
@@ -39,6 +40,13 @@ SCANDIR(scandir64, dirent64)
 SCANDIRAT(scandirat, dirent)
 SCANDIRAT(scandirat64, dirent64)
 
+/* --- making: a directory may be a lock --- */
+
+EXPORT int mkdir(const char *path, mode_t mode)
+{
+    return dotlock_changed(path, true, real.mkdir(path, mode));
+}
+
 /* --- removing --- */
 
 EXPORT int unlink(const char *path)
@@ -56,7 +64,7 @@ EXPORT int unlinkat(int dir, const char *path, int flags)
 EXPORT int rmdir(const char *path)
 {
     use_removing(AT_FDCWD, path);
-    return real.rmdir(path);
+    return dotlock_changed(path, false, real.rmdir(path));
 }
 
 EXPORT int remove(const char *path)

@@ -58,6 +58,11 @@ int raw_fcntl(int fd, int command, ...)
     return (int)returned(sys_fcntl(fd, command, argument));
 }
 
+int raw_mkdir(const char *path, mode_t mode)
+{
+    return (int)returned(sys_call(SYS_mkdirat, AT_FDCWD, (long)path, mode, 0, 0, 0));
+}
+
 int raw_unlinkat(int dir, const char *path, int flags)
 {
     return (int)returned(sys_call(SYS_unlinkat, dir, (long)path, flags, 0, 0, 0));

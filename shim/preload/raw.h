@@ -32,6 +32,7 @@ int raw_dup(int fd);
 int raw_dup3(int from, int to, int flags);
 int raw_dup2(int from, int to);
 int raw_fcntl(int fd, int command, ...);
+int raw_mkdir(const char *path, mode_t mode);
 int raw_unlinkat(int dir, const char *path, int flags);
 int raw_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 int raw_execveat(int dir, const char *path, char *const *arguments, char *const *environment,

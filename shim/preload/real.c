@@ -101,6 +101,7 @@ LATE(scandirat, int, lacks(),
 LATE(scandirat64, int, lacks(),
      (int dir, const char *path, struct dirent64 ***list, KEEP(dirent64), COMPARE(dirent64)),
      (dir, path, list, keep, compare))
+LATE(mkdir, int, raw_mkdir(path, mode), (const char *path, mode_t mode), (path, mode))
 LATE(unlink, int, raw_unlinkat(AT_FDCWD, path, 0), (const char *path), (path))
 LATE(unlinkat, int, raw_unlinkat(dir, path, flags), (int dir, const char *path, int flags),
      (dir, path, flags))
@@ -250,6 +251,7 @@ union real real = {{
     .scandir64 = early_scandir64,
     .scandirat = early_scandirat,
     .scandirat64 = early_scandirat64,
+    .mkdir = early_mkdir,
     .unlink = early_unlink,
     .unlinkat = early_unlinkat,
     .rmdir = early_rmdir,

@@ -59,6 +59,7 @@
     LATE(scandir64)                                                                                \
     LATE(scandirat)                                                                                \
     LATE(scandirat64)                                                                              \
+    LATE(mkdir)                                                                                    \
     LATE(unlink)                                                                                   \
     LATE(unlinkat)                                                                                 \
     LATE(rmdir)                                                                                    \

@@ -45,7 +45,7 @@ int peek_open(int directory, int fd)
 static bool may_be_store(const char *path)
 {
     return path[0] == '/' && (!by_name || profile_may_match(profiles_on, path) ||
-                              (by_lock_name && profile_has_lock_name(profiles_on, path)));
+                              (by_lock_name && profile_of_lock_name(profiles_on, path)));
 }
 
 int peek_at(int directory, int fd, struct peek *peek)

@@ -252,6 +252,7 @@ static void ask_for_writers(struct wait_request *wait)
 {
     wait->writers = true;
     wait->until = UNTIL_UNLOCKED;
+    wait->no_dotfile = wait->profile->engine != ENGINE_SQLITE;
     wait->profile = NULL; /* index files are this process's own */
 }
 
@@ -278,8 +279,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     struct block_request *request = helper_request(helper);
     struct wait_request *wait = &request->wait;
     const uint64_t now = cause->now != 0 ? cause->now : clock_now();
-    uint64_t gone = now - began;
-    uint64_t limit = rule->max_wait;
+    uint64_t gone = now - began, limit = rule->max_wait;
     request->whole = vain_has_whole(now);
     if (!request->whole && gone + block_fixed_delay(rule) < limit)
         limit = gone + block_fixed_delay(rule);

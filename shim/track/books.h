@@ -18,6 +18,7 @@
 #include "track/outlasted.h"
 #include "track/places.h"
 #include "track/process.h"
+#include "track/readers.h"
 #include "track/seen.h"
 #include "track/store.h"
 #include "track/sum.h"
@@ -34,6 +35,7 @@ struct books {
     struct vain_books vain;
     struct outlasted_books outlasted;
     struct sum_books sum;
+    struct readers_books readers;
     struct handle_books handles;
     struct opened_books opens;
     struct places_books places;

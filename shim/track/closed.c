@@ -177,47 +177,51 @@ bool closed_elsewhere(const struct handle *handle, bool last, uint64_t now)
     return true;
 }
 
-/* What fstat tells of a descriptor that is known, in a frame of its own: what is called next needs
- * the room. */
+/* What fstat tells of a descriptor that is known. */
 struct standing {
     bool same;   /* it is still what was entered */
     bool linked; /* it has a name */
+    bool is_candidate;
     off_t size;
 };
 
+/* In memory of its own: the stack is the program's. */
 static SYS_OWN_FRAME struct standing standing_of(int fd, struct identity known)
 {
-    struct stat st;
-    if (sys_fstat(fd, &st) < 0 || !identity_same(identity_of(&st), known))
-        return (struct standing){.same = false};
-    return (struct standing){.same = true, .linked = st.st_nlink > 0, .size = st.st_size};
+    struct standing now = {.same = false};
+    struct stat *st = scratch_take();
+    if (st == NULL)
+        return (struct standing){.same = true}; /* who has no memory loses the wait, no more */
+    if (sys_fstat(fd, st) == 0 && identity_same(identity_of(st), known))
+        now = (struct standing){.same = true, .linked = st->st_nlink > 0, .size = st->st_size};
+    scratch_give(st);
+    return now;
 }
 
-static struct last_look last_look_of(const struct closing *c, int fd, bool exists)
+static SYS_OWN_FRAME void look_last(struct closing *c, bool exists)
 {
-    struct last_look l = last_look_at(fd, exists);
-    l.alone = c->last_look.alone;
-    return l;
+    const bool alone = c->last_look.alone;
+    c->last_look = last_look_at(c->fd, exists);
+    c->last_look.alone = alone;
 }
 
-/* In a fork child that a signal handler made meanwhile the tables are nobody's. */
-static void begin_closing(int fd, int last_closed, bool putting_off, struct closing *c)
+/* Whether the entry is to be taken out. */
+static SYS_OWN_FRAME bool is_to_be_taken(int fd, struct closing *c, struct standing *now)
 {
-    if (!c->on_its_way || c->home != process_home())
-        return;
     const struct handle known = handle_get(fd);
     if (known.role == ROLE_PUT_OFF) {
         c->given_up = keep_give_up(fd);
-        return;
+        return false;
     }
-    const struct standing now = standing_of(fd, known.identity);
-    if (!now.same) {
+    *now = standing_of(fd, known.identity);
+    now->is_candidate = known.role == ROLE_CANDIDATE;
+    if (!now->same)
         opened_miss(fd); /* the number is used again: its close went by unseen */
-        return;
-    }
-    if (known.role == ROLE_CANDIDATE && now.linked)
-        opened_settle_candidate(fd, known.identity, now.size);
+    return now->same;
+}
 
+static SYS_OWN_FRAME void take(int fd, bool linked, struct closing *c)
+{
     bool last;
     atomic_fetch_add(&own->unfinished, 1);
     c->handle = opened_take(fd, &last);
@@ -225,9 +229,9 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
         atomic_fetch_sub(&own->unfinished, 1); /* another thread was quicker */
     if (c->handle.store != NULL)
         decide(c, last);
-    bool has_place = c->waits && c->handle.role == ROLE_PRIMARY && now.linked;
+    bool has_place = c->waits && c->handle.role == ROLE_PRIMARY && linked;
     if (c->waits && c->handle.role == ROLE_PRIMARY)
-        c->last_look = last_look_of(c, fd, now.linked);
+        look_last(c, linked);
     c->path = has_place || record_wanted() ? scratch_take() : NULL;
     if (c->path != NULL)
         descriptor_path(fd, c->path, PATH_MAX); /* it may have been renamed meanwhile */
@@ -235,6 +239,17 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
     c->without_locks = is_connections(c) && handle_count_engine(c->handle.store) > 0;
     if (c->without_locks)
         closed_hold_locks_off();
+}
+
+/* In a fork child that a signal handler made meanwhile the tables are nobody's. */
+static void begin_closing(int fd, int last_closed, bool putting_off, struct closing *c)
+{
+    struct standing now;
+    if (!c->on_its_way || c->home != process_home() || !is_to_be_taken(fd, c, &now))
+        return;
+    if (now.is_candidate && now.linked)
+        opened_settle_candidate(fd, now.size);
+    take(fd, now.linked, c);
     if (putting_off) {
         c->kept = keep_wants(fd, &c->handle);
         c->free = !c->kept && c->placed && in_place_is_free(fd, &c->handle, c->path, &c->last_look);

@@ -22,6 +22,11 @@ static struct handle_entry *entry_of(int fd, bool make_chunk)
     return entries == NULL ? NULL : &entries[(unsigned)fd % HANDLE_CHUNK];
 }
 
+struct handle_entry *handle_entry(int fd)
+{
+    return entry_of(fd, true);
+}
+
 /* SQLite opens so since 3.31 (os_unix.c, robust_open and unixOpen). cp -r, tar and rsync have
  * O_NOFOLLOW, too, and only read. */
 static const unsigned as_sqlite_opens = FACT_WRITES | FACT_NOFOLLOW | FACT_CLOEXEC;
@@ -102,19 +107,22 @@ static struct identity identity_in(const struct handle_entry *entry)
 /* Others have no store, and count nowhere. */
 static bool is_of_store(enum role role)
 {
-    return role != ROLE_CANDIDATE && role != ROLE_PUT_OFF;
+    return role != ROLE_NONE && role != ROLE_CANDIDATE && role != ROLE_PUT_OFF;
 }
 
-static struct handle unpack(uint32_t word, const struct handle_entry *entry)
+static inline __attribute__((always_inline)) struct handle unpack(uint32_t word,
+                                                                  const struct handle_entry *entry)
 {
-    struct handle h = {.role = role_of(word), .kind = kind_in(word), .store = NULL};
-    if (h.role == ROLE_NONE)
-        return h;
-    if (is_of_store(h.role)) {
+    struct handle h = {.role = ROLE_NONE};
+    if (is_of_store(role_of(word))) {
         h.store = store_numbered(word >> NUMBER_AT);
         if (h.store == NULL) /* a signal handler has forked, and this is the child */
-            return (struct handle){.role = ROLE_NONE};
+            return h;
     }
+    h.role = role_of(word);
+    if (h.role == ROLE_NONE)
+        return h;
+    h.kind = kind_in(word);
     h.identity = identity_in(entry);
     h.facts = atomic_load_explicit(&entry->facts, memory_order_relaxed);
     return h;
@@ -366,12 +374,23 @@ bool handle_is_foreign(int fd)
     return h.store != NULL && h.kind != KIND_ENGINE && handle_count_engine(h.store) > 0;
 }
 
+/* The same as handle_of_its_engine, of an entry: without a handle made of it, since the close of a
+ * file that is no store's asks it, too, and is to take little stack. */
+static bool is_engines_on(const struct handle_entry *entry, const struct store *store)
+{
+    const uint32_t word = atomic_load(&entry->word);
+    if (role_of(word) == ROLE_CANDIDATE)
+        return store == NULL &&
+               tell_of_engine(atomic_load_explicit(&entry->facts, memory_order_relaxed));
+    return is_of_store(role_of(word)) && kind_in(word) == KIND_ENGINE &&
+           (store == NULL || store_numbered(word >> NUMBER_AT) == store);
+}
+
 int handle_of_engine(const struct store *store, struct identity file)
 {
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
-        struct handle h = handle_get(fd);
-        if (handle_of_its_engine(&h) && identity_same(h.identity, file) &&
-            (store == NULL || h.store == store))
+        const struct handle_entry *entry = entry_of(fd, false);
+        if (identity_same(identity_in(entry), file) && is_engines_on(entry, store))
             return fd;
     }
     return -1;

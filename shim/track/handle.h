@@ -21,18 +21,19 @@ enum kind {
 
 /* What tells the kind of a handle; bits. */
 enum fact {
-    FACT_WRITES = 1 << 0,      /* opened for writing */
-    FACT_NOFOLLOW = 1 << 1,    /* with O_NOFOLLOW */
-    FACT_CLOEXEC = 1 << 2,     /* with O_CLOEXEC */
-    FACT_IN_SQLITE = 1 << 3,   /* inside a hooked sqlite3_* */
-    FACT_SQLITE_LOCK = 1 << 4, /* a lock as SQLite takes them was taken through it */
-    FACT_LOCK = 1 << 5,        /* a lock of any kind was */
-    FACT_SHARED = 1 << 6,      /* another number or process may have its description */
-    FACT_EXCLUSIVE = 1 << 7,   /* FACT_LOCK, and it was an exclusive one */
-    FACT_INCLUSIVE = 1 << 8,   /* FACT_LOCK, and it was a shared one */
-    FACT_REFUSED = 1 << 9,     /* a lock was asked for through it, and somebody else has it */
-    FACT_FLOCK = 1 << 10,      /* flock was called through it */
-    FACT_TIME = 11,            /* from this bit on: when it was opened, by keep_time */
+    FACT_WRITES = 1 << 0,        /* opened for writing */
+    FACT_NOFOLLOW = 1 << 1,      /* with O_NOFOLLOW */
+    FACT_CLOEXEC = 1 << 2,       /* with O_CLOEXEC */
+    FACT_IN_SQLITE = 1 << 3,     /* inside a hooked sqlite3_* */
+    FACT_SQLITE_LOCK = 1 << 4,   /* a lock as SQLite takes them was taken through it */
+    FACT_LOCK = 1 << 5,          /* a lock of any kind was */
+    FACT_SHARED = 1 << 6,        /* another number or process may have its description */
+    FACT_EXCLUSIVE = 1 << 7,     /* FACT_LOCK, and it was an exclusive one */
+    FACT_INCLUSIVE = 1 << 8,     /* FACT_LOCK, and it was a shared one */
+    FACT_REFUSED = 1 << 9,       /* a lock was asked for through it, and somebody else has it */
+    FACT_FLOCK = 1 << 10,        /* flock was called through it */
+    FACT_LACKS_BESIDE = 1 << 11, /* a candidate by its name alone (profile.beside) */
+    FACT_TIME = 12,              /* from this bit on: when it was opened, by keep_time */
 };
 
 /* One descriptor. */
@@ -63,6 +64,8 @@ struct handle_entry {
      * word only from what it was before they were read. */
     _Atomic uint64_t dev;
     _Atomic uint64_t ino;
+    /* Of a number that is not in the table: readers.h. */
+    _Atomic uint32_t reader;
 };
 
 struct handle_books {
@@ -81,6 +84,10 @@ uint32_t handle_count(void);
 /* Those on one store; of them, those of its engine. */
 uint32_t handle_count_of(const struct store *store);
 uint32_t handle_count_engine(const struct store *store);
+
+/* The place of a number, made if there is none; NULL where there is no memory for it or the number
+ * is beyond the table. Open path only. */
+struct handle_entry *handle_entry(int fd);
 
 /* What is known of a descriptor; ROLE_NONE if nothing. */
 struct handle handle_get(int fd);

@@ -3,6 +3,7 @@
 #include "track/keep.h"
 #include "track/locks.h"
 #include "track/process.h"
+#include "track/readers.h"
 #include "track/track.h"
 
 /* Once a descriptor, but for the first look. */
@@ -11,8 +12,11 @@ static void note(int fd, const struct handle *h, unsigned facts)
     if ((h->facts & facts) == facts)
         return;
     sys_sigset old = process_hold_signals();
-    if (process_thread_at_home())
+    if (process_thread_at_home()) {
         handle_note(fd, facts);
+        if (h->store != NULL)
+            readers_enter(h->store);
+    }
     process_let_signals(old);
 }
 

@@ -24,6 +24,7 @@ static uint64_t bits(int slot, unsigned kinds)
 static const uint64_t of_database = 0x3f; /* all bits of the slots before WAL */
 static const uint64_t of_shm = 0x3ffffull << (2 * WAL);
 static const uint64_t of_others = 1ull << 63;
+static const uint64_t of_dotfile = 1ull << 62;
 
 /* One past the last byte; a length of 0 reaches to the end of whatever length the file gets. */
 static uint64_t end_of(const struct flock *lock)
@@ -96,6 +97,11 @@ void locks_changed(struct store *store, int fd, enum role role, struct identity 
 void locks_other(struct store *store, bool held)
 {
     change(store, of_others, held ? of_others : 0);
+}
+
+void locks_dotfile(struct store *store, bool held)
+{
+    change(store, of_dotfile, held ? of_dotfile : 0);
 }
 
 static uint64_t bits_of(const struct store *store, struct identity file)

@@ -32,6 +32,9 @@ void locks_changed(struct store *store, int fd, enum role role, struct identity 
 /* An engine that is not SQLite has taken a lock of any kind, or has given it up. */
 void locks_other(struct store *store, bool held);
 
+/* It has taken a lock by dot-file, or has given it up. No close drops that one. */
+void locks_dotfile(struct store *store, bool held);
+
 /* A descriptor of `file` was really closed. */
 void locks_dropped(struct store *store, struct identity file);
 

@@ -6,14 +6,17 @@
 #include "base/text.h"
 #include "config/rules.h"
 #include "helper/lines.h"
+#include "helper/record.h"
+#include "track/deferral.h"
 #include "track/opened.h"
 #include "track/possible.h"
+#include "track/readers.h"
 #include "track/recognise.h"
 #include "track/sum.h"
 #include "track/track.h"
 #include "track/use.h"
 
-_Atomic uint32_t track_asks_more = 1;
+_Atomic uint32_t track_asks = TRACK_ASKS_READERS | TRACK_ASKS_OTHERS;
 char track_link[1];
 
 static profile_set profiles_on;
@@ -21,11 +24,8 @@ static bool by_name;      /* what is called as a store's primary is one */
 static bool by_content;   /* some kinds of file are, whatever they are called */
 static bool by_lock_name; /* what is called as a lock file is, beside another file */
 static bool by_directory; /* and what lies in a directory of SETTLE_DIRS */
-static bool readers;      /* a link that is opened to be read is looked for, too */
-static bool settings_ask;
-
-/* Or nothing is tracked. */
-static _Atomic uint32_t asks_all = 1;
+static bool every;        /* each close waits, also that of who only reads */
+static uint32_t settings_ask;
 
 void look_start(const struct settings *s)
 {
@@ -34,21 +34,29 @@ void look_start(const struct settings *s)
     by_content = profile_by_content(profiles_on);
     by_lock_name = profile_by_lock_name(profiles_on);
     by_directory = s->dirs[0] != '\0';
-    readers = rules_any_trigger(TRIGGER_EVERY);
-    settings_ask = by_content || by_lock_name || by_directory || readers || sum_wanted();
-    atomic_store(&track_asks_more, settings_ask);
+    every = rules_any_trigger(TRIGGER_EVERY);
+    const bool by_more = by_content || by_lock_name;
+    const bool all = by_directory || every || (by_more && record_wanted());
+    settings_ask = (all ? TRACK_ASKS_READERS : 0) | (all || sum_wanted() ? TRACK_ASKS_OTHERS : 0) |
+                   (by_more ? TRACK_ASKS_MORE : 0);
     look_go_on();
 }
 
 void look_stop(void)
 {
-    atomic_store(&asks_all, 1);
-    atomic_store(&track_asks_more, 1);
+    atomic_fetch_or(&track_asks, TRACK_ASKS_READERS | TRACK_ASKS_OTHERS);
 }
 
 void look_go_on(void)
 {
-    atomic_store(&asks_all, settings_ask);
+    atomic_fetch_or(&track_asks, settings_ask);
+    atomic_fetch_and(&track_asks, settings_ask | TRACK_ASKS_SEEN);
+}
+
+void look_for_more(void)
+{
+    if ((atomic_load(&track_asks) & TRACK_ASKS_SEEN) == 0)
+        atomic_fetch_or(&track_asks, TRACK_ASKS_SEEN);
 }
 
 /* --- by what a link leads to --- */
@@ -69,7 +77,7 @@ static SYS_OWN_FRAME bool is_store_by_another_name(int fd, const struct stat *st
 {
     if (!by_name)
         return false;
-    if ((flags & O_ACCMODE) == O_RDONLY && !readers && !seen_possible(st->st_ino))
+    if ((flags & O_ACCMODE) == O_RDONLY && !every && !seen_possible(st->st_ino))
         return false;
     return track_may_be_link(dir, path, flags) && is_link_to_store(fd);
 }
@@ -83,10 +91,17 @@ static SYS_OWN_FRAME bool is_sysfs(int fd)
     return sys_fstatfs(fd, &fs) == 0 && fs.f_type == 0x62656572; /* SYSFS_MAGIC */
 }
 
-static bool has_content(int fd, const struct stat *st)
+static bool has_content(int fd, const struct stat *st, int flags)
 {
-    return st->st_size != 0 && !(st->st_blocks == 0 && is_sysfs(fd)) &&
+    return (flags & O_ACCMODE) != O_WRONLY && st->st_size != 0 &&
+           !(st->st_blocks == 0 && is_sysfs(fd)) &&
            recognise_content(fd, identity_of(st), st->st_size) != NULL;
+}
+
+/* Of a store that its engine was seen to have: also one that cannot be read (O_WRONLY). */
+static bool is_known(const struct stat *st)
+{
+    return by_content && seen_possible(st->st_ino);
 }
 
 /* --- the look --- */
@@ -95,8 +110,9 @@ static bool is_to_be_examined(int fd, const struct stat *st, int dir, const char
 {
     if (!S_ISREG(st->st_mode))
         return false;
-    return (by_content && (profile_may_be_sidecar(profiles_on, path) || has_content(fd, st))) ||
-           is_store_by_another_name(fd, st, dir, path, flags);
+    return (by_content &&
+            (profile_may_be_sidecar(profiles_on, path) || has_content(fd, st, flags))) ||
+           is_known(st) || is_store_by_another_name(fd, st, dir, path, flags);
 }
 
 static bool may_become_store(const struct stat *st, int flags)
@@ -112,20 +128,6 @@ static void examine(int fd, const struct stat *st, const char *path)
     lines_release(&path);
 }
 
-/* Of a file whose name says nothing, where that is not all that counts. */
-static SYS_OWN_FRAME void look_into(int fd, int dir, const char *path, int flags)
-{
-    struct stat st;
-    if (sys_fstat(fd, &st) < 0)
-        return;
-    if (is_to_be_examined(fd, &st, dir, path, flags))
-        examine(fd, &st, path);
-    else if (may_become_store(&st, flags))
-        opened_examine_empty(fd, &st);
-    else
-        sum_stranger(fd, &st, path);
-}
-
 /* In memory of its own, since what is called next needs the stack; NULL if it is not open. */
 static struct stat *standing_of(int fd)
 {
@@ -136,6 +138,21 @@ static struct stat *standing_of(int fd)
     return NULL;
 }
 
+/* Of a file whose name says nothing, where that is not all that counts. */
+static SYS_OWN_FRAME void look_into(int fd, int dir, const char *path, int flags)
+{
+    struct stat *st = standing_of(fd);
+    if (st == NULL)
+        return;
+    if (is_to_be_examined(fd, st, dir, path, flags))
+        examine(fd, st, path);
+    else if (may_become_store(st, flags))
+        opened_examine_empty(fd, st);
+    else
+        sum_stranger(fd, st, path);
+    scratch_give(st);
+}
+
 static SYS_OWN_FRAME void examine_closely(int fd, const char *path)
 {
     struct stat *st = standing_of(fd);
@@ -144,16 +161,46 @@ static SYS_OWN_FRAME void examine_closely(int fd, const char *path)
     scratch_give(st);
 }
 
-/* A link that is opened to be read may lead to a store that is known: the file says so. */
-bool track_deserves_look(int fd, int dir, const char *path, int flags)
+bool track_is_seen(int fd)
 {
     struct stat st;
-    if (__builtin_expect(handle_possible(fd), 0) ||
-        __builtin_expect(atomic_load_explicit(&asks_all, memory_order_relaxed), 0))
-        return true;
-    if ((flags & O_ACCMODE) != O_RDONLY)
-        return track_may_be_link(dir, path, flags);
     return sys_fstat(fd, &st) == 0 && seen_possible(st.st_ino);
+}
+
+/* By content: a read in a function of SQLite is the engine's. What it opens elsewhere (a copy of it
+ * that no hook sees) is known by its locks. */
+static bool reader_deserves_look(int fd, int flags)
+{
+    if (deferral_inside())
+        return true;
+    if ((flags & (O_PATH | O_DIRECTORY)) == 0)
+        readers_note(fd);
+    return use_names_now() != 0 && track_is_seen(fd);
+}
+
+/* Nothing can be read by it, and it is none that becomes a store. */
+static bool writer_deserves_look(int fd, int dir, const char *path, int flags)
+{
+    return (by_name && track_may_be_link(dir, path, flags)) ||
+           (use_names() != 0 && track_is_seen(fd));
+}
+
+bool track_deserves_look(int fd, int dir, const char *path, int flags)
+{
+    const uint32_t asks = atomic_load_explicit(&track_asks, memory_order_relaxed);
+    const int access = flags & O_ACCMODE;
+    if (handle_possible(fd) ||
+        (asks & (access == O_RDONLY ? TRACK_ASKS_READERS : TRACK_ASKS_OTHERS)) != 0)
+        return true;
+    if ((asks & TRACK_ASKS_MORE) == 0)
+        return access == O_RDONLY ? track_is_seen(fd) : track_may_be_link(dir, path, flags);
+    if (by_lock_name && profile_of_lock_name(profiles_on, path) != NULL)
+        return true;
+    if (!by_content)
+        return access == O_RDONLY ? track_is_seen(fd) : track_may_be_link(dir, path, flags);
+    return access == O_RDONLY   ? reader_deserves_look(fd, flags)
+           : access == O_WRONLY ? writer_deserves_look(fd, dir, path, flags)
+                                : true;
 }
 
 static SYS_OWN_FRAME void examine_regular(int fd, const char *path)
@@ -169,7 +216,7 @@ void track_look(int fd, int dir, const char *path, int flags)
     if (!track_is_on())
         return;
     if (handle_possible(fd) || profile_may_match(profiles_on, path) ||
-        (by_lock_name && profile_has_lock_name(profiles_on, path)))
+        (by_lock_name && profile_of_lock_name(profiles_on, path)))
         examine_closely(fd, path);
     else if (by_directory)
         examine_regular(fd, path);
@@ -187,7 +234,7 @@ void track_opened(int fd, int dir, const char *path, int flags)
 
 /* Only the kernel can say what it is called; of what is a store by its name alone, the main file is
  * a whole number of 512-byte pages. */
-void track_received(int fd)
+static void receive(int fd)
 {
     struct stat st;
     if (fd < 0 || !track_is_on() || sys_fstat(fd, &st) < 0)
@@ -198,12 +245,21 @@ void track_received(int fd)
         opened_examine(fd, &st, "");
 }
 
+void track_received(int fd)
+{
+    readers_forget(fd);
+    receive(fd);
+}
+
 /* errno stays: no call of libc. */
 void track_reader_locked(int fd)
 {
     if (!track_is_on())
         return;
     const int flags = sys_fcntl(fd, F_GETFL, 0);
-    if (flags >= 0 && (flags & (O_ACCMODE | O_NOFOLLOW)) == O_RDONLY)
-        track_received(fd);
+    if (flags < 0 || (flags & O_ACCMODE) != O_RDONLY)
+        return;
+    /* By its name, one that is no link was seen at its open. */
+    if (by_content || (flags & O_NOFOLLOW) == 0)
+        receive(fd);
 }

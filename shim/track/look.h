@@ -9,6 +9,9 @@
 /* settings must outlive the program. */
 void look_start(const struct settings *settings);
 
+/* The process has had a descriptor in the table: opens may be of the same files. Open path only. */
+void look_for_more(void);
+
 /* No open makes a system call of ours from here on; it may again. */
 void look_stop(void);
 void look_go_on(void);

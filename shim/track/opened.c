@@ -12,8 +12,10 @@
 #include "track/deferral.h"
 #include "track/history.h"
 #include "track/keep.h"
+#include "track/look.h"
 #include "track/possible.h"
 #include "track/process.h"
+#include "track/readers.h"
 #include "track/recognise.h"
 #include "track/tell.h"
 #include "track/track.h"
@@ -34,7 +36,7 @@ static void count_candidate(int fd, struct identity id)
 
 void opened_enter(int fd, struct handle h)
 {
-    atomic_store_explicit(&track_asks_more, 1, memory_order_relaxed);
+    look_for_more();
     if (!handle_put(fd, h)) {
         if (h.store != NULL)
             store_release(h.store);
@@ -58,6 +60,7 @@ static void promote(int fd, struct store *store, struct identity identity)
     if (!handle_promote(fd, store, identity))
         return;
     atomic_fetch_sub(&candidates_like(identity)->count, 1);
+    readers_enter(store);
     history_opened(fd,
                    &(struct handle){.role = ROLE_PRIMARY, .store = store, .identity = identity});
 }
@@ -92,7 +95,9 @@ static unsigned facts_of(int fd)
 {
     int flags = sys_fcntl(fd, F_GETFL, 0);
     int own_flags = sys_fcntl(fd, F_GETFD, 0);
-    unsigned facts = (deferral_inside() ? FACT_IN_SQLITE : 0) | keep_time();
+    unsigned noted;
+    unsigned facts =
+        (deferral_inside() ? FACT_IN_SQLITE : 0) | (readers_has(fd, &noted) ? noted : keep_time());
     if (flags < 0 || own_flags < 0)
         return facts;
     if ((flags & O_ACCMODE) != O_RDONLY)
@@ -117,17 +122,25 @@ static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struc
                                      .store = store,
                                      .identity = identity_of(st),
                                      .facts = facts_of(fd)});
+    readers_enter(store);
     promote_candidates(store, found->primary);
     log_opened(found->path, found->role);
 }
 
-static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st)
+void opened_enter_reader(int fd, struct store *store, struct identity primary)
+{
+    opened_enter(
+        fd, (struct handle){
+                .role = ROLE_PRIMARY, .store = store, .identity = primary, .facts = facts_of(fd)});
+}
+
+static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st, unsigned facts)
 {
     if (st->st_nlink == 0 || !store_reserve())
         return;
     opened_enter(fd, (struct handle){.role = ROLE_CANDIDATE,
                                      .identity = identity_of(st),
-                                     .facts = facts_of(fd)});
+                                     .facts = facts_of(fd) | facts});
 }
 
 /* Looks closely at a descriptor whose name may be that of a store's file. */
@@ -140,7 +153,7 @@ static void examine(int fd, const struct stat *st, const char *given)
     }
     recognise(fd, st, given, found);
     if (found->role == ROLE_CANDIDATE)
-        note_candidate(fd, st);
+        note_candidate(fd, st, recognised_lacks_beside(found) ? FACT_LACKS_BESIDE : 0);
     else if (found->role != ROLE_NONE)
         enter_store(fd, st, found);
     scratch_give(found);
@@ -227,8 +240,10 @@ void opened_miss_all(void)
 void opened_examine_empty(int fd, const struct stat *st)
 {
     sys_sigset old = process_hold_signals();
-    if (process_thread_at_home())
-        note_candidate(fd, st);
+    if (process_thread_at_home()) {
+        readers_forget(fd);
+        note_candidate(fd, st, 0);
+    }
     process_let_signals(old);
 }
 
@@ -236,16 +251,20 @@ void opened_examine(int fd, const struct stat *st, const char *path)
 {
     sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
+        unsigned noted;
         if (handle_possible(fd))
             opened_miss(fd); /* the number is used again: its close went by unseen */
+        if (path[0] != '\0')
+            readers_forget(fd);
         examine(fd, st, path);
-        if (path[0] == '\0') /* it came from somebody who may have it still */
-            handle_note(fd, FACT_SHARED);
+        if (path[0] == '\0' && !readers_has(fd, &noted))
+            handle_note(fd, FACT_SHARED); /* it came from somebody who may have it still */
+        readers_forget(fd);
     }
     process_let_signals(old);
 }
 
-static void copy_handle(int from, int to)
+static SYS_OWN_FRAME void copy_handle(int from, int to)
 {
     if (!process_thread_at_home())
         return;
@@ -262,26 +281,52 @@ static void copy_handle(int from, int to)
 
 void track_duplicated(int from, int to)
 {
-    if (!track_is_on() || to < 0 || to == from || (!handle_possible(from) && !handle_possible(to)))
+    if (!track_is_on() || to < 0 || to == from)
+        return;
+    readers_copied(from, to);
+    if (!handle_possible(from) && !handle_possible(to))
         return;
     sys_sigset old = process_hold_signals();
     copy_handle(from, to);
     process_let_signals(old);
 }
 
-void opened_settle_candidate(int fd, struct identity file, off_t size)
+static SYS_OWN_FRAME bool lacks_beside(int fd)
 {
-    struct recognised *found = scratch_take();
-    if (found == NULL)
-        return;
-    recognise_again(fd, file, size, found);
+    return (handle_get(fd).facts & FACT_LACKS_BESIDE) != 0;
+}
+
+static SYS_OWN_FRAME void set_identity(struct recognised *found, int fd)
+{
+    found->primary = handle_get(fd).identity;
+}
+
+/* The store that a candidate has become, pinned; NULL: none. */
+static SYS_OWN_FRAME struct store *become(int fd, off_t size, bool lacks_beside)
+{
     struct store *store = NULL;
+    struct recognised *found;
+    if (!recognise_may_again(lacks_beside, size) || (found = scratch_take()) == NULL)
+        return NULL;
+    set_identity(found, fd);
+    recognise_again(fd, size, lacks_beside, found);
     if (found->role != ROLE_NONE)
         store = store_acquire(found->primary, found->profile, found->named.primary);
     scratch_give(found);
-    if (store == NULL)
-        return;
+    return store;
+}
+
+static SYS_OWN_FRAME void promote_all(int fd, struct store *store)
+{
+    const struct identity file = {atomic_load(&store->dev), atomic_load(&store->ino)};
     promote(fd, store, file);
     promote_candidates(store, file);
     store_release(store);
+}
+
+void opened_settle_candidate(int fd, off_t size)
+{
+    struct store *store = become(fd, size, lacks_beside(fd));
+    if (store != NULL)
+        promote_all(fd, store);
 }

@@ -50,7 +50,11 @@ struct handle opened_take(int fd, bool *last);
 void opened_forget(int fd);
 void opened_miss(int fd);
 
+/* Enters one on a store's primary that nobody has looked at when it was opened (readers.h); takes
+ * the pin over. */
+void opened_enter_reader(int fd, struct store *store, struct identity primary);
+
 /* A candidate that has become a store since it was opened is a primary after all. */
-void opened_settle_candidate(int fd, struct identity file, off_t size);
+void opened_settle_candidate(int fd, off_t size);
 
 #endif

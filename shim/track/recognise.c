@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "helper/log.h"
+#include "track/handle.h"
 #include "track/store.h"
 
 _Static_assert(sizeof(struct recognised) <= SCRATCH_SIZE, "it has room");
@@ -42,23 +43,25 @@ bool recognise_passed_over(struct identity file)
     return identity_same(passed_over, file);
 }
 
+/* The size is asked first: most files have none that a store has. */
 SYS_OWN_FRAME const struct profile *recognise_content(int fd, struct identity file, off_t size)
 {
     char start[PROFILE_MAGIC_MOST];
-    const struct profile *found = profile_of_content(
-        profiles_on, start, descriptor_start(fd, start, sizeof start), (uint64_t)size);
+    const struct profile *found = NULL;
+    if (profile_size_possible(profiles_on, (uint64_t)size))
+        found = profile_of_content(profiles_on, start, descriptor_start(fd, start, sizeof start),
+                                   (uint64_t)size);
     if (found == NULL)
         passed_over = file;
     return found;
 }
 
 /* Of a file whose name says enough, but for what lies beside it. */
-static SYS_OWN_FRAME bool is_beside(struct recognised *in)
+static bool is_beside(struct recognised *in)
 {
-    struct stat st;
     return profile_beside(in->profile, in->named.primary, in->other, sizeof in->other) &&
-           sys_stat(in->other, &st) == 0 && S_ISREG(st.st_mode) &&
-           st.st_size >= in->profile->beside_least;
+           sys_stat(in->other, &in->st) == 0 && S_ISREG(in->st.st_mode) &&
+           in->st.st_size >= in->profile->beside_least;
 }
 
 /* A file is that of an SQLite database, whether that is one or is not yet. Of others the ending is
@@ -84,11 +87,10 @@ static bool is_sidecar_of(struct recognised *in, struct identity primary)
  * is tracked: one that is called like a sidecar of nothing is a primary. */
 static SYS_OWN_FRAME bool find_primary(struct recognised *in)
 {
-    struct stat main;
     if (in->role == ROLE_PRIMARY)
         return true;
-    if (sys_stat(in->named.primary, &main) == 0 && S_ISREG(main.st_mode)) {
-        in->primary = identity_of(&main);
+    if (sys_stat(in->named.primary, &in->st) == 0 && S_ISREG(in->st.st_mode)) {
+        in->primary = identity_of(&in->st);
         return in->role != ROLE_SIDECAR || is_sidecar_of(in, in->primary);
     }
     in->role = ROLE_PRIMARY;
@@ -102,6 +104,18 @@ static bool is_candidate(int fd, const struct stat *st)
     return st->st_nlink > 0 && (sys_fcntl(fd, F_GETFL, 0) & O_ACCMODE) == O_RDWR;
 }
 
+/* What the engine has open is a store, also where the descriptor cannot be read. */
+static const struct profile *profile_in_use(struct identity file)
+{
+    struct store *store = store_find(file);
+    if (store == NULL)
+        return NULL;
+    const struct profile *found =
+        handle_count_engine(store) > 0 ? atomic_load(&store->profile) : NULL;
+    store_release(store);
+    return found;
+}
+
 /* The role of a regular file, by more than its name. */
 static SYS_OWN_FRAME enum role role_of(int fd, const struct stat *st, struct recognised *in)
 {
@@ -110,6 +124,7 @@ static SYS_OWN_FRAME enum role role_of(int fd, const struct stat *st, struct rec
         if (st->st_size == 0)
             return is_candidate(fd, st) ? ROLE_CANDIDATE : ROLE_NONE;
         found = recognise_content(fd, in->primary, st->st_size);
+        found = found != NULL ? found : profile_in_use(in->primary);
     } else if (in->named.role == ROLE_PRIMARY && found->beside[0] != '\0' && !is_beside(in)) {
         /* The lock file is there before what it locks. */
         return is_candidate(fd, st) ? ROLE_CANDIDATE : ROLE_NONE;
@@ -161,27 +176,26 @@ void recognise(int fd, const struct stat *st, const char *given, struct recognis
 }
 
 /* By a name that its file has to have beside it. */
-static const struct profile *profile_by_its_name(struct recognised *in)
+static bool is_by_its_name(struct recognised *in)
 {
-    if (!by_lock_name)
-        return NULL;
-    profile_name(profiles_on, settings->dirs, in->absolute, &in->named);
-    in->profile = in->named.profile;
-    return in->named.role == ROLE_PRIMARY && in->profile->beside[0] != '\0' && is_beside(in)
-               ? in->profile
-               : NULL;
+    in->profile = profile_of_lock_name(profiles_on, in->absolute);
+    return in->profile != NULL &&
+           str_copy(in->named.primary, sizeof in->named.primary, in->absolute) && is_beside(in);
 }
 
-void recognise_again(int fd, struct identity file, off_t size, struct recognised *in)
+bool recognise_may_again(bool lacks_beside, off_t size)
+{
+    return lacks_beside || profile_size_possible(profiles_on, (uint64_t)size);
+}
+
+void recognise_again(int fd, off_t size, bool lacks_beside, struct recognised *in)
 {
     in->role = ROLE_NONE;
-    in->primary = file;
-    const struct profile *found = recognise_content(fd, file, size);
-    if (found == NULL && !by_lock_name)
+    in->profile = recognise_content(fd, in->primary, size);
+    if (in->profile == NULL && !lacks_beside)
         return;
     set_path(fd, "", in);
-    in->profile = found != NULL ? found : profile_by_its_name(in);
-    if (in->profile == NULL)
+    if (in->profile == NULL && !is_by_its_name(in))
         return;
     str_copy(in->named.primary, sizeof in->named.primary, in->path);
     in->role = ROLE_PRIMARY;

@@ -18,7 +18,8 @@ void recognise_start(const struct settings *settings);
 /* The profiles that are on. */
 profile_set recognise_profiles(void);
 
-/* The profile of a file by its first bytes, one system call; NULL if it is none's. */
+/* The profile of a file by its first bytes, one system call where its size is that of one; NULL if
+ * it is none's. */
 const struct profile *recognise_content(int fd, struct identity file, off_t size);
 
 /* Whether databases are stores, whatever they are called. */
@@ -33,14 +34,22 @@ struct recognised {
     char path[PATH_MAX];     /* without symbolic links; as it was given where there is no /proc */
     char other[PATH_MAX];
     struct named named; /* named.primary: the path of its store's primary, "" if unknown */
+    struct stat st;     /* of what lies beside it */
 };
+
+/* Whether a candidate lacks the file that its name has to have beside it. */
+static inline bool recognised_lacks_beside(const struct recognised *in)
+{
+    return in->role == ROLE_CANDIDATE && in->named.role == ROLE_PRIMARY;
+}
 
 /* Looks closely. given: the path as the program gave it. */
 void recognise(int fd, const struct stat *st, const char *given, struct recognised *in);
 
 /* A candidate has become a primary since it was opened, if its content or what lies beside it says
- * so now. */
-void recognise_again(int fd, struct identity file, off_t size, struct recognised *in);
+ * so now. in->primary: the file. The quick question first: could it have, by its size? */
+bool recognise_may_again(bool lacks_beside, off_t size);
+void recognise_again(int fd, off_t size, bool lacks_beside, struct recognised *in);
 
 /* The primary of a database that SQLite has opened by this absolute path; false if it is none. */
 bool recognise_database(const char *path, struct recognised *in);

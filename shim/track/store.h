@@ -68,6 +68,8 @@ enum store_state {
         1 << 1, /* closed without a wait, and not seen settled since: closed.c, block.c */
     STORE_IN_VAIN = 1 << 2,     /* the last wait for it timed out: block.c */
     STORE_FRAMES_TOLD = 1 << 3, /* it was said that its -wal has rows that it has not: block.c */
+    STORE_READERS_ENTERED =
+        1 << 4, /* its engine was seen, and who read before was sought: readers.c */
 };
 
 /* Memory grows with the number of stores, since all of it may be locked (mlockall): by levels of

@@ -146,15 +146,22 @@ void track_exit_at_once(void);
 
 /* --- what the inline functions need --- */
 
-/* Whether an open has more to be asked than its path and flags: a setting wants all files looked
- * at, or the process has had a descriptor in the table; or nothing is tracked. Never falls, but at
- * the start. Relaxed: what an open on another thread has entered matters to the thread that has it
- * by an order of the program's own. */
-extern _Atomic uint32_t track_asks_more __attribute__((visibility("hidden")));
+/* What an open has to be asked beside its path and flags. TRACK_ASKS_SEEN: the process has had a
+ * descriptor in the table, so that it may be of a known file. The others by settings: who opens to
+ * read, and all others, are looked at; files of stores have more to tell than their name. 0:
+ * nothing. Relaxed: what an open on another thread has entered matters to the thread that has it by
+ * an order of the program's own. */
+enum {
+    TRACK_ASKS_SEEN = 1 << 0,
+    TRACK_ASKS_READERS = 1 << 1,
+    TRACK_ASKS_OTHERS = 1 << 2,
+    TRACK_ASKS_MORE = 1 << 3,
+};
+extern _Atomic uint32_t track_asks __attribute__((visibility("hidden")));
 
 static inline bool track_attentive(void)
 {
-    return atomic_load_explicit(&track_asks_more, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&track_asks, memory_order_relaxed) != 0;
 }
 
 /* Only a path whose last component is a symbolic link leads to a file that the kernel calls by
@@ -171,6 +178,22 @@ void track_look(int fd, int dir, const char *path, int flags);
 
 /* What an attentive process asks of a file whose name says nothing. */
 bool track_deserves_look(int fd, int dir, const char *path, int flags);
+
+/* Whether it may be a store that is known: the file says so. */
+bool track_is_seen(int fd);
+
+/* The same where it only had a store: the few instructions of every open beside one. */
+static inline __attribute__((always_inline)) bool
+track_deserves_quick_look(int fd, int dir, const char *path, int flags)
+{
+    if (__builtin_expect(atomic_load_explicit(&track_asks, memory_order_relaxed) != TRACK_ASKS_SEEN,
+                         0))
+        return track_deserves_look(fd, dir, path, flags);
+    if (__builtin_expect(handle_possible(fd), 0))
+        return true;
+    return (flags & O_ACCMODE) == O_RDONLY ? track_is_seen(fd)
+                                           : track_may_be_link(dir, path, flags);
+}
 
 /* Where an open is looked at in a process that is not attentive. A link that is opened to be read
  * is not: it is found by its first lock (track_reader_locked), or once there is a store that it may
@@ -191,7 +214,8 @@ static inline void track_opened_quietly(int fd, int dir, const char *path, int f
 static inline __attribute__((always_inline)) void
 track_opened_attentively(int fd, int dir, const char *path, int flags)
 {
-    if (fd >= 0 && (profile_ending_possible(path) || track_deserves_look(fd, dir, path, flags)))
+    if (fd >= 0 &&
+        (profile_ending_possible(path) || track_deserves_quick_look(fd, dir, path, flags)))
         track_look(fd, dir, path, flags);
 }
 

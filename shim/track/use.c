@@ -101,12 +101,15 @@ static bool is_written(const struct store *store, struct identity file, off_t st
 }
 
 /* With a WAL, who writes or checkpoints says so on -shm (bytes 120 and 121), and not on the
- * database. */
+ * database. A dot-file does not tell whether its owner writes; it is not ours, or locks_beyond_idle
+ * would have said so. */
 static bool is_written_by_others(const struct store *store)
 {
     const struct identity primary = {atomic_load(&store->dev), atomic_load(&store->ino)};
     const struct identity shm = {primary.dev, atomic_load(&store->shm)};
-    return is_written(store, primary, 0, 0) || (shm.ino != 0 && is_written(store, shm, 120, 2));
+    return is_written(store, primary, 0, 0) || (shm.ino != 0 && is_written(store, shm, 120, 2)) ||
+           (atomic_load(&store->profile)->engine == ENGINE_SQLITE &&
+            dotfile_is_held(atomic_load(&store->path)));
 }
 
 /* Whether the descriptor that the program has just opened tells that nobody has the database

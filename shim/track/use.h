@@ -22,6 +22,12 @@ static inline uint64_t use_names(void)
     return atomic_load_explicit(&BOOKS.seen.names, memory_order_relaxed);
 }
 
+/* The same after a note of one's own in the books, which whoever enters a store looks for then. */
+static inline uint64_t use_names_now(void)
+{
+    return atomic_load(&BOOKS.seen.names);
+}
+
 /* Before a directory is listed, by its path or its descriptor. */
 static inline void use_listing(int dir, const char *path);
 static inline void use_listing_descriptor(int fd);

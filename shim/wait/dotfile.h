@@ -6,8 +6,14 @@
 #define SETTLE_DOTFILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 extern const char dotfile_ending[];
+
+/* Whether a path is called as one; and the length of what it is made of: the path of the database.
+ */
+bool dotfile_has_name(const char *path);
+size_t dotfile_stem(const char *path);
 
 /* One system call; false also where there is no memory. Any thread. */
 bool dotfile_is_held(const char *database);

@@ -142,11 +142,10 @@ static uint64_t at_most(uint64_t sleep, const struct wait_request *request, uint
     return sleep;
 }
 
-/* Those who write are asked for where the process has connections of its own, whose dot-file it may
- * be. In a directory that the user has named, any file may have any name. */
+/* In a directory that the user has named, any file may have any name. */
 static bool is_database(const struct wait_request *request, const char *ending)
 {
-    return ending != NULL && ending[0] == '\0' && !request->writers &&
+    return ending != NULL && ending[0] == '\0' && !request->no_dotfile &&
            (request->profile == NULL || request->profile->engine == ENGINE_SQLITE);
 }
 

@@ -33,8 +33,9 @@ struct wait_request {
     uint64_t check_interval;  /* ns */
     enum until until;         /* the level */
     bool frames;              /* once settled, look for frames that are in the -wal alone */
-    bool alone;   /* the process had it to itself until it closed it (profile.exclusive) */
-    bool writers; /* of UNTIL_UNLOCKED only record locks that write count */
+    bool alone;      /* the process had it to itself until it closed it (profile.exclusive) */
+    bool writers;    /* of UNTIL_UNLOCKED only record locks that write count */
+    bool no_dotfile; /* nor any dot-file: its engine has none */
     const struct profile *profile; /* the store's; NULL: a file, and what SQLite keeps beside it */
     unsigned max_collections;      /* 0: all */
     unsigned max_files;            /* 0: all */

@@ -2,6 +2,8 @@
 #include "e2e.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -473,4 +475,32 @@ Test(handles, the_shim_takes_no_descriptor_number)
     cr_expect_eq(step(&p, "lowest").result, lowest);
     cr_expect_eq(lowest, 3);
     end(&p);
+}
+
+/* Nobody looks at such a file when it is opened: a connection that only reads takes a lock. */
+Test(handles, by_content_what_is_opened_to_be_read_counts_once_it_has_a_lock)
+{
+    static const char *const opens[] = {"open-read A -", "open-nofollow A -"};
+    char command[PATH_MAX + 64];
+    snprintf(command, sizeof command, "sqlite3 '%s' 'create table t(a)'", in_dir("some.db"));
+    for (size_t i = 0; i < 2; i++) {
+        remove(in_dir("some.db"));
+        cr_assert_eq(system(command), 0);
+        struct process p = SHIMMED_WITH(OPTIONS("--stores", "sqlite"), "build/programs/keeper");
+        say(&p, opens[i], in_dir("some.db"));
+        step(&p, "lock A - shared");
+        step(&p, "unlock A");
+        struct process holder = hold("posix", in_dir("some.db"), 300);
+        cr_expect_eq(step(&p, "close A").result, 0);
+        cr_expect_geq(now_ns(), released_at(&holder), "%s", opens[i]);
+        say(&p, opens[i], in_dir("some.db"));
+        holder = hold("posix", in_dir("some.db"), 5000);
+        uint64_t began = now_ns();
+        cr_expect_eq(step(&p, "close A").result, 0);
+        cr_expect_lt(now_ns() - began, 1000 * (uint64_t)MS,
+                     "%s: who only reads counts for no close", opens[i]);
+        kill(holder.pid, SIGKILL);
+        finish(&holder);
+        cr_expect_eq(finish(&p), 0);
+    }
 }

@@ -145,6 +145,90 @@ Test(keep, a_descriptor_that_was_open_before_the_engine_is_put_off_too)
     done(&p);
 }
 
+/* Where databases are known by their content, nobody looks at what is opened to be read before
+ * there is an engine. */
+static struct process start_by_content(void)
+{
+    FILE *database = fopen(in_dir("some.db"), "w");
+    cr_assert(fputs("SQLite format 3", database) >= 0);
+    cr_assert(fseek(database, 1023, SEEK_SET) == 0 && fputc(0, database) == 0);
+    cr_assert_eq(fclose(database), 0);
+    return SHIMMED_WITH(OPTIONS("--stores", "sqlite"), "build/programs/keeper");
+}
+
+static void expect_puts_off(struct process *p, const char *close)
+{
+    const unsigned before = descriptors_on(p, in_dir("some.db"));
+    cr_expect_eq(step(p, close).result, 0);
+    cr_expect_eq(descriptors_on(p, in_dir("some.db")), before, "%s", close);
+    cr_expect_eq(lock_owner(in_dir("some.db"), SHARED_LOCK), p->pid, "%s", close);
+}
+
+Test(keep, so_is_one_that_was_opened_to_be_read_before_a_database_was_known_by_its_content)
+{
+    static const char *const opens[][2] = {{"open-read A -", "close A"},
+                                           {"open-nofollow A -", "close A"},
+                                           {"fopen-read A -", "fclose A"}};
+    static const char *const copies[][2] = {
+        {"dup A B", "close B"}, {"dupfd A B", "close B"}, {"dup2 A B", "close B"}};
+    for (size_t i = 0; i < sizeof opens / sizeof opens[0]; i++) {
+        struct process p = start_by_content();
+        say(&p, opens[i][0], in_dir("some.db"));
+        say(&p, "engine E -", in_dir("some.db"));
+        step(&p, "lock E - shared");
+        expect_puts_off(&p, opens[i][1]);
+        done(&p);
+    }
+    for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++) {
+        struct process p = start_by_content();
+        say(&p, "open-read A -", in_dir("some.db"));
+        say(&p, "open-read B -", "/dev/null");
+        step(&p, copies[i][0]);
+        say(&p, "engine E -", in_dir("some.db"));
+        step(&p, "lock E - shared");
+        expect_puts_off(&p, copies[i][1]);
+        expect_puts_off(&p, "close A");
+        done(&p);
+    }
+    cr_expect(!log_has(cost));
+}
+
+Test(keep, or_before_an_engine_was_known_by_its_lock_alone)
+{
+    struct process p = start_by_content();
+    say(&p, "open-read A -", in_dir("some.db"));
+    say(&p, "open-create E -", in_dir("some.db"));
+    step(&p, "lock E - shared");
+    expect_puts_off(&p, "close A");
+    done(&p);
+}
+
+/* Nothing can be read by it. */
+Test(keep, or_to_be_written_alone)
+{
+    struct process p = start_by_content();
+    say(&p, "engine E -", in_dir("some.db"));
+    step(&p, "lock E - shared");
+    say(&p, "open-write A -", in_dir("some.db"));
+    expect_puts_off(&p, "close A");
+    done(&p);
+}
+
+Test(keep, a_number_that_is_another_files_by_then_is_closed_as_ever)
+{
+    const char *other = in_dir("other");
+    struct process p = start_by_content();
+    long number = say(&p, "open-read A -", in_dir("some.db")).result;
+    step(&p, "close A");
+    cr_assert_eq(say(&p, "open-create B -", other).result, number);
+    say(&p, "engine E -", in_dir("some.db"));
+    step(&p, "lock E - shared");
+    cr_expect_eq(step(&p, "close B").result, 0);
+    cr_expect_eq(descriptors_on(&p, other), 0);
+    cr_expect_eq(lock_owner(in_dir("some.db"), SHARED_LOCK), p.pid);
+    done(&p);
+}
+
 Test(keep, the_lock_stays_where_another_process_had_shared_first)
 {
     struct process other = PLAIN("build/programs/keeper");

@@ -1,5 +1,5 @@
 /* Where the library cannot see what it goes by, it waits nevertheless or says so once. */
-#include "e2e.h"
+#include "user.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -167,6 +167,50 @@ Test(unseen, one_that_stays_is_named)
     cr_expect_eq(finish(&asked), 1);
     cr_expect_not_null(strstr(errors_of(&asked), "held by dot-file lock"), "%s", errors_of(&asked));
     rmdir(in_dir("chroma.sqlite3.lock"));
+}
+
+/* --- a use, beside connections of one's own by that VFS --- */
+
+static struct process user_by_dotfile(void)
+{
+    struct process p = user();
+    run(&p, "c = sqlite3.connect(f'file:{P}?vfs=unix-dotfile', uri=True, timeout=0)");
+    expect(&p, "c.execute('create table t(a)'); c.commit()", "None");
+    return p;
+}
+
+Test(unseen, a_use_beside_connections_waits_for_the_dot_file_of_another_process)
+{
+    struct process p = user_by_dotfile();
+    struct process other = PLAIN(DOTFILE, world.primary);
+    await_line(&other, "held");
+    send_line(&other, "");
+    await_line(&other, "writing");
+    send_line(&p, "os.listdir(D)");
+    sleep_ms(500);
+    send_line(&other, "");
+    uint64_t released = (uint64_t)await_number(&other, "released");
+    char line[600];
+    cr_assert(read_line(&p, line, sizeof line));
+    uint64_t listed = now_ns();
+    cr_expect_geq(listed, released);
+    cr_expect_lt(listed, released + soon);
+    cr_expect_null(strstr(line, ".lock"), "%s", line);
+    cr_expect_eq(finish(&other), 0);
+    user_ends(&p);
+}
+
+/* Nobody else would take it away. */
+Test(unseen, and_for_none_of_its_own)
+{
+    struct process p = user_by_dotfile();
+    run(&p, "c.execute('begin immediate')");
+    expect_passes(&p, "os.listdir(D)");
+    cr_expect_not_null(strstr(answer, ".lock"), "%s", answer);
+    run(&p, "c.execute('insert into t values (1)'); c.commit()");
+    expect_passes(&p, "os.listdir(D)");
+    cr_expect_null(strstr(answer, ".lock"), "%s", answer);
+    user_ends(&p);
 }
 
 /* Programs that lock by a file of that name often leave it. */

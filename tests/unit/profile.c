@@ -55,9 +55,9 @@ static void may_match(const struct profile *p, const char *path, enum role role)
     profile_set only = 1u << (p - profiles);
     names_seen++;
     if (p->beside[0] != '\0') {
-        cr_expect(profile_has_lock_name(only, path), "%s", path);
-        cr_expect(profile_has_lock_name(all, path + strlen("/s/")), "%s", path);
-        cr_expect_not(profile_has_lock_name(0, path), "%s", path);
+        cr_expect(profile_of_lock_name(only, path), "%s", path);
+        cr_expect(profile_of_lock_name(all, path + strlen("/s/")), "%s", path);
+        cr_expect_not(profile_of_lock_name(0, path), "%s", path);
         return;
     }
     cr_expect(profile_may_match(only, path), "%s", path);

@@ -189,6 +189,7 @@ static int flags_of(const char *name)
         {"open-append", O_RDWR | O_APPEND},
         {"open-path", O_PATH},
         {"open-read", O_RDONLY},
+        {"open-write", O_WRONLY},
         {"open-nofollow", O_RDONLY | O_NOFOLLOW},
         {"open-exclusively", O_RDWR | O_CREAT | O_EXCL},
         {"engine", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC},

@@ -1,11 +1,13 @@
 /* stack FILE: how much stack each call takes, in a thread whose stack was painted: a line with its
- * name and bytes. stack FILE small: the same calls in a thread with the smallest stack that there
- * is and a path buffer of its own on it, and in a signal handler with such a buffer on an alternate
- * stack of 8 KB. */
+ * name and bytes. stack FILE grown: the same of a file that is empty when it is opened, and not
+ * when it is closed. stack FILE small: the same calls in a thread with the smallest stack that
+ * there is and a path buffer of its own on it, and in a signal handler with such a buffer on an
+ * alternate stack of 8 KB. */
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 enum { PAINTED = 256 * 1024, PAINT = 0x5a, ALTERNATE = 8192, USUAL_FRAME = 2048 };
 
 static const char *path;
+static bool grows;
 static int fd;
 static FILE *stream;
 
@@ -101,13 +104,26 @@ static size_t stack_of(size_t number)
     return PAINTED - untouched;
 }
 
+/* Of whole pages, so that it may have become a database. */
+static void resize(off_t size)
+{
+    if (grows && truncate(path, size) < 0)
+        abort();
+}
+
 /* The second time counts: in the first the loader may bind the function. */
 static void measure(void)
 {
     size_t used[CALLS];
     for (int round = 0; round < 2; round++)
-        for (size_t i = 0; i < CALLS; i++)
+        for (size_t i = 0; i < CALLS; i++) {
+            bool opens = strstr(calls[i].name, "open") != NULL;
+            if (opens)
+                resize(0);
             used[i] = stack_of(i);
+            if (opens)
+                resize(1024);
+        }
     for (size_t i = 0; i < CALLS; i++)
         printf("%s %zu\n", calls[i].name, used[i]);
 }
@@ -165,7 +181,8 @@ static void use_small_stacks(void)
 int main(int count, char **words)
 {
     path = words[1];
-    if (count == 2)
+    grows = count > 2 && strcmp(words[2], "grown") == 0;
+    if (count == 2 || grows)
         measure();
     else
         use_small_stacks();
