@@ -117,6 +117,7 @@ $(eval $(call library,namesake,namesake))
 $(eval $(call library,past-closes,past,-ldl))
 $(eval $(call library,past-opens,past,-DOPENS -ldl))
 $(eval $(call library,slow,slow,-ldl))
+$(eval $(call library,paused-copy,paused_copy))
 $(eval $(call library,picky,picky))
 $(eval $(call library,picky-copy,picky))
 $(eval $(call library,connection,connection,$(no_tail) -lsqlite3))
@@ -261,7 +262,7 @@ copy-live copy-live-short:
 STORES ?=
 stores: ## DuckDB, LevelDB, RocksDB, LMDB, HDF5, Kuzu, Qdrant, H2 by their real libraries (STORES="duckdb lmdb": some of them)
 	$(setup) stores
-	$(Q)$(again) all
+	$(Q)$(again) all $(B)/libraries/paused-copy.so
 	$(Q)BUILD=$(B) $(python) tests/stores/run $(STORES)
 
 # --- race: what threads share, under ThreadSanitizer ---

@@ -36,6 +36,12 @@ static const char *main_name(const struct copy_job *job)
     return job->directory == NULL ? path_name(job->path) : job->profile->primary;
 }
 
+/* Within job->files.to. */
+static const char *copied_name(const struct copy_job *job)
+{
+    return job->directory == NULL ? job->path : main_name(job);
+}
+
 static bool open_directories(struct copy_job *job)
 {
     int temporary = job->files.to;
@@ -48,20 +54,32 @@ static bool open_directories(struct copy_job *job)
     return job->files.to >= 0 || fail(job->path, errno);
 }
 
-static void count_beside(const struct copy_job *job, const char *ending)
+/* The ending of one of the files that are copied under the lock; NULL behind the last. Of SQLite's
+ * the -wal alone: the -shm is made anew, and a -journal that counts is refused. */
+static const char *ending_of(const struct copy_job *job, int i)
+{
+    if (i == 0)
+        return "";
+    if (job->profile->copy == COPY_SQLITE)
+        return i == 1 ? "-wal" : NULL;
+    return profile_sidecar(job->profile, i - 1);
+}
+
+static void count_beside(const struct copy_job *job)
 {
     char path[PATH_MAX];
     struct stat st;
-    if (path_beside(path, sizeof path, job->database, ending) && stat(path, &st) == 0)
-        atomic_fetch_add(&shared->total, (uint64_t)st.st_size);
+    for (int i = 0; ending_of(job, i) != NULL; i++)
+        if (path_beside(path, sizeof path, job->database, ending_of(job, i)) &&
+            stat(path, &st) == 0)
+            atomic_fetch_add(&shared->total, (uint64_t)st.st_size);
 }
 
 /* What is copied now is as a rule what is there later, and then the writers do not wait for it. */
 static bool prepare(struct copy_job *job, const struct copy_place *place)
 {
     job->files.to = place->temporary;
-    count_beside(job, "");
-    count_beside(job, "-wal");
+    count_beside(job);
     if (job->directory == NULL)
         return true;
     job->files.profile = job->profile;
@@ -72,9 +90,8 @@ static bool copy_database_file(struct copy_job *job, const char *ending, struct 
 {
     char source[PATH_MAX];
     char name[PATH_MAX];
-    const char *in = job->directory == NULL ? job->path : main_name(job);
     if (!path_beside(source, sizeof source, job->database, ending) ||
-        !path_beside(name, sizeof name, in, ending))
+        !path_beside(name, sizeof name, copied_name(job), ending))
         return fail(job->database, ENAMETOOLONG);
     int from = open(source, OPEN_FLAGS);
     if (from < 0 && errno == ENOENT && ending[0] != '\0')
@@ -84,16 +101,40 @@ static bool copy_database_file(struct copy_job *job, const char *ending, struct 
     return copy_file(shared, from, st, job->files.to, name, false);
 }
 
+/* Whether a file that was copied is still what it was. */
+static bool is_as_copied(const struct copy_job *job, int i)
+{
+    char path[PATH_MAX];
+    struct stat now;
+    const struct stat *then = &job->beside[i];
+    if (!path_beside(path, sizeof path, job->database, ending_of(job, i)) || stat(path, &now) != 0)
+        return then->st_nlink == 0;
+    return then->st_nlink != 0 && tree_same(then, &now);
+}
+
+static bool is_unwritten(const struct copy_job *job, const struct database_state *before)
+{
+    struct database_state after;
+    bool same = true;
+    if (job->profile->copy != COPY_SQLITE) {
+        for (int i = 0; ending_of(job, i) != NULL; i++)
+            same &= is_as_copied(job, i);
+        return same;
+    }
+    database_state(job->database, &after);
+    return memcmp(before, &after, sizeof after) == 0;
+}
+
 static bool copy(struct copy_job *job)
 {
     struct database_state before;
-    struct database_state after;
-    struct stat wal;
-    database_state(job->database, &before);
-    bool good = copy_database_file(job, "", &job->main) && copy_database_file(job, "-wal", &wal) &&
-                (job->directory == NULL || copy_directory_rest(&job->files, shared));
-    database_state(job->database, &after);
-    if (good && memcmp(&before, &after, sizeof before) != 0)
+    bool good = true;
+    if (job->profile->copy == COPY_SQLITE)
+        database_state(job->database, &before);
+    for (int i = 0; good && ending_of(job, i) != NULL; i++)
+        good = copy_database_file(job, ending_of(job, i), &job->beside[i]);
+    good = good && (job->directory == NULL || copy_directory_rest(&job->files, shared));
+    if (good && !is_unwritten(job, &before))
         return copying_fails(shared,
                              "was written though it was locked; does its file system keep locks?");
     return good;
@@ -108,12 +149,23 @@ static bool set_attributes(int directory, const char *name, const struct stat *s
     return result == 0 || fail(name, -result);
 }
 
+/* What was in the -wal the check has folded in. */
+static bool is_kept(const struct copy_job *job, int i)
+{
+    return i == 0 || job->profile->copy != COPY_SQLITE;
+}
+
 /* Of directories at last, since what is made in them changes their times. */
 static bool set_all_attributes(const struct copy_job *job, bool top)
 {
     const struct tree *files = &job->files.done;
-    bool good = set_attributes(job->files.to, job->directory == NULL ? job->path : main_name(job),
-                               &job->main);
+    char name[PATH_MAX];
+    bool good = true;
+    for (int i = 0; good && ending_of(job, i) != NULL; i++)
+        if (job->beside[i].st_nlink != 0 && is_kept(job, i))
+            good = (path_beside(name, sizeof name, copied_name(job), ending_of(job, i)) ||
+                    fail(job->path, ENAMETOOLONG)) &&
+                   set_attributes(job->files.to, name, &job->beside[i]);
     for (size_t i = files->count; good && i-- > 0;)
         if (S_ISDIR(files->entries[i].st.st_mode))
             good = set_attributes(job->files.to, files->entries[i].path, &files->entries[i].st);
@@ -121,8 +173,11 @@ static bool set_all_attributes(const struct copy_job *job, bool top)
            (!top || job->directory == NULL || set_attributes(job->files.to, ".", &job->top));
 }
 
+/* Of others only their engines could say. */
 static bool check(const struct copy_job *job)
 {
+    if (job->profile->copy != COPY_SQLITE)
+        return true;
     char path[PATH_MAX];
     char buffer[256];
     struct text why = text_in(buffer, sizeof buffer);
@@ -131,6 +186,45 @@ static bool check(const struct copy_job *job)
     if (!fits)
         return fail(job->path, ENAMETOOLONG);
     return copy_check(path, &shared->cancelled, &why) || copying_fails(shared, buffer);
+}
+
+/* Takes one of a file and what lies beside it from one directory to another; nothing if there is
+ * none. */
+static int move_one(const struct copy_place *place, const struct copy_job *job, int i)
+{
+    char name[PATH_MAX];
+    if (i > 0 && (job->beside[i].st_nlink == 0 || !is_kept(job, i)))
+        return 0;
+    if (!path_beside(name, sizeof name, place->name, ending_of(job, i)))
+        return -ENAMETOOLONG;
+    int result = i == 0 ? 0 : copy_sync(place->temporary, name, shared); /* TO's has been written */
+    return result < 0 ? result : copy_rename(place->temporary, name, place->parent, name);
+}
+
+static void take_back(const struct copy_place *place, const struct copy_job *job, int i)
+{
+    char name[PATH_MAX];
+    if (job->beside[i].st_nlink != 0 && is_kept(job, i) &&
+        path_beside(name, sizeof name, place->name, ending_of(job, i)))
+        unlinkat(place->parent, name, 0);
+}
+
+/* What lies beside a file goes before it, so that it is not there without; and back where one
+ * cannot. */
+static int move_all(const struct copy_place *place, const struct copy_job *first)
+{
+    int result = 0;
+    int last = 0;
+    while (!place->several && first->directory == NULL && ending_of(first, last + 1) != NULL)
+        last++;
+    for (int i = last; i >= 0; i--) {
+        result = move_one(place, first, i);
+        for (int moved = last; result < 0 && moved > i; moved--)
+            take_back(place, first, moved);
+        if (result < 0)
+            break;
+    }
+    return result;
 }
 
 /* A directory that is renamed must be writable, so the mode that it is to have comes after that. */
@@ -144,7 +238,7 @@ static bool publish(const struct copy_place *place, const struct copy_job *first
     if (result == 0 && atomic_load(&shared->cancelled))
         result = -ECANCELED;
     if (result == 0)
-        result = copy_rename(place->temporary, place->name, place->parent, place->name);
+        result = move_all(place, first);
     if (result < 0)
         return fail(place->path, -result);
     if (place->several)

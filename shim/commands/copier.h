@@ -12,15 +12,20 @@
 
 #include <sys/types.h>
 
+/* The file that decides, and its sidecars as far as they are copied. */
+enum { COPIED_BESIDE = 4 };
+
 /* One store that is copied. */
 struct copy_job {
     const char *directory; /* of the store; NULL: it is a file alone */
     const char *database;  /* the file that decides */
+    char of[PATH_MAX];     /* room for the directory */
     const struct profile *profile;
     char path[PATH_MAX]; /* what the copy is called within the directory that is being filled */
     /* the copier's own */
     struct copy_directory files;
-    struct stat top, main; /* of the directory, and of the database */
+    struct stat top;                   /* of the directory */
+    struct stat beside[COPIED_BESIDE]; /* of the database and what lies beside it; no link: none */
 };
 
 enum copier_order {

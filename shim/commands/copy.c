@@ -5,12 +5,14 @@
 #include "base/sys.h"
 #include "commands/copier.h"
 #include "commands/copy_lock.h"
-#include "commands/database.h"
+#include "commands/copy_source.h"
 #include "commands/interrupt.h"
 #include "commands/progress.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static const uint64_t drawing_interval = 100000000;
@@ -50,52 +52,15 @@ static void fail_all(struct copy *c, const char *reason)
 
 /* --- what is copied --- */
 
-/* A file is known by what it begins with. */
-static const struct profile *profile_of(const struct target *t)
-{
-    if (t->request.profile != NULL)
-        return t->request.profile;
-    return database_is_one(t->request.path) ? &profiles[PROFILE_SQLITE] : NULL;
-}
-
-bool copy_keeps_writers_out(const struct target *t)
-{
-    const struct profile *profile = profile_of(t);
-    return profile != NULL && profile->copy == COPY_SQLITE;
-}
-
-static bool is_directory(const struct target *t)
-{
-    return t->request.profile != NULL && t->request.profile->primary[0] != '\0';
-}
-
 static void say_refused(struct target *t)
 {
     struct text why = reason_of(t);
-    const struct profile *profile = profile_of(t);
-    text_str(&why, "cannot be copied: --copy keeps writers out by SQLite, and this is ");
-    text_str(&why, profile == NULL ? "no SQLite database" : "a store of the kind ");
+    const struct profile *profile = copy_source_profile(t);
+    text_str(&why, "cannot be copied: no lock keeps the writers of ");
+    text_str(&why, profile == NULL ? "what is no known store" : "a store of the kind ");
     text_str(&why, profile == NULL ? "" : profile->name);
-    text_str(&why, "; copy it when settle-wait says that nobody holds it");
+    text_str(&why, " out; copy it when settle-wait says that nobody holds it");
     fail(t, STATUS_UNEXAMINED);
-}
-
-/* The last part of what was given; where that is a dot, that of the real path. */
-static bool name_target(const struct target *t, char *out, size_t size)
-{
-    char path[PATH_MAX];
-    size_t length = strlen(t->given);
-    while (length > 1 && t->given[length - 1] == '/')
-        length--;
-    if (!path_part(path, sizeof path, t->given, length))
-        return false;
-    const char *name = path_name(path);
-    if (str_equal(name, ".") || str_equal(name, "..") || name[0] == '\0') {
-        if (!path_directory(path, sizeof path, t->request.path))
-            return false;
-        name = path_name(path);
-    }
-    return name[0] != '\0' && str_copy(out, size, name);
 }
 
 /* TO itself, or a name in it for each of several. */
@@ -103,7 +68,7 @@ static bool name_job(struct copy *c, unsigned i)
 {
     char name[NAME_MAX + 1];
     struct copy_job *job = &c->copier.jobs[i];
-    bool fits = c->place.several ? name_target(&c->targets[i], name, sizeof name) &&
+    bool fits = c->place.several ? copy_source_name(&c->targets[i], name, sizeof name) &&
                                        path_join(job->path, sizeof job->path, c->place.name, name)
                                  : str_copy(job->path, sizeof job->path, c->place.name);
     for (unsigned before = 0; fits && before < i; before++)
@@ -126,13 +91,17 @@ static bool plan_one(struct copy *c, unsigned i)
     struct target *t = &c->targets[i];
     struct copy_job *job = &c->copier.jobs[i];
     struct text why = reason_of(t);
-    if (!copy_keeps_writers_out(t)) {
+    job->profile = copy_source_profile(t);
+    if (job->profile == NULL || job->profile->copy == COPY_REFUSED) {
         say_refused(t);
         return false;
     }
-    job->directory = is_directory(t) ? t->given : NULL;
+    job->directory = copy_source_is_directory(t) ? job->of : NULL;
+    if (job->directory != NULL && !copy_source_directory(t, job->of, sizeof job->of)) {
+        text_str(&why, strerror(ENAMETOOLONG));
+        return fail(t, STATUS_UNEXAMINED);
+    }
     job->database = t->request.path;
-    job->profile = profile_of(t);
     if (!name_job(c, i)) {
         text_str(&why, "cannot be copied: there are two of its name; expected them one by one");
         return fail(t, STATUS_UNEXAMINED);
@@ -145,12 +114,20 @@ static bool plan_one(struct copy *c, unsigned i)
     return !t->hot_journal || t->folded || refuse_hot_journal(t);
 }
 
+static bool wants_sqlite(const struct copy *c)
+{
+    bool wanted = false;
+    for (unsigned i = 0; i < c->count; i++)
+        wanted |= copy_source_is_sqlite(&c->targets[i]);
+    return wanted;
+}
+
 static bool plan(struct copy *c)
 {
     char reason[PATH_MAX + 256];
     struct text why = text_in(reason, sizeof reason);
-    bool good =
-        sqlite_load("--copy", &why) != NULL && copy_place_find(&c->place, c->request->to, &why);
+    bool good = (!wants_sqlite(c) || sqlite_load("--copy", &why) != NULL) &&
+                copy_place_find(&c->place, c->request->to, &why);
     c->place.several = c->count > 1;
     c->copier.jobs = calloc(c->count, sizeof *c->copier.jobs);
     c->copier.count = c->count;
@@ -191,8 +168,7 @@ static bool begin(struct copy *c)
 /* First the lock: others wait for that. */
 static void end(struct copy *c)
 {
-    if (c->lock.lib != NULL)
-        copy_lock_end(&c->lock);
+    copy_lock_end(&c->lock);
     copier_end(&c->copier);
     copy_place_remove(&c->place);
     progress_erase();
@@ -288,7 +264,7 @@ static bool take_lock(struct copy *c, struct target *t, uint64_t left)
     struct text why = reason_of(t);
     enum lock_answer answer;
     t->deadline = began + left;
-    if (!copy_lock_open(&c->lock, t->request.path, &why))
+    if (!copy_lock_open(&c->lock, t->request.path, copy_source_profile(t), &why))
         return fail(t, STATUS_UNEXAMINED);
     while ((answer = copy_lock_try(&c->lock, &why)) == LOCK_BUSY && clock_now() < t->deadline) {
         wait_until(c, -1, next_try());

@@ -13,9 +13,6 @@ struct copy_request {
     uint64_t max_hold; /* ns */
 };
 
-/* True if a store's writers are kept out by the copy itself, so that it need not be waited for. */
-bool copy_keeps_writers_out(const struct target *t);
-
 /* Copies all targets, each of which is settled or need not be, or none: TO is there whole or not at
  * all. Sets their status, reason, and copy. On a terminal a line tells how it goes. Ends the
  * process by SIGINT, SIGTERM or SIGHUP, with nothing left behind. */

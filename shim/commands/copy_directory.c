@@ -135,7 +135,9 @@ bool copy_directory_rest(struct copy_directory *d, struct copying *c)
             return true;
         atomic_store(&c->broken, rests);
         if (!rests)
-            copying_fails(c, "its index files go on changing");
+            copying_fails(c, d->profile->copy == COPY_SQLITE
+                                 ? "its index files go on changing"
+                                 : "its files go on changing, though it is locked");
         sleep_for(p.fresh ? grain : interval);
     }
 }

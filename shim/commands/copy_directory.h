@@ -15,9 +15,9 @@ struct copy_directory {
 /* Copies all but the database, without regard to who writes. False, with the reason in c. */
 bool copy_directory_begin(struct copy_directory *d, struct copying *c);
 
-/* Goes on until the index files are at rest; other files are copied again where they have changed,
- * and nothing more is asked of them. False, with the reason in c, on an error, or when it is
- * cancelled. */
+/* Goes on until the index files are at rest, or all where an engine is kept out; other files are
+ * copied again where they have changed, and nothing more is asked of them. False, with the reason
+ * in c, on an error, or when it is cancelled. */
 bool copy_directory_rest(struct copy_directory *d, struct copying *c);
 
 #endif

@@ -3,6 +3,15 @@
 #include "base/path.h"
 #include "base/sys.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- by SQLite --- */
+
 /* Whether a connection that is the last one folds the -wal in and removes it when it closes. */
 static void fold_at_close(const struct copy_lock *lock, sqlite3 *db, bool on)
 {
@@ -30,9 +39,9 @@ static long size_of(const char *path)
     return sys_stat(path, &st) == 0 ? (long)st.st_size : -1;
 }
 
-bool copy_lock_open(struct copy_lock *lock, const char *database, struct text *why)
+static bool open_database(struct copy_lock *lock, const char *database, struct text *why)
 {
-    *lock = (struct copy_lock){.lib = sqlite_load("--copy", why)};
+    lock->lib = sqlite_load("--copy", why);
     if (lock->lib == NULL)
         return false;
     lock->no_wal =
@@ -43,8 +52,6 @@ bool copy_lock_open(struct copy_lock *lock, const char *database, struct text *w
         text_str(why, "may not be written here, and so its writers cannot be kept out");
         opened = false;
     }
-    if (!opened)
-        copy_lock_end(lock);
     return opened;
 }
 
@@ -66,7 +73,7 @@ static enum lock_answer answer(const struct copy_lock *lock, sqlite3 *db, int re
     return LOCK_FAILED;
 }
 
-enum lock_answer copy_lock_try(struct copy_lock *lock, struct text *why)
+static enum lock_answer begin_transaction(const struct copy_lock *lock, struct text *why)
 {
     int result = run(lock, lock->reader, "begin; select 1 from sqlite_master limit 1");
     enum lock_answer can = answer(lock, lock->reader, result, why);
@@ -78,7 +85,7 @@ enum lock_answer copy_lock_try(struct copy_lock *lock, struct text *why)
 
 /* A -wal that was made by opening the database, and in which nothing is, goes as it came: by
  * SQLite, which sees to it that nobody else uses it. */
-void copy_lock_end(struct copy_lock *lock)
+static void close_database(const struct copy_lock *lock)
 {
     if (lock->writer != NULL)
         run(lock, lock->writer, "rollback");
@@ -88,5 +95,60 @@ void copy_lock_end(struct copy_lock *lock)
         fold_at_close(lock, lock->writer, true);
     if (lock->writer != NULL)
         lock->lib->close(lock->writer);
-    lock->writer = lock->reader = NULL;
+}
+
+/* --- by a lock of the engine's kind --- */
+
+static bool open_primary(struct copy_lock *lock, const char *primary, struct text *why)
+{
+    lock->primary = open(primary, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (lock->primary < 0)
+        text_str(why, strerror(errno));
+    return lock->primary >= 0;
+}
+
+static enum lock_answer lock_primary(const struct copy_lock *lock, struct text *why)
+{
+    struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    int result = lock->profile->engine == ENGINE_FLOCK ? flock(lock->primary, LOCK_SH | LOCK_NB)
+                                                       : fcntl(lock->primary, F_SETLK, &whole);
+    if (result == 0)
+        return LOCK_TAKEN;
+    if (errno == EAGAIN || errno == EACCES || errno == EINTR)
+        return LOCK_BUSY;
+    text_str(why, "its writers cannot be kept out: ");
+    text_str(why, strerror(errno));
+    return LOCK_FAILED;
+}
+
+/* --- either --- */
+
+static bool is_sqlite(const struct copy_lock *lock)
+{
+    return lock->profile->copy == COPY_SQLITE;
+}
+
+bool copy_lock_open(struct copy_lock *lock, const char *primary, const struct profile *profile,
+                    struct text *why)
+{
+    *lock = (struct copy_lock){.profile = profile, .primary = -1};
+    bool opened =
+        is_sqlite(lock) ? open_database(lock, primary, why) : open_primary(lock, primary, why);
+    if (!opened)
+        copy_lock_end(lock);
+    return opened;
+}
+
+enum lock_answer copy_lock_try(struct copy_lock *lock, struct text *why)
+{
+    return is_sqlite(lock) ? begin_transaction(lock, why) : lock_primary(lock, why);
+}
+
+void copy_lock_end(struct copy_lock *lock)
+{
+    if (lock->profile != NULL && is_sqlite(lock) && lock->lib != NULL)
+        close_database(lock);
+    if (lock->profile != NULL && lock->primary >= 0)
+        close(lock->primary);
+    lock->profile = NULL;
 }

@@ -1,18 +1,20 @@
-/* Keeping the writers of an SQLite database out while it is copied, by BEGIN IMMEDIATE; who reads
- * goes on.
+/* Keeping the writers of a store out while it is copied; who reads goes on. Of SQLite by BEGIN
+ * IMMEDIATE; of engines that lock their whole primary for as long as they have it open to write, by
+ * a shared lock on that, POSIX or flock as the engine takes.
  *
  * POSIX locks are let go when the process closes any descriptor of the file. So from copy_lock_open
- * to copy_lock_end this process opens and closes nothing of the database but by SQLite, which knows
+ * to copy_lock_end this process opens and closes nothing of the primary but by SQLite, which knows
  * of that; another process makes the copy (copier.h).
  *
- * The database stays as it is: nothing is rolled back, folded in or removed. A connection that only
- * reads is asked before each try of the one that may write: it refuses a hot journal, and while it
- * reads, nobody can leave one behind that the other connection would roll back.
+ * An SQLite database stays as it is: nothing is rolled back, folded in or removed. A connection
+ * that only reads is asked before each try of the one that may write: it refuses a hot journal, and
+ * while it reads, nobody can leave one behind that the other connection would roll back.
  */
 #ifndef SETTLE_COPY_LOCK_H
 #define SETTLE_COPY_LOCK_H
 
 #include "commands/sqlite_api.h"
+#include "config/profile.h"
 
 #include <limits.h>
 
@@ -24,14 +26,19 @@ enum lock_answer {
 };
 
 struct copy_lock {
+    const struct profile *profile; /* NULL: it is not open */
+    /* of SQLite */
     const struct sqlite_api *lib;
     sqlite3 *writer, *reader;
     bool no_wal; /* there was no -wal before */
     char wal[PATH_MAX];
+    /* of others */
+    int primary;
 };
 
-/* Opens the database. False, with the reason in why, where its writers cannot be kept out. */
-bool copy_lock_open(struct copy_lock *lock, const char *database, struct text *why);
+/* Opens the primary. False, with the reason in why, where its writers cannot be kept out. */
+bool copy_lock_open(struct copy_lock *lock, const char *primary, const struct profile *profile,
+                    struct text *why);
 
 /* Tries once, without waiting. */
 enum lock_answer copy_lock_try(struct copy_lock *lock, struct text *why);

@@ -41,8 +41,11 @@ static bool is_database(const struct profile *profile, const char *name)
     return name[length] == '\0';
 }
 
-static bool is_index(const struct walk *w, const char *name)
+/* Of an engine that is kept out, every file. */
+static bool must_rest(const struct walk *w, const char *name)
 {
+    if (w->profile->copy == COPY_LOCKED)
+        return true;
     bool in_collection = w->above != NULL && w->above->above == NULL;
     const char *ending;
     for (int i = 0; in_collection && (ending = profile_secondary(w->profile, i)) != NULL; i++)
@@ -63,7 +66,7 @@ static bool add(const struct walk *w, const char *path, const struct stat *st)
         t->room = room;
     }
     struct tree_entry *e = &t->entries[t->count];
-    *e = (struct tree_entry){strdup(path), *st, is_index(w, path_name(path)), false};
+    *e = (struct tree_entry){strdup(path), *st, must_rest(w, path_name(path)), false};
     if (e->path == NULL)
         return fail(w, path, ENOMEM);
     t->count++;

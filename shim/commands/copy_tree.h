@@ -12,8 +12,8 @@
 struct tree_entry {
     char *path;     /* relative to the directory */
     struct stat st; /* of what a symbolic link points to */
-    bool index;     /* one of the profile's secondary files */
-    bool fresh;     /* for copier.c */
+    bool index; /* must be at rest: one of the profile's secondary files; or any, where all are */
+    bool fresh; /* for copier.c */
 };
 
 struct tree {

@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include "commands/attend.h"
 #include "commands/copy.h"
+#include "commands/copy_source.h"
 #include "commands/print.h"
 #include "commands/target.h"
 #include "config/rules.h"
@@ -32,8 +33,8 @@ static const char usage[] =
     "                      the main file (needs libsqlite3)\n"
     "  --copy TO           copy the stores to TO, which must not be there yet: a directory's to\n"
     "                      a directory, a database's to a file, of several PATHs into a\n"
-    "                      directory. SQLite keeps their writers out meanwhile; readers go on.\n"
-    "                      TO is there whole or not at all (needs libsqlite3)\n"
+    "                      directory. SQLite (needs libsqlite3), or their engine's lock, keeps\n"
+    "                      writers out meanwhile; readers go on. TO is there whole or not at all\n"
     "  --max-hold S        with --copy, keep writers out for at most S seconds (default 2.0)\n"
     "  --environment       take what the variables of the library say, too: SETTLE_RULES, and\n"
     "                      where the option is not given SETTLE_MAX_WAIT,\n"
@@ -266,7 +267,7 @@ static void locate(const struct job *job, struct target *t, const char *path, ui
     if (job->level_fixed)
         t->request.until = (enum until)job->settings.until;
     if (job->copy.to != NULL && t->request.until == UNTIL_UNLOCKED && !is_given(job, UNTIL))
-        t->waits = t->located && !copy_keeps_writers_out(t);
+        t->waits = t->located && !copy_source_is_sqlite(t);
 }
 
 /* One look at each; true if that says all. */

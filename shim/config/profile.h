@@ -34,6 +34,7 @@ enum engine {
 enum copy_way {
     COPY_REFUSED, /* nobody knows how */
     COPY_SQLITE,  /* by a transaction of SQLite */
+    COPY_LOCKED,  /* by a shared lock on the primary, where the engine wants an exclusive one */
 };
 
 /* Names stand in the row, not behind pointers, which the loader would have to set at each start;

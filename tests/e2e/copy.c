@@ -484,12 +484,12 @@ Test(copy, of_what_no_profile_knows_is_refused)
     fputs("no database", file);
     fclose(file);
     expect_said(PLAIN(WAIT, "--copy", to(), in_dir("note")), 3,
-                "this is no SQLite database; copy it when");
-    file = fopen(in_dir("note"), "w");
-    fputs("checksumDUCK", file);
-    fclose(file);
-    expect_said(PLAIN(WAIT, "--copy", to(), in_dir("note")), 3,
-                "this is a store of the kind duckdb; copy it when");
+                "the writers of what is no known store out; copy it when");
+    fclose(fopen(in_dir("lock.mdb"), "w"));
+    fclose(fopen(in_dir("data.mdb"), "w"));
+    unlink(world.primary);
+    expect_said(PLAIN(WAIT, "--copy", to(), world.dir), 3,
+                "the writers of a store of the kind lmdb out; copy it when");
     cr_expect_eq(beside(), 0);
 }
 
