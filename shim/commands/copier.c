@@ -215,7 +215,8 @@ static int move_all(const struct copy_place *place, const struct copy_job *first
 {
     int result = 0;
     int last = 0;
-    while (!place->several && first->directory == NULL && ending_of(first, last + 1) != NULL)
+    const bool alone = !place->several && first->directory == NULL;
+    while (alone && last + 1 < COPIED_BESIDE && ending_of(first, last + 1) != NULL)
         last++;
     for (int i = last; i >= 0; i--) {
         result = move_one(place, first, i);
