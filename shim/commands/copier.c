@@ -188,12 +188,18 @@ static bool check(const struct copy_job *job)
     return copy_check(path, &shared->cancelled, &why) || copying_fails(shared, buffer);
 }
 
+/* Whether such a one was there, and goes with the copy. */
+static bool is_beside(const struct copy_job *job, int i)
+{
+    return i > 0 && i < COPIED_BESIDE && job->beside[i].st_nlink != 0 && is_kept(job, i);
+}
+
 /* Takes one of a file and what lies beside it from one directory to another; nothing if there is
  * none. */
 static int move_one(const struct copy_place *place, const struct copy_job *job, int i)
 {
     char name[PATH_MAX];
-    if (i > 0 && (job->beside[i].st_nlink == 0 || !is_kept(job, i)))
+    if (i > 0 && !is_beside(job, i))
         return 0;
     if (!path_beside(name, sizeof name, place->name, ending_of(job, i)))
         return -ENAMETOOLONG;
@@ -204,8 +210,7 @@ static int move_one(const struct copy_place *place, const struct copy_job *job, 
 static void take_back(const struct copy_place *place, const struct copy_job *job, int i)
 {
     char name[PATH_MAX];
-    if (job->beside[i].st_nlink != 0 && is_kept(job, i) &&
-        path_beside(name, sizeof name, place->name, ending_of(job, i)))
+    if (is_beside(job, i) && path_beside(name, sizeof name, place->name, ending_of(job, i)))
         unlinkat(place->parent, name, 0);
 }
 
@@ -215,8 +220,7 @@ static int move_all(const struct copy_place *place, const struct copy_job *first
 {
     int result = 0;
     int last = 0;
-    const bool alone = !place->several && first->directory == NULL;
-    while (alone && last + 1 < COPIED_BESIDE && ending_of(first, last + 1) != NULL)
+    while (!place->several && first->directory == NULL && ending_of(first, last + 1) != NULL)
         last++;
     for (int i = last; i >= 0; i--) {
         result = move_one(place, first, i);
