@@ -22,9 +22,11 @@ static __attribute__((noinline)) int flags_in(const char *mode)
     int flags = *mode == 'r' ? O_RDONLY : O_WRONLY;
     for (const char *at = mode; *at != '\0' && *at != ','; at++) {
         if (*at == '+')
-            flags = (flags & O_EXCL) | O_RDWR;
+            flags = (flags & ~O_ACCMODE) | O_RDWR;
         else if (*at == 'x')
             flags |= O_EXCL;
+        else if (*at == 'e')
+            flags |= O_CLOEXEC;
     }
     return flags;
 }

@@ -144,10 +144,11 @@ static SYS_OWN_FRAME void look_into(int fd, int dir, const char *path, int flags
     struct stat *st = standing_of(fd);
     if (st == NULL)
         return;
-    if (is_to_be_examined(fd, st, dir, path, flags))
+    const bool may_become = may_become_store(st, flags);
+    if (is_to_be_examined(fd, st, dir, path, flags) || (handle_possible(fd) && !may_become))
         examine(fd, st, path);
-    else if (may_become_store(st, flags))
-        opened_examine_empty(fd, st);
+    else if (may_become)
+        opened_examine_empty(fd, st, flags);
     else
         sum_stranger(fd, st, path);
     scratch_give(st);
@@ -211,11 +212,18 @@ static SYS_OWN_FRAME void examine_regular(int fd, const char *path)
     scratch_give(st);
 }
 
+/* The number is that of another file still, whose close went by unseen. New files come one after
+ * the other under the same: they need no closer look for it. */
+static bool is_anothers(int fd)
+{
+    return handle_possible(fd) && (by_directory || handle_get(fd).role != ROLE_CANDIDATE);
+}
+
 void track_look(int fd, int dir, const char *path, int flags)
 {
     if (!track_is_on())
         return;
-    if (handle_possible(fd) || profile_may_match(profiles_on, path) ||
+    if (is_anothers(fd) || profile_may_match(profiles_on, path) ||
         (by_lock_name && profile_of_lock_name(profiles_on, path)))
         examine_closely(fd, path);
     else if (by_directory)

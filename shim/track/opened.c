@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "helper/log.h"
+#include "helper/record.h"
 #include "helper/seccomp.h"
 #include "track/books.h"
 #include "track/deferral.h"
@@ -34,24 +35,31 @@ static void count_candidate(int fd, struct identity id)
     atomic_store(&like->newest, fd);
 }
 
+static void discount_candidate(struct identity id)
+{
+    atomic_fetch_sub(&candidates_like(id)->count, 1);
+}
+
 void opened_enter(int fd, struct handle h)
 {
     look_for_more();
-    if (!handle_put(fd, h)) {
-        if (h.store != NULL)
-            store_release(h.store);
+    if (h.role == ROLE_CANDIDATE)
+        count_candidate(fd, h.identity);
+    if (handle_put(fd, h)) {
+        history_opened(fd, &h);
         return;
     }
     if (h.role == ROLE_CANDIDATE)
-        count_candidate(fd, h.identity);
-    history_opened(fd, &h);
+        discount_candidate(h.identity);
+    if (h.store != NULL)
+        store_release(h.store);
 }
 
 struct handle opened_take(int fd, bool *last)
 {
     struct handle h = handle_take(fd, last);
     if (h.role == ROLE_CANDIDATE)
-        atomic_fetch_sub(&candidates_like(h.identity)->count, 1);
+        discount_candidate(h.identity);
     return h;
 }
 
@@ -59,7 +67,7 @@ static void promote(int fd, struct store *store, struct identity identity)
 {
     if (!handle_promote(fd, store, identity))
         return;
-    atomic_fetch_sub(&candidates_like(identity)->count, 1);
+    discount_candidate(identity);
     readers_enter(store);
     history_opened(fd,
                    &(struct handle){.role = ROLE_PRIMARY, .store = store, .identity = identity});
@@ -88,25 +96,35 @@ static void log_opened(const char *path, enum role role)
     log_say_path(LOG_DEBUG, path, message);
 }
 
-/* What the descriptor tells of who opened it. The flags that open(2) was called with are those that
- * the kernel keeps, but for O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC (do_dentry_open in its
- * fs/open.c). */
-static unsigned facts_of(int fd)
+static unsigned facts_of_moment(int fd)
 {
-    int flags = sys_fcntl(fd, F_GETFL, 0);
-    int own_flags = sys_fcntl(fd, F_GETFD, 0);
     unsigned noted;
-    unsigned facts =
-        (deferral_inside() ? FACT_IN_SQLITE : 0) | (readers_has(fd, &noted) ? noted : keep_time());
-    if (flags < 0 || own_flags < 0)
-        return facts;
+    return (deferral_inside() ? FACT_IN_SQLITE : 0) |
+           (readers_has(fd, &noted) ? noted : keep_time());
+}
+
+static unsigned facts_by(int fd, int flags)
+{
+    unsigned facts = facts_of_moment(fd);
     if ((flags & O_ACCMODE) != O_RDONLY)
         facts |= FACT_WRITES;
     if ((flags & O_NOFOLLOW) != 0)
         facts |= FACT_NOFOLLOW;
-    if ((own_flags & FD_CLOEXEC) != 0)
+    if ((flags & O_CLOEXEC) != 0)
         facts |= FACT_CLOEXEC;
     return facts;
+}
+
+/* What the descriptor tells of who opened it. The flags that open(2) was called with are those that
+ * the kernel keeps, but for O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC and O_CLOEXEC (do_dentry_open in its
+ * fs/open.c), of which the last is the descriptor's own. */
+static unsigned facts_of(int fd)
+{
+    const int flags = sys_fcntl(fd, F_GETFL, 0);
+    const int own_flags = sys_fcntl(fd, F_GETFD, 0);
+    if (flags < 0 || own_flags < 0)
+        return facts_of_moment(fd);
+    return facts_by(fd, (flags & ~O_CLOEXEC) | ((own_flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0));
 }
 
 static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struct recognised *found)
@@ -138,9 +156,8 @@ static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st, unsigned
 {
     if (st->st_nlink == 0 || !store_reserve())
         return;
-    opened_enter(fd, (struct handle){.role = ROLE_CANDIDATE,
-                                     .identity = identity_of(st),
-                                     .facts = facts_of(fd) | facts});
+    opened_enter(
+        fd, (struct handle){.role = ROLE_CANDIDATE, .identity = identity_of(st), .facts = facts});
 }
 
 /* Looks closely at a descriptor whose name may be that of a store's file. */
@@ -153,7 +170,8 @@ static void examine(int fd, const struct stat *st, const char *given)
     }
     recognise(fd, st, given, found);
     if (found->role == ROLE_CANDIDATE)
-        note_candidate(fd, st, recognised_lacks_beside(found) ? FACT_LACKS_BESIDE : 0);
+        note_candidate(
+            fd, st, facts_of(fd) | (recognised_lacks_beside(found) ? FACT_LACKS_BESIDE : 0));
     else if (found->role != ROLE_NONE)
         enter_store(fd, st, found);
     scratch_give(found);
@@ -237,13 +255,28 @@ void opened_miss_all(void)
     }
 }
 
-void opened_examine_empty(int fd, const struct stat *st)
+static void examine_empty(int fd, const struct stat *st, int flags)
 {
-    sys_sigset old = process_hold_signals();
-    if (process_thread_at_home()) {
-        readers_forget(fd);
-        note_candidate(fd, st, 0);
+    if (!process_thread_at_home())
+        return;
+    if (handle_possible(fd))
+        opened_miss(fd);
+    readers_forget(fd);
+    note_candidate(fd, st, facts_by(fd, flags));
+}
+
+/* Each new file comes here, so it takes no system call but the one for whose process this is, and
+ * signals are not held. A handler that leaves in the middle leaves a candidate that is counted and
+ * not there, which costs a search of the table later; one that forks, an entry in memory that the
+ * child's books do not know of. A record has more to write. */
+void opened_examine_empty(int fd, const struct stat *st, int flags)
+{
+    if (!record_wanted()) {
+        examine_empty(fd, st, flags);
+        return;
     }
+    const sys_sigset old = process_hold_signals();
+    examine_empty(fd, st, flags);
     process_let_signals(old);
 }
 

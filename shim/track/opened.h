@@ -9,9 +9,9 @@
 enum { CANDIDATE_GROUPS = 256 };
 
 struct opened_books {
-    /* The entries of ROLE_CANDIDATE in the table, by a part of their identity. Both written with
-     * signals held: counted up behind the entry's handle_put, and down by whoever took it out or
-     * promoted it, so the count may run behind the table by the calls that are under way. `newest`
+    /* The entries of ROLE_CANDIDATE in the table, by a part of their identity: counted up before
+     * the entry's handle_put, and down by whoever has taken it out or promoted it, so the count is
+     * never below what is there. One that a signal handler left by longjmp stays counted. `newest`
      * is a guess, which handle_promote checks. */
     struct candidates {
         _Atomic uint32_t count;
@@ -24,8 +24,8 @@ struct opened_books {
 void opened_examine(int fd, const struct stat *st, const char *path);
 
 /* An empty file, opened for reading and writing under a name that says nothing, may become a store.
- */
-void opened_examine_empty(int fd, const struct stat *st);
+ * flags: as the program opened it. */
+void opened_examine_empty(int fd, const struct stat *st, int flags);
 
 /* The store of a database that a hooked sqlite3_open has just opened, pinned, although no handle on
  * it is known; NULL if it is none that is tracked. *past: nor was its open seen, so that calls go

@@ -106,7 +106,7 @@ def time_added(call, path, **settings):
 def time_tracked(space):
     directory = space.directory("here/tracked")
     lines = common.output_of([PROGRAMS / "stores", directory, 1, 10, 1, 0, 500], common.environment(SETTLE))
-    return int(next(line for line in lines.splitlines() if line.startswith("close")).split()[1]) / 1e6
+    return int(next(line for line in lines.splitlines() if line.startswith("close")).split()[1]) / 1000
 
 
 def time_report(space):
