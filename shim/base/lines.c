@@ -6,8 +6,13 @@
 
 int listing_open(struct listing *l, const char *path)
 {
+    return listing_open_at(l, AT_FDCWD, path);
+}
+
+int listing_open_at(struct listing *l, int directory, const char *path)
+{
     l->at = l->length = 0;
-    l->fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, 0);
+    l->fd = sys_openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, 0);
     return l->fd < 0 ? l->fd : 0;
 }
 

@@ -22,8 +22,10 @@ struct entry { /* getdents64(2) */
     char name[];
 };
 
-/* Opens a directory; 0 or -errno. */
+/* Opens a directory; 0 or -errno. The second: one in another directory, which is open (AT_FDCWD: in
+ * the working directory). */
 int listing_open(struct listing *l, const char *path);
+int listing_open_at(struct listing *l, int directory, const char *path);
 
 /* The next entry, . and .. included; NULL behind the last, and where the kernel gives no more for
  * an error: whoever must have all of them cannot tell by this. Valid until the next call. */

@@ -293,7 +293,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     ask_for(wait, store, path, rule);
     if (cause->writers)
         ask_for_writers(wait);
-    wait->alone = cause->last_look.alone;
+    last_look_begin(&cause->last_look, wait);
     wait->began = began;
     wait->deadline = now + request->claim.ns;
     wait->max_wait = rule->max_wait;

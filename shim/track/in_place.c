@@ -170,18 +170,22 @@ static SYS_OWN_FRAME bool has_no_collections(const struct profile *profile, cons
            (path_directory(room, PATH_MAX, path) && sys_stat(room, &st) == 0 && st.st_nlink == 2);
 }
 
-static bool is_alone(const struct profile *profile, const char *path)
+static bool is_alone(const struct profile *profile, const char *path, bool *has_no_dotfile)
 {
     char *room = scratch_take();
-    const bool alone = room != NULL && has_no_sidecars(profile, path, room) &&
-                       !dotfile_is_held(path) && has_no_collections(profile, path, room);
+    *has_no_dotfile = !dotfile_is_held(path);
+    const bool alone = room != NULL && *has_no_dotfile && has_no_sidecars(profile, path, room) &&
+                       has_no_collections(profile, path, room);
     scratch_give(room);
     return alone;
 }
 
-bool in_place_is_alone(const struct store *store, const char *path)
+bool in_place_is_alone(const struct store *store, const char *path, struct last_look *l)
 {
-    return is_alone(atomic_load(&store->profile), path);
+    bool has_no_dotfile;
+    const bool alone = is_alone(atomic_load(&store->profile), path, &has_no_dotfile);
+    l->free = has_no_dotfile;
+    return alone;
 }
 
 static SYS_OWN_FRAME bool leads_to(const char *path, struct identity file)
@@ -194,8 +198,9 @@ bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profi
                                 const char *path)
 {
     bool is_overlay;
+    bool has_no_dotfile;
     return leads_to(path, file) && is_plain_elsewhere(profile, path) && is_local(fd, &is_overlay) &&
-           is_free_by(fd) && is_alone(profile, path);
+           is_free_by(fd) && is_alone(profile, path, &has_no_dotfile);
 }
 
 void in_place_settled(struct store *store)

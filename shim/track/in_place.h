@@ -18,8 +18,9 @@ void in_place_start(void);
 bool in_place_is_free(int fd, const struct handle *h, const char *path, const struct last_look *l);
 
 /* Whether nothing else of the store has to be asked for: it has no sidecars, no dot-file, and no
- * directories that may have index files. path: that of the primary. */
-bool in_place_is_alone(const struct store *store, const char *path);
+ * directories that may have index files. path: that of the primary. Else l tells whether there is
+ * nothing to ask of the primary itself any more. */
+bool in_place_is_alone(const struct store *store, const char *path, struct last_look *l);
 
 /* All of that for a file which another process is about to close (supervise/): by a descriptor of
  * ours that was opened for it alone. No lock of the program is this process's own, so none is left

@@ -38,6 +38,12 @@ static struct holder holder_of(const struct last_look *l)
     return h;
 }
 
+void last_look_begin(const struct last_look *look, struct wait_request *wait)
+{
+    wait->alone = look->alone;
+    wait->asked = look->free;
+}
+
 void last_look_apply(const struct last_look *look, const struct wait_request *wait,
                      struct wait_result *result)
 {

@@ -22,11 +22,15 @@ struct last_look {
     uint8_t look;
     bool exists : 1; /* the file had a name somewhere */
     bool alone : 1;  /* its engine had the store to itself until then: who has it now came later */
+    bool free : 1;   /* the file has been asked for all that a wait would ask, and nobody has it */
 };
 
 /* Asks the descriptor; exists: it has a name. One system call, which changes nothing. A lock of
  * this process, which the close drops, hides those of others: then it could not tell. */
 struct last_look last_look_at(int fd, bool exists);
+
+/* What a wait for the file need not find out any more. */
+void last_look_begin(const struct last_look *look, struct wait_request *wait);
 
 /* Corrects the result of a wait for the file where its path does not lead to it any more, though it
  * had a name when it was closed: then what the descriptor told is all that is known. Free is

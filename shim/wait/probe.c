@@ -10,7 +10,7 @@
 
 struct probe probe_of(const char *path, struct identity expected)
 {
-    return (struct probe){.path = path, .expected = expected, .fd = -1};
+    return (struct probe){.path = path, .expected = expected, .directory = AT_FDCWD, .fd = -1};
 }
 
 static enum verdict failed(struct probe *p, int error)
@@ -64,13 +64,12 @@ static enum verdict open_file(struct probe *p)
 
     /* Without O_NONBLOCK an open of a file with a lease on it blocks for up to lease-break-time, 45
      * s. */
-    int fd = sys_openat(AT_FDCWD, p->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+    int fd = sys_openat(p->directory, p->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     if (fd == -EWOULDBLOCK)
         return held(p, (struct holder){.hold = HOLD_LEASE, .exclusive = true});
     if (fd < 0)
         return failed(p, -fd);
     p->fd = fd;
-    p->on = file_system_of(fd);
     return VERDICT_SETTLED;
 }
 
@@ -211,6 +210,10 @@ static enum verdict ask(struct probe *p)
         return failed(p, -result);
     if (st.st_nlink == 0 || !same_file(p, &st))
         return VERDICT_GONE;
+    if (p->device != st.st_dev) {
+        p->device = st.st_dev;
+        p->on = file_system_of(p->fd);
+    }
 
     enum verdict verdict = ask_record_locks(p);
     if (verdict == VERDICT_HELD && passes(p, ENGINE_RECORDS)) {

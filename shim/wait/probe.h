@@ -38,7 +38,9 @@ struct probe {
     bool handed_over;      /* somebody may have such a lock */
     bool writers;          /* only record locks that write are in the way, of UNTIL_UNLOCKED */
     bool dotfile;          /* it is a database: ask for its dot-file, too */
+    int directory;         /* in which the path is looked up: AT_FDCWD unless it is set */
     int fd;                /* -1 until the file could be opened */
+    uint64_t device;       /* the one of the file system below; 0: it is not known yet */
     struct file_system on; /* remote: flock is not asked */
     int error;             /* of VERDICT_UNEXAMINED: errno's value, */
     const char *reason;    /* and why, where that does not say it; else NULL */

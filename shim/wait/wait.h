@@ -33,6 +33,7 @@ struct wait_request {
     uint64_t check_interval;  /* ns */
     enum until until;         /* the level */
     bool frames;              /* once settled, look for frames that are in the -wal alone */
+    bool asked;      /* the file has just been found settled: what lies beside it is left */
     bool alone;      /* the process had it to itself until it closed it (profile.exclusive) */
     bool writers;    /* of UNTIL_UNLOCKED only record locks that write count */
     bool no_dotfile; /* nor any dot-file: its engine has none */

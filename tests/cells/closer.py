@@ -1,5 +1,6 @@
 """closer.py CELL WAY THREADS FILE: sets a scene in which somebody may hold FILE, opens and closes it, and prints
-"held" where the close waited and "free" where it did not. What the scene needs of other processes it makes by fork;
+"held" where the close waited and "free" where it did not; "lost" if a lock of its own on another file of the store is
+gone afterwards. What the scene needs of other processes it makes by fork;
 what the library is not to see it does by raw system calls."""
 
 import contextlib
@@ -9,6 +10,7 @@ import mmap
 import os
 import platform
 import socket
+import sqlite3
 import struct
 import sys
 import threading
@@ -21,6 +23,7 @@ OPENAT, CLOSE = {"x86_64": (257, 3), "aarch64": (56, 57)}[platform.machine()]
 SYSCALL = ctypes.CDLL(None, use_errno=True).syscall
 
 cell, way, threads, path = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+index = os.path.join(os.path.dirname(path), "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "header.bin")
 ready, told = os.pipe()
 
 
@@ -44,8 +47,8 @@ def nothing(_):
     pass
 
 
-def open_unseen():
-    return SYSCALL(OPENAT, -100, path.encode(), os.O_RDWR | os.O_CLOEXEC, 0)
+def open_unseen(file=path):
+    return SYSCALL(OPENAT, -100, file.encode(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def close_unseen(fd):
@@ -62,11 +65,80 @@ def child(work):
     os.read(ready, 1)
 
 
-def other(lock, suffix=""):
+def other(lock, file=path):
     """A process that has the file open by itself."""
     def work():
-        lock(os.open(path + suffix, os.O_RDWR | os.O_CREAT))
+        lock(os.open(file, os.O_RDWR | os.O_CREAT))
     return lambda: child(work)
+
+
+def dotfile():
+    """The lock of SQLite's unix-dotfile."""
+    os.mkdir(path + ".lock")
+
+
+def dotfile_and_journal():
+    dotfile()
+    with open(path + "-journal", "wb"):
+        pass
+
+
+def index_file():
+    """One of a collection, and as many as are asked for behind it."""
+    os.mkdir(os.path.dirname(index))
+    for name in "header.bin", "data_level0.bin", "index_metadata.pickle":
+        with open(os.path.join(os.path.dirname(index), name), "wb") as file:
+            file.write(bytes(100))
+
+
+def of_index(lock):
+    def early():
+        index_file()
+        other(lock, index)()
+    return early
+
+
+def own_of_index(lock):
+    """Of which nothing may be lost by the close of another file."""
+    def late(_):
+        index_file()
+        lock(open_unseen(index))
+    return late
+
+
+def own(lock, file):
+    return lambda _: lock(open_unseen(file))
+
+
+def is_locked(file):
+    """As another process sees it."""
+    pid = os.fork()
+    if pid == 0:
+        fd = os.open(file, os.O_RDWR)
+        answer = fcntl.fcntl(fd, fcntl.F_GETLK, whole_file(fcntl.F_WRLCK))
+        os._exit(struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+def wal(*statements, ends=False):
+    """Of a connection in WAL mode. ends: it is gone, and has left what it had in the -wal."""
+    def work():
+        os.truncate(path, 0)
+        connection = sqlite3.connect(path, isolation_level=None)
+        for statement in ("pragma journal_mode=wal", "create table t(a)", *statements):
+            connection.execute(statement)
+        globals()["kept"] = connection
+
+    def early():
+        if not ends:
+            child(work)
+            return
+        pid = os.fork()
+        if pid == 0:
+            work()
+            os._exit(0)
+        os.waitpid(pid, 0)
+    return early
 
 
 def mapped_by_other():
@@ -135,8 +207,21 @@ EARLY = {
     "other: OFD write": other(ofd_lock(WRITE)),
     "other: flock shared": other(flock(SHARED)),
     "other: flock exclusive": other(flock(EXCLUSIVE)),
-    "other: flock of -wal": other(flock(EXCLUSIVE), "-wal"),
-    "other: POSIX read of -shm": other(posix_lock(READ), "-shm"),
+    "other: flock of -wal": other(flock(EXCLUSIVE), path + "-wal"),
+    "other: POSIX read of -shm": other(posix_lock(READ), path + "-shm"),
+    "other: OFD write of -journal": other(ofd_lock(WRITE), path + "-journal"),
+    "other: -journal open": other(nothing, path + "-journal"),
+    "other: dot-file": dotfile,
+    "other: dot-file, and -journal": dotfile_and_journal,
+    "other: WAL, idle": wal(),
+    "other: WAL, reading": wal("begin", "select * from t"),
+    "other: WAL, writing": wal("begin immediate"),
+    "nobody: WAL left": wal("insert into t values(1)", ends=True),
+    "nobody: index": index_file,
+    "other: index open": of_index(nothing),
+    "other: POSIX write of index": of_index(posix_lock(WRITE)),
+    "other: OFD read of index": of_index(ofd_lock(READ)),
+    "other: flock shared of index": of_index(flock(SHARED)),
     "other: flock of a mapping": mapped_by_other,
 }
 LATE = {
@@ -154,7 +239,11 @@ LATE = {
     "self: POSIX write of a second": unseen_second(posix_lock(WRITE)),
     "self: OFD write of a second": unseen_second(ofd_lock(WRITE)),
     "self: flock of a mapping": mapped_here,
+    "self: POSIX write of index": own_of_index(posix_lock(WRITE)),
+    "self: POSIX read of -journal": own(posix_lock(READ), path + "-journal"),
 }
+# What this process has locked elsewhere, and must have still.
+KEPT = {"self: POSIX write of index": index, "self: POSIX read of -journal": path + "-journal"}
 
 
 def close_stream(fd):
@@ -185,5 +274,7 @@ descriptor = os.open(path, os.O_RDWR)
 LATE.get(cell, nothing)(descriptor)
 began = time.monotonic()
 WAYS[way](descriptor)
-print("held" if time.monotonic() - began > float(os.environ["HELD_FROM"]) else "free", flush=True)
+took = time.monotonic() - began
+lost = cell in KEPT and not is_locked(KEPT[cell])
+print("lost" if lost else "held" if took > float(os.environ["HELD_FROM"]) else "free", flush=True)
 os._exit(0)
