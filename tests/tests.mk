@@ -426,7 +426,7 @@ suites suites-short:
 
 .PHONY: bench bench-guard
 # Measuring programs; of several sources: the duel and its parties.
-BENCH := $(patsubst %,$(B)/bench/%,calls starts stores floor duel waiter levels empty.so)
+BENCH := $(patsubst %,$(B)/bench/%,calls starts stores database floor duel waiter levels empty.so)
 
 $(B)/bench/duel: tests/bench/hold.c
 $(B)/bench/waiter: tests/bench/peers/polling.c

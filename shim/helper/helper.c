@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "helper/ended.h"
 #include "helper/interruption.h"
 #include "helper/seccomp.h"
 
@@ -232,13 +233,12 @@ static long start(struct helper *h, enum seccomp_clone clone, struct interruptio
     return id;
 }
 
-/* A short wait that does not sleep: to be woken takes longer than what most helpers do. Whoever else
- * wants the processor, as the helper itself, gets it. */
+/* Does not sleep at first: to be woken takes longer than what most helpers do. Whoever else wants
+ * the processor, the helper itself too, gets it. */
 static void look_on(const struct helper *h)
 {
-    const uint64_t longest = 100000;
-    const uint64_t began = clock_now();
-    while (atomic_load(&h->alive) != 0 && clock_now() - began < longest)
+    const uint64_t end = clock_now() + 100000;
+    while (atomic_load(&h->alive) != 0 && clock_now() < end)
         sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
@@ -270,61 +270,6 @@ static int join(struct helper *h, uint64_t deadline, struct interruption *interr
     return 0;
 }
 
-/* Threads that have done their work and are still among those of the process: the kernel says that
- * a thread has ended before it closes its files, and to close a watch takes it milliseconds. */
-enum { ENDED = 32 };
-static _Atomic int ended[ENDED];
-
-static bool is_there(int id)
-{
-    return sys_call(SYS_tgkill, sys_getpid(), id, 0, 0, 0, 0) == 0;
-}
-
-/* In one system call instead of two; that a thread of another process has its number does no harm
- * here. */
-static bool is_anywhere(int id)
-{
-    return sys_call(SYS_tkill, id, 0, 0, 0, 0, 0) != -ESRCH;
-}
-
-static void enter_ended(int id)
-{
-    for (int i = 0; i < ENDED; i++) {
-        int old = atomic_load(&ended[i]);
-        if ((old == 0 || !is_anywhere(old)) && atomic_compare_exchange_strong(&ended[i], &old, id))
-            return;
-    }
-}
-
-static unsigned count_ended(void)
-{
-    unsigned count = 0;
-    for (int i = 0; i < ENDED; i++) {
-        int id = atomic_load(&ended[i]);
-        count += id != 0 && is_there(id);
-    }
-    return count;
-}
-
-/* Looked at until it stays the same, since one may go between the two counts. */
-bool helper_threads_besides(unsigned known)
-{
-    unsigned gone = count_ended();
-    for (int i = 0; i < 10; i++) {
-        unsigned threads = sys_threads();
-        unsigned now = count_ended();
-        if (now == gone)
-            return threads > known + gone;
-        gone = now;
-    }
-    return true;
-}
-
-bool helper_other_threads(void)
-{
-    return helper_threads_besides(1);
-}
-
 static int run(struct helper *h, void (*work)(void *), uint64_t deadline, bool interruptibly)
 {
     struct interruption interruption = {.watched = 0};
@@ -344,7 +289,7 @@ static int run(struct helper *h, void (*work)(void *), uint64_t deadline, bool i
         h->abandoned = true;
         atomic_store(&h->stop, true);
         if (!h->filtered)
-            enter_ended((int)id);
+            ended_enter((int)id);
     }
     interruption_end(&interruption);
     if (h->mapped == 0)
@@ -354,7 +299,7 @@ static int run(struct helper *h, void (*work)(void *), uint64_t deadline, bool i
     if (h->filtered)
         reap((int)id, 0);
     else
-        enter_ended((int)id);
+        ended_enter((int)id);
     return atomic_load(&h->ended) ? h->error : ECANCELED;
 }
 
@@ -383,7 +328,7 @@ int helper_begin(struct helper *h, void (*work)(void *))
     long id = start(h, SECCOMP_CLONE_PASSES, NULL);
     if (id < 0)
         return (int)-id;
-    enter_ended((int)id);
+    ended_enter((int)id);
     return 0;
 }
 

@@ -15,11 +15,19 @@ static struct handle_entry *entry_of(int fd, bool make_chunk)
 {
     if ((unsigned)fd >= HANDLE_CHUNK * HANDLE_CHUNKS)
         return NULL;
-    struct handle_entry *_Atomic *chunk = &own->chunks[(unsigned)fd / HANDLE_CHUNK];
+    struct handle_chunk *_Atomic *place = &own->chunks[(unsigned)fd / HANDLE_CHUNK];
     if (make_chunk)
-        process_publish((void *_Atomic *)chunk, HANDLE_CHUNK * sizeof(struct handle_entry));
-    struct handle_entry *entries = atomic_load(chunk);
-    return entries == NULL ? NULL : &entries[(unsigned)fd % HANDLE_CHUNK];
+        process_publish((void *_Atomic *)place, sizeof(struct handle_chunk));
+    struct handle_chunk *chunk = atomic_load(place);
+    return chunk == NULL ? NULL : &chunk->entries[(unsigned)fd % HANDLE_CHUNK];
+}
+
+/* Its chunk is there. */
+static void mark_ever(int fd)
+{
+    struct handle_chunk *chunk = atomic_load(&own->chunks[(unsigned)fd / HANDLE_CHUNK]);
+    if (chunk != NULL) /* it is not in a child that a signal handler has forked */
+        atomic_fetch_or(&chunk->ever[(unsigned)fd % HANDLE_CHUNK / 64], 1ull << (unsigned)fd % 64);
 }
 
 struct handle_entry *handle_entry(int fd)
@@ -248,6 +256,7 @@ bool handle_put(int fd, struct handle h)
     if (h.role != ROLE_CANDIDATE)
         count_in(h.store, h.role, h.kind);
     move_end_past(fd);
+    mark_ever(fd);
     atomic_store_explicit(&entry->dev, h.identity.dev, memory_order_relaxed);
     atomic_store_explicit(&entry->ino, h.identity.ino, memory_order_relaxed);
     atomic_store_explicit(&entry->facts, h.facts, memory_order_relaxed);
@@ -343,10 +352,18 @@ int handle_next(unsigned first, unsigned last)
 {
     const unsigned end = atomic_load(&own->end);
     for (unsigned fd = first; fd < end && fd <= last; fd++) {
-        struct handle_entry *chunk = atomic_load(&own->chunks[fd / HANDLE_CHUNK]);
-        if (chunk == NULL)
+        struct handle_chunk *chunk = atomic_load(&own->chunks[fd / HANDLE_CHUNK]);
+        if (chunk == NULL) {
             fd |= HANDLE_CHUNK - 1; /* on to the next chunk */
-        else if (atomic_load(&chunk[fd % HANDLE_CHUNK].word) != 0)
+            continue;
+        }
+        const uint64_t ever = atomic_load(&chunk->ever[fd % HANDLE_CHUNK / 64]) >> fd % 64;
+        if (ever == 0) {
+            fd |= 63;
+            continue;
+        }
+        fd += (unsigned)__builtin_ctzll(ever);
+        if (fd <= last && atomic_load(&chunk->entries[fd % HANDLE_CHUNK].word) != 0)
             return (int)fd;
     }
     return -1;
@@ -388,6 +405,8 @@ static bool is_engines_on(const struct handle_entry *entry, const struct store *
 
 int handle_of_engine(const struct store *store, struct identity file)
 {
+    if (store != NULL && handle_count_engine(store) == 0)
+        return -1;
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         const struct handle_entry *entry = entry_of(fd, false);
         if (identity_same(identity_in(entry), file) && is_engines_on(entry, store))

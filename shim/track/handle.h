@@ -68,6 +68,14 @@ struct handle_entry {
     _Atomic uint32_t reader;
 };
 
+/* Those of HANDLE_CHUNK descriptors. */
+struct handle_chunk {
+    /* A bit for each that was ever tracked: set before the entry's word, never cleared, so that a
+     * search passes over the others without a look at each. */
+    _Atomic uint64_t ever[HANDLE_CHUNK / 64];
+    struct handle_entry entries[HANDLE_CHUNK];
+};
+
 struct handle_books {
     /* On all stores together, without those that only read: changed with the word of a store. */
     _Atomic uint32_t count;
@@ -75,7 +83,7 @@ struct handle_books {
      * word, and it never falls. */
     _Atomic uint32_t end;
     /* Made by the first handle_put that needs one (compare-and-swap from NULL), never freed. */
-    struct handle_entry *_Atomic chunks[HANDLE_CHUNKS];
+    struct handle_chunk *_Atomic chunks[HANDLE_CHUNKS];
 };
 
 /* Handles of the process on all stores together, without those that only read. */

@@ -11,11 +11,11 @@ static inline bool handle_possible(int fd)
 {
     if ((unsigned)fd >= atomic_load_explicit(&BOOKS.handles.end, memory_order_relaxed))
         return false;
-    struct handle_entry *_Atomic *chunks = BOOKS.handles.chunks;
+    struct handle_chunk *_Atomic *chunks = BOOKS.handles.chunks;
     __asm__("" : "+r"(chunks)); /* or its offset is added to the index, with an instruction more */
-    struct handle_entry *chunk =
+    struct handle_chunk *chunk =
         atomic_load_explicit(&chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
-    return chunk != NULL && atomic_load_explicit(&chunk[(unsigned)fd % HANDLE_CHUNK].word,
+    return chunk != NULL && atomic_load_explicit(&chunk->entries[(unsigned)fd % HANDLE_CHUNK].word,
                                                  memory_order_relaxed) != 0;
 }
 

@@ -18,6 +18,7 @@ ATTEMPTS = 5
 COUNTED_ON = "x86_64"
 TRIALS = 15
 TURNS = 5
+MANY = 5000
 
 # How many of them are within the limit. A whole process has to get the processor several times, and on a
 # busy machine few of them show what it takes itself.
@@ -103,10 +104,24 @@ def time_added(call, path, **settings):
     return measure_added
 
 
-def time_tracked(space):
-    directory = space.directory("here/tracked")
-    lines = common.output_of([PROGRAMS / "stores", directory, 1, 10, 1, 0, 500], common.environment(SETTLE))
+def time_close(space, stores, collections):
+    """Median of the last close in us; of how many stores there are, and of how many directories of index files."""
+    directory = space.directory(f"here/{stores}-{collections}")
+    lines = common.output_of([PROGRAMS / "stores", directory, stores, 10, 1, 0, 500, collections],
+                             common.environment(SETTLE))
     return int(next(line for line in lines.splitlines() if line.startswith("close")).split()[1]) / 1000
+
+
+def time_tracked(space):
+    return time_close(space, 1, 0)
+
+
+def time_index(space):
+    return time_close(space, 1, 1)
+
+
+def ratio_many(space):
+    return time_close(space, MANY, 0) / time_close(space, 1, 0)
 
 
 def time_report(space):
@@ -184,6 +199,8 @@ ROWS = [
           time_added(call, file, SETTLE_STORES="all"), ATTEMPTS) for name, said, call, file in OPENS
       if name in ("open", "write", "new")),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
+    Row("tracked-index", "the same of one with index files", time_index, ATTEMPTS),
+    Row("tracked-many", f"last close where {MANY} stores are open, to that of 1", ratio_many, ATTEMPTS),
     Row("overshoot-event", "overshoot after 100 ms and more, the holder closes",
         Overshoots(duels.OURS, "closes", 0.1, MOST), ATTEMPTS),
     Row("overshoot-no-event", "overshoot after 10 ms and more, the holder unlocks",
@@ -223,6 +240,6 @@ def run(section, bench):
         common.say(f"guard: {row.said}")
         value = measure(row, bench.space, limit)
         good = value <= limit
-        table.add(row.said, f"{limit:g}", f"{value:.3g}" if unit in ("ms", "us") else f"{value:.0f}", unit,
+        table.add(row.said, f"{limit:g}", f"{value:.3g}" if unit in ("ms", "us", "times") else f"{value:.0f}", unit,
                   "" if good else "TOO MUCH")
         section.goal(row.said, f"{limit:g} {unit}", f"{value:.6g}", good)

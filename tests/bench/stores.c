@@ -1,10 +1,12 @@
-/* stores DIRECTORY STORES DESCRIPTORS THREADS BUSY COUNT: what the last close of a store costs with
- * nobody holding it, in a process that has STORES stores and DESCRIPTORS other descriptors open,
- * and THREADS threads. BUSY 0: one thread closes, the others sleep; 1: all close, each a store of
- * its own. Prints the median and the 99th percentile of the opens and of the closes, and the time
- * that all took, divided by the number of closes, in nanoseconds.
+/* stores DIRECTORY STORES DESCRIPTORS THREADS BUSY COUNT [COLLECTIONS]: what the last close of a
+ * store costs with nobody holding it, in a process that has STORES stores and DESCRIPTORS other
+ * descriptors open, and THREADS threads. BUSY 0: one thread closes, the others sleep; 1: all close,
+ * each a store of its own. Prints the median and the 99th percentile of the opens and of the
+ * closes, and the time that all took, divided by the number of closes, in nanoseconds; and the
+ * resident memory of the process with all of that open, in kB.
  *
- * A store is a directory sN with a chroma.sqlite3 in it. */
+ * A store is a directory sN with a chroma.sqlite3 in it; those that are closed have COLLECTIONS
+ * directories with the files of an HNSW index. */
 #include "samples.h"
 
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 
 static const char *directory;
 static size_t count;
+static size_t collections;
 static pthread_barrier_t all_there;
 static pthread_mutex_t sleeping = PTHREAD_MUTEX_INITIALIZER;
 
@@ -41,12 +44,27 @@ static int make_store(char path[ROOM], size_t number)
     return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 }
 
+static void make_index(size_t store, size_t number)
+{
+    static const char *const names[] = {"header.bin", "data_level0.bin", "length.bin",
+                                        "link_lists.bin", "index_metadata.pickle"};
+    char path[ROOM];
+    const int length = snprintf(path, ROOM, "%s/s%zu/c%zu", directory, store, number);
+    mkdir(path, 0700);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path + length, ROOM - (size_t)length, "/%s", names[i]);
+        close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    }
+}
+
 static void *work(void *argument)
 {
     struct worker *w = argument;
     char path[ROOM];
     if (w->closes)
         close(make_store(path, w->store));
+    for (size_t i = 0; w->closes && i < collections; i++)
+        make_index(w->store, i);
     pthread_barrier_wait(&all_there);
     if (!w->closes) {
         pthread_mutex_lock(&sleeping);
@@ -86,16 +104,32 @@ static void print(const char *name, uint64_t *all, size_t n)
     printf("%s %lu %lu\n", name, samples_at(all, n, 0.5), samples_at(all, n, 0.99));
 }
 
+/* In kB. */
+static size_t resident(void)
+{
+    char line[256];
+    size_t kb = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        if (strncmp(line, "VmRSS:", 6) == 0)
+            kb = strtoul(line + 6, NULL, 10);
+    if (status != NULL)
+        fclose(status);
+    return kb;
+}
+
 int main(int argc, char **argv)
 {
-    size_t number[5] = {0};
-    for (int i = 2; i < argc && i < 7; i++)
+    size_t number[6] = {0};
+    for (int i = 2; i < argc && i < 8; i++)
         number[i - 2] = strtoul(argv[i], NULL, 10);
     const size_t threads = number[2];
     const bool busy = number[3] != 0;
     count = number[4];
-    if (argc != 7 || threads == 0 || count == 0) {
-        fprintf(stderr, "stores: expected DIRECTORY STORES DESCRIPTORS THREADS BUSY COUNT\n");
+    collections = number[5];
+    if (argc < 7 || argc > 8 || threads == 0 || count == 0) {
+        fprintf(stderr,
+                "stores: expected DIRECTORY STORES DESCRIPTORS THREADS BUSY COUNT [COLLECTIONS]\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -109,6 +143,7 @@ int main(int argc, char **argv)
         perror("stores");
         return 1;
     }
+    const size_t memory = resident();
     pthread_barrier_init(&all_there, NULL, (unsigned)threads + 1);
     pthread_mutex_lock(&sleeping);
     for (size_t i = 0; i < threads; i++) {
@@ -137,5 +172,6 @@ int main(int argc, char **argv)
     print("open", opens, closing * count);
     print("close", closes, closing * count);
     printf("each %lu\n", took / (closing * count));
+    printf("memory %zu\n", memory);
     return 0;
 }

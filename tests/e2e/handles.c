@@ -297,19 +297,19 @@ Test(handles, a_file_that_becomes_a_database_and_is_the_only_handle_is_found)
 /* New files come one after the other under the same number: such a one is noted anew. */
 Test(handles, a_new_file_whose_number_was_closed_unseen_is_found_when_it_has_become_a_database)
 {
-    struct process p = SHIMMED_WITH(
-        OPTIONS("--stores", "sqlite"), "/usr/bin/python3", "-c",
-        "import ctypes, os, sys\n"
-        "numbers = set()\n"
-        "for name in 'first', 'second', 'third':\n"
-        "    fd = os.open(sys.argv[1] + name, os.O_RDWR | os.O_CREAT)\n"
-        "    numbers.add(fd)\n"
-        "    if name != 'third':\n"
-        "        ctypes.CDLL('libc.so.6').syscall({'x86_64': 3, 'aarch64': 57}[os.uname().machine], fd)\n"
-        "assert len(numbers) == 1, numbers\n"
-        "os.write(fd, b'SQLite format 3\\0' + bytes(496))\n"
-        "os.close(fd)\n",
-        in_dir("new."));
+    struct process p = SHIMMED_WITH(OPTIONS("--stores", "sqlite"), "/usr/bin/python3", "-c",
+                                    "import ctypes, os, sys\n"
+                                    "numbers = set()\n"
+                                    "for name in 'first', 'second', 'third':\n"
+                                    "    fd = os.open(sys.argv[1] + name, os.O_RDWR | os.O_CREAT)\n"
+                                    "    numbers.add(fd)\n"
+                                    "    if name != 'third':\n"
+                                    "        ctypes.CDLL('libc.so.6').syscall({'x86_64': 3, "
+                                    "'aarch64': 57}[os.uname().machine], fd)\n"
+                                    "assert len(numbers) == 1, numbers\n"
+                                    "os.write(fd, b'SQLite format 3\\0' + bytes(496))\n"
+                                    "os.close(fd)\n",
+                                    in_dir("new."));
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     cr_expect_eq(log_waits(), 1);
 }

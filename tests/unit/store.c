@@ -381,6 +381,22 @@ Test(store, the_tracked_descriptors_of_a_range_are_found_in_order)
     cr_expect_eq(handle_next(9, 5), -1);
 }
 
+Test(store, a_descriptor_that_was_taken_out_is_passed_over_and_found_when_it_is_back)
+{
+    struct store *s = acquire(1);
+    bool last;
+    for (int fd = 62; fd <= 65; fd++)
+        put(fd, ROLE_PRIMARY, s);
+    handle_take(63, &last);
+    handle_take(64, &last);
+    cr_expect_eq(handle_next(0, ~0u), 62);
+    cr_expect_eq(handle_next(63, ~0u), 65);
+    cr_expect_eq(handle_next(63, 64), -1);
+    put(64, ROLE_PRIMARY, s);
+    cr_expect_eq(handle_next(63, ~0u), 64);
+    cr_expect_eq(handle_next(66, ~0u), -1);
+}
+
 /* --- other processes --- */
 
 static int child_starts_empty(void)
