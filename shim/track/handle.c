@@ -1,10 +1,9 @@
 #include "track/handle.h"
 
-#include "base/clock.h"
 #include "track/books.h"
+#include "track/handle_count.h"
 #include "track/keep.h"
 #include "track/process.h"
-#include "track/seen.h"
 
 static struct handle_books *const own = &BOOKS.handles;
 
@@ -136,97 +135,6 @@ static inline __attribute__((always_inline)) struct handle unpack(uint32_t word,
     return h;
 }
 
-/* --- the count of a store: each kind has its place in one word, wide enough for a table that is
- * full of handles on one store --- */
-
-enum { COUNT_BITS = 20 };
-_Static_assert(HANDLE_CHUNK *HANDLE_CHUNKS <= 1 << COUNT_BITS, "0 to 2 are seldom handles");
-
-static uint64_t one(enum kind kind)
-{
-    return 1ull << ((unsigned)kind * COUNT_BITS);
-}
-
-static uint32_t number_of(uint64_t handles, enum kind kind)
-{
-    return (uint32_t)(handles >> ((unsigned)kind * COUNT_BITS)) & ((1u << COUNT_BITS) - 1);
-}
-
-uint32_t handle_count_engine(const struct store *store)
-{
-    return number_of(atomic_load(&store->handles), KIND_ENGINE);
-}
-
-uint32_t handle_count_of(const struct store *store)
-{
-    uint64_t handles = atomic_load(&store->handles);
-    return number_of(handles, KIND_READER) + number_of(handles, KIND_PRESUMED) +
-           number_of(handles, KIND_ENGINE);
-}
-
-/* Whether a handle of that kind counts for closes, in a store whose count is this. */
-static bool counts(const struct store *store, uint64_t handles, enum kind kind)
-{
-    return kind == KIND_ENGINE ||
-           (kind == KIND_PRESUMED &&
-            ((handles & STORE_ENGINE) == 0 || atomic_load(&store->profile)->by_directory));
-}
-
-/* What a use of the store goes by: connections come and go with the handles of the engine on the
- * primary. Its sidecars do with each transaction. */
-static void connected(struct store *store)
-{
-    atomic_fetch_add(&store->opens, 1);
-    atomic_store(&store->fell, 0);
-}
-
-static void disconnected(struct store *store)
-{
-    atomic_store(&store->fell, clock_now());
-}
-
-static void count_in(struct store *store, enum role role, enum kind kind)
-{
-    uint64_t handles = atomic_load(&store->handles);
-    uint64_t now;
-    if (kind != KIND_READER)
-        atomic_fetch_add(&own->count, 1);
-    do {
-        now = handles + one(kind);
-        if (kind == KIND_ENGINE)
-            now |= STORE_ENGINE;
-        if (role == ROLE_PRIMARY && counts(store, now, kind))
-            now |= STORE_OPENED;
-    } while (!atomic_compare_exchange_weak(&store->handles, &handles, now));
-    if (kind != KIND_ENGINE)
-        return;
-    if ((handles & STORE_ENGINE) == 0)
-        seen_add(store);
-    if (role == ROLE_PRIMARY)
-        connected(store);
-}
-
-/* True if that was the last handle, as handle_take means it. */
-static bool count_out(struct store *store, enum role role, enum kind kind)
-{
-    uint64_t handles = atomic_load(&store->handles);
-    uint64_t left;
-    bool last;
-    if (kind != KIND_READER)
-        atomic_fetch_sub(&own->count, 1);
-    do {
-        left = handles - one(kind);
-        bool others = number_of(left, KIND_ENGINE) > 0 ||
-                      (counts(store, left, KIND_PRESUMED) && number_of(left, KIND_PRESUMED) > 0);
-        last = counts(store, handles, kind) && !others && (left & STORE_OPENED) != 0;
-        if (last)
-            left &= ~STORE_OPENED;
-    } while (!atomic_compare_exchange_weak(&store->handles, &handles, left));
-    if (role == ROLE_PRIMARY && kind == KIND_ENGINE)
-        disconnected(store);
-    return last;
-}
-
 /* --- the table --- */
 
 struct handle handle_get(int fd)
@@ -254,7 +162,7 @@ bool handle_put(int fd, struct handle h)
         return false; /* a signal handler has forked, and this is the child */
     h.kind = kind_of(&h);
     if (h.role != ROLE_CANDIDATE)
-        count_in(h.store, h.role, h.kind);
+        handle_count_in(h.store, h.role, h.kind);
     move_end_past(fd);
     mark_ever(fd);
     atomic_store_explicit(&entry->dev, h.identity.dev, memory_order_relaxed);
@@ -272,7 +180,7 @@ struct handle handle_take(int fd, bool *last)
         return (struct handle){.role = ROLE_NONE};
     struct handle h = unpack(atomic_exchange(&entry->word, 0), entry);
     if (h.store != NULL)
-        *last = count_out(h.store, h.role, h.kind);
+        *last = handle_count_out(h.store, h.role, h.kind);
     return h;
 }
 
@@ -290,13 +198,13 @@ bool handle_promote(int fd, struct store *store, struct identity primary)
     h.kind = kind_of(&h);
     /* Counted before it can be taken out by another thread. */
     store_retain(store);
-    count_in(store, ROLE_PRIMARY, h.kind);
+    handle_count_in(store, ROLE_PRIMARY, h.kind);
     if (atomic_compare_exchange_strong(&entry->word, &word, word_of(&h))) {
         if (h.kind == KIND_ENGINE)
             atomic_fetch_or(&store->manners, manner_of(h.facts));
         return true;
     }
-    count_out(store, ROLE_PRIMARY, h.kind);
+    handle_count_out(store, ROLE_PRIMARY, h.kind);
     store_release(store);
     return false;
 }
@@ -318,9 +226,9 @@ void handle_note(int fd, unsigned facts)
         return;
     /* The new kind is counted first, or a thread that closes the other handle could take it for the
      * last. */
-    count_in(h.store, h.role, h.kind);
+    handle_count_in(h.store, h.role, h.kind);
     bool changed = atomic_compare_exchange_strong(&entry->word, &word, word_of(&h));
-    count_out(h.store, h.role, changed ? before : h.kind);
+    handle_count_out(h.store, h.role, changed ? before : h.kind);
     if (h.role == ROLE_PRIMARY && h.kind == KIND_ENGINE)
         atomic_fetch_or(&h.store->manners, manner_of(h.facts));
 }
@@ -367,11 +275,6 @@ int handle_next(unsigned first, unsigned last)
             return (int)fd;
     }
     return -1;
-}
-
-uint32_t handle_count(void)
-{
-    return atomic_load(&own->count);
 }
 
 bool handle_of_its_engine(const struct handle *h)
