@@ -39,12 +39,23 @@ static bool is_handled(int signal)
  * programs/meanwhile on both. */
 enum { LIBC_CANCEL = 32 };
 
-/* Handlers that run for what the thread itself does, which now is to sleep; and a signal that glibc
- * keeps to itself, for setuid and its like in a process with threads, each of which has a handler.
- */
+/* A number that glibc has for setuid and its like in a process with threads, each of which has a
+ * handler for it, and musl for pthread_cancel, at the first of which it gets one. Musl's handlers
+ * block all signals (init_cancellation in its pthread_cancel.c), glibc's none. */
+enum { LIBC_OWN = 33 };
+
+/* Handlers that run for what the thread itself does, which now is to sleep. */
 static const sys_sigset not_by_others =
     1ull << (SIGILL - 1) | 1ull << (SIGTRAP - 1) | 1ull << (SIGABRT - 1) | 1ull << (SIGBUS - 1) |
-    1ull << (SIGFPE - 1) | 1ull << (SIGSEGV - 1) | 1ull << (SIGSYS - 1) | 1ull << (33 - 1);
+    1ull << (SIGFPE - 1) | 1ull << (SIGSEGV - 1) | 1ull << (SIGSYS - 1);
+
+/* Whether one of libc's own signals can interrupt a wait. */
+static bool libcs_interrupts(int signal)
+{
+    const struct disposition d = disposition_of(signal);
+    const sys_sigset all = ~(bit(SIGKILL) | bit(SIGSTOP));
+    return signal == LIBC_OWN ? (d.mask & all) == all : (d.flags & SA_RESTART) != 0;
+}
 
 /* Whether a signal besides the two can interrupt this thread's system calls. */
 static bool others_handled(sys_sigset blocked)
@@ -54,7 +65,7 @@ static bool others_handled(sys_sigset blocked)
     for (int signal = 1; signal <= signals; signal++) {
         if ((bit(signal) & left_out) != 0 || !is_handled(signal))
             continue;
-        if (signal != LIBC_CANCEL || (disposition_of(signal).flags & SA_RESTART) != 0)
+        if ((signal != LIBC_CANCEL && signal != LIBC_OWN) || libcs_interrupts(signal))
             return true;
     }
     return false;

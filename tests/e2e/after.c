@@ -20,8 +20,6 @@ static const char sitting[] = "import os, sys, time\n"
                               "print('open', flush=True)\n"
                               "time.sleep(20)\n";
 
-static const uint64_t soon = 300 * (uint64_t)MS;
-
 /* Its end, as the parent sees it. */
 static int status_of(struct process *p)
 {
@@ -71,7 +69,7 @@ Test(after, stores_of_a_killed_command_are_waited_for)
     uint64_t released = released_at(&holder);
     cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     cr_expect_geq(ended, released);
-    cr_expect_lt(ended, released + soon);
+    cr_expect_lt(ended, released + PROMPTLY);
 }
 
 Test(after, a_store_that_stays_held_is_named_and_changes_no_status)
@@ -274,7 +272,7 @@ Test(after, a_store_by_name_is_waited_for_where_no_library_saw_it)
         uint64_t released = released_at(&holder);
         cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
         cr_expect_geq(ended, released, "%s", names[i]);
-        cr_expect_lt(ended, released + soon, "%s", names[i]);
+        cr_expect_lt(ended, released + PROMPTLY, "%s", names[i]);
         snprintf(said, sizeof said, "settle: not seen by the library, so waited for by name: %s\n",
                  world.primary);
         cr_expect_str_eq(errors_of(&p), said);

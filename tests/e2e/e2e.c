@@ -371,7 +371,7 @@ unsigned log_waits(void)
 bool look_again(void)
 {
     static unsigned times;
-    return times++ < 20 &&
+    return times++ < 200 &&
            log_count("still locked after") == log_count("no time to look for others");
 }
 

@@ -212,7 +212,7 @@ static void expect_effect(const char *name, const struct run *r, enum effect eff
     case WAITS:
         cr_expect_geq(r->closed, r->released, "%s: closed after %lld ms, before the release", name,
                       took);
-        cr_expect_lt(r->closed, r->released + soon, "%s: closed after %lld ms", name, took);
+        cr_expect_lt(r->closed, r->released + PROMPTLY, "%s: closed after %lld ms", name, took);
         break;
     case DELAYS:
         cr_expect_geq(r->closed, r->told + fixed_delay, "%s: closed after %lld ms", name, took);

@@ -8,9 +8,6 @@
 
 TestSuite(levels, .init = world_begin, .fini = world_end, .timeout = 120);
 
-/* Room for a busy machine. */
-static const uint64_t soon = 250 * (uint64_t)MS;
-
 static struct process stepper_until(const char *level, const char *max_wait)
 {
     return SHIMMED_WITH(OPTIONS("--until", level, "--max-wait", max_wait),
@@ -42,7 +39,7 @@ static void expect_wait(const char *level, const char *kind, bool waits)
     cr_expect_eq(s.error, 12345);
     if (waits) {
         cr_expect_geq(closed, released, "%s, %s", level, kind);
-        cr_expect_lt(closed, released + soon, "%s, %s", level, kind);
+        cr_expect_lt(closed, released + PROMPTLY, "%s, %s", level, kind);
     } else {
         cr_expect_lt(closed, released, "%s, %s", level, kind);
     }

@@ -64,7 +64,7 @@ static void expect_wait(const char *how, const char *act)
     uint64_t closed = now_ns();
     uint64_t released = released_at(&holder);
     cr_expect_geq(closed, released, "%s, %s", how, act);
-    cr_expect_lt(closed, released + soon, "%s, %s", how, act);
+    cr_expect_lt(closed, released + PROMPTLY, "%s, %s", how, act);
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     cr_expect_eq(log_count("File unlocked after polling"), 1, "%s, %s", how, act);
 }

@@ -12,8 +12,6 @@
 
 TestSuite(processes, .init = world_begin, .fini = world_end, .timeout = 120);
 
-static const uint64_t soon = 250 * (uint64_t)MS;
-
 /* For waits that no test is to see the end of by time; and without the threads that lines at debug
  * take. */
 #define LONG_WAIT OPTIONS("--log", "info", "--max-wait", "60")
@@ -201,7 +199,7 @@ Test(processes, made_by_another_thread_track_their_own_store)
     send_line(&p, "fork");
     cr_expect(!says(&p, "event", 300));
     uint64_t released = let_go(&holder);
-    cr_expect_lt(await_line(&p, "event 0"), released + soon);
+    cr_expect_lt(await_line(&p, "event 0"), released + PROMPTLY);
     await_line(&p, "closed 0, not cancelled");
     send_line(&p, "again");
     await_line(&p, "again 0");
@@ -255,7 +253,8 @@ Test(processes, made_by_a_signal_handler_during_a_wait_return_at_once)
     struct process p = fork_in_handler(&holder);
     await_line(&p, "child 0 12345 1"); /* while it is held */
     const struct process child = first_child(&p);
-    await_threads(&child, 2); /* it waits in its own close */
+    await_threads(&child, 2);
+    cr_expect(!says(&p, "child again", 200), "it waits in its own close");
     let_go(&holder);
     cr_expect_eq(finish(&p), 0);
     cr_expect_eq(log_count("File unlocked after polling"), 2, "the child's own and the parent's");
@@ -269,6 +268,6 @@ Test(processes, made_by_a_signal_handler_during_a_wait_end_without_delay)
     let_go(&holder);
     uint64_t closed = await_line(&p, "child again");
     uint64_t ended = await_line(&p, "ended 7");
-    cr_expect_lt(ended, closed + soon);
+    cr_expect_lt(ended, closed + PROMPTLY);
     cr_expect_eq(finish(&p), 0);
 }

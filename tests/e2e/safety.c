@@ -82,7 +82,7 @@ Test(safety, an_exit_waits_for_a_close_on_another_thread)
     uint64_t ended = now_ns();
     uint64_t released = released_at(&holder);
     cr_expect_geq(ended, released);
-    cr_expect_lt(ended, released + soon);
+    cr_expect_lt(ended, released + PROMPTLY);
     cr_expect(log_has("at exit: 0 handles still open"));
 }
 

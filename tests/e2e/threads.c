@@ -82,7 +82,7 @@ Test(threads, that_wait_for_different_stores_wait_side_by_side)
         released = at > released ? at : released;
     }
     cr_expect_geq(closed, released);
-    cr_expect_lt(closed, released + soon);
+    cr_expect_lt(closed, released + PROMPTLY);
     cr_expect_eq(finish(&p), 0);
     expect_waits_for_each(1);
     cr_expect_eq(log_count("File unlocked after polling"), STORES);
@@ -133,7 +133,7 @@ static void expect_closed_after_release(struct scene *s, const char *line)
     cr_expect(!says(&s->p, "closed", 100), "%s: while it is held", line);
     uint64_t released = let_go(&s->holder);
     uint64_t closed = await_line(&s->p, line);
-    cr_expect_lt(closed, released + soon, "%s", line);
+    cr_expect_lt(closed, released + PROMPTLY, "%s", line);
 }
 
 /* The holder is of no more interest. */
@@ -217,7 +217,7 @@ Test(threads, end_with_the_wait_by_exit_in_a_signal_handler)
     cr_expect_eq(waitpid(s.p.pid, NULL, WNOHANG), 0, "it ends while the store is held");
     uint64_t released = let_go(&s.holder);
     cr_expect_eq(finish(&s.p), 6);
-    cr_expect_lt(now_ns(), released + soon);
+    cr_expect_lt(now_ns(), released + PROMPTLY);
 }
 
 Test(threads, end_by_exit_in_a_signal_handler_after_max_wait_at_the_latest)
@@ -287,7 +287,7 @@ Test(threads, that_leave_a_close_of_several_stores_wait_for_none_of_them_later)
     snprintf(both, sizeof both, "%s %s", store(2), store(2));
     send_line(&p, both);
     uint64_t closed = await_line(&p, "closed 0 12345 1");
-    cr_expect_lt(closed, left + soon);
+    cr_expect_lt(closed, left + PROMPTLY);
     dismiss(&holders[0]);
     dismiss(&holders[1]);
     cr_expect_eq(finish(&p), 0);
@@ -361,7 +361,7 @@ Test(threads, stopped_beyond_the_end_of_a_wait_return_when_they_continue)
     cr_expect_eq(kill(s.p.pid, SIGCONT), 0);
     uint64_t went_on = now_ns();
     uint64_t closed = await_line(&s.p, "closed 0 12345 0");
-    cr_expect_lt(closed, went_on + soon);
+    cr_expect_lt(closed, went_on + PROMPTLY);
     cr_expect_eq(log_count("still locked after"), 1);
     dismiss(&s.holder);
     cr_expect_eq(finish(&s.p), 0);

@@ -10,8 +10,6 @@
 
 TestSuite(unseen, .init = world_begin, .fini = world_end, .timeout = 120);
 
-static const uint64_t soon = 400 * (uint64_t)MS; /* room for a busy machine */
-
 static void make_database(const char *path)
 {
     char command[PATH_MAX + 64];
@@ -29,7 +27,7 @@ static void expect_wait(struct process *p, const char *path, const char *what)
     uint64_t closed = now_ns();
     uint64_t released = released_at(&holder);
     cr_expect_geq(closed, released, "%s", what);
-    cr_expect_lt(closed, released + soon, "%s", what);
+    cr_expect_lt(closed, released + PROMPTLY, "%s", what);
 }
 
 /* --- another preloaded library goes past this one --- */
@@ -121,7 +119,7 @@ static void expect_wait_for_dotfile(struct process *p, const char *close)
     await_line(p, "took");
     uint64_t closed = now_ns();
     cr_expect_geq(closed, released);
-    cr_expect_lt(closed, released + soon);
+    cr_expect_lt(closed, released + PROMPTLY);
     cr_expect_eq(finish(&other), 0);
 }
 
@@ -194,7 +192,7 @@ Test(unseen, a_use_beside_connections_waits_for_the_dot_file_of_another_process)
     cr_assert(read_line(&p, line, sizeof line));
     uint64_t listed = now_ns();
     cr_expect_geq(listed, released);
-    cr_expect_lt(listed, released + soon);
+    cr_expect_lt(listed, released + PROMPTLY);
     cr_expect_null(strstr(line, ".lock"), "%s", line);
     cr_expect_eq(finish(&other), 0);
     user_ends(&p);
@@ -269,7 +267,7 @@ Test(unseen, a_connection_opened_before_a_daemon_was_forked_is_waited_for)
     uint64_t closed = now_ns();
     uint64_t released = released_at(&holder);
     cr_expect_geq(closed, released);
-    cr_expect_lt(closed, released + soon);
+    cr_expect_lt(closed, released + PROMPTLY);
     finish(&p);
 }
 

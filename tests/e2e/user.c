@@ -84,7 +84,7 @@ void expect_waits(struct process *p, struct process *holder, const char *stateme
     uint64_t returned = now_ns();
     uint64_t released = released_at(holder);
     cr_expect_geq(returned, released, "%s: %s", statement, answer);
-    cr_expect_lt(returned, released + 2 * SOON * (uint64_t)MS, "%s: %s", statement, answer);
+    cr_expect_lt(returned, released + PROMPTLY, "%s: %s", statement, answer);
 }
 
 void expect_passes(struct process *p, const char *statement)

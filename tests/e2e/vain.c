@@ -147,7 +147,7 @@ static void expect_wait_for_writer(bool in_the_same_process)
     long took = await_number(&p, "took");
     uint64_t closed = now_ns();
     cr_expect_geq(took, 450, "%ld ms", took);
-    cr_expect_lt(closed, released + soon, "and no longer than the writer writes");
+    cr_expect_lt(closed, released + PROMPTLY, "and no longer than the writer writes");
     kill_it(&idle);
     kill_it(&other);
     cr_expect_eq(finish(&p), 0);

@@ -10,8 +10,6 @@
 TestSuite(roots, .init = world_begin, .fini = world_end, .timeout = 60);
 TestSuite(interpreters, .init = world_begin, .fini = world_end, .timeout = 60);
 
-static const uint64_t soon = 250 * (uint64_t)MS;
-
 static const char *in_root(const char *path)
 {
     static char paths[4][PATH_MAX];
@@ -37,7 +35,7 @@ static void expect_return_after(struct process *holder, uint64_t closed, const c
     uint64_t released = released_at(holder);
     cr_expect_geq(closed, released, "%s: closed %llu us before the release", what,
                   (unsigned long long)(released - closed) / 1000);
-    cr_expect_lt(closed, released + soon, "%s: closed %llu ms after the release", what,
+    cr_expect_lt(closed, released + PROMPTLY, "%s: closed %llu ms after the release", what,
                  (unsigned long long)(closed - released) / MS);
     cr_expect(log_has("File unlocked after polling"), "%s", what);
 }
