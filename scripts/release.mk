@@ -62,7 +62,7 @@ dist: ## an archive of the sources
 	@echo $(ARCHIVE)
 
 # The Python package, as one wheel for each architecture, which serves every libc.
-.PHONY: wheel wheel-test
+.PHONY: wheel wheel-test wheel-musl
 wheel: ## Python wheels, in build/dist: manylinux and musllinux, for x86-64 and aarch64
 	$(Q)sh scripts/setup build wheel
 	$(Q)$(again) all static
@@ -72,6 +72,10 @@ wheel: ## Python wheels, in build/dist: manylinux and musllinux, for x86-64 and 
 		STRIP=aarch64-linux-gnu-strip \
 			scripts/python/build $(abspath $(B))/aarch64 aarch64 $(VERSION) $(abspath $(B))/dist
 	@ls $(B)/dist/*.whl
+
+wheel-musl: wheel ## ... in a Python with musl, which is built once, from Debian's sources
+	$(Q)sh scripts/setup suites
+	$(Q)PYTHON=$$(tests/venv scripts/python/tools.txt) BUILD=$(B) sh tests/wheel/run $(B)/dist musl
 
 wheel-test: wheel ## the wheels, installed in empty environments and used
 	$(Q)sh scripts/setup roots

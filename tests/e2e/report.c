@@ -455,6 +455,22 @@ Test(report, of_a_log_it_says_that_it_is_one)
     expect_stranger("this is settle's log; the record is what --record writes");
 }
 
+Test(report, a_python_without_sqlite_is_one_sentence)
+{
+    char path[PATH_MAX + 16];
+    add_wait("/s/db", "settled at once", 0.1);
+    FILE *file = fopen(in_dir("sqlite3.py"), "w");
+    cr_assert_not_null(file);
+    fputs("raise ModuleNotFoundError(name='_sqlite3')\n", file);
+    fclose(file);
+    snprintf(path, sizeof path, "PYTHONPATH=%s", world.dir);
+    struct process p =
+        PLAIN("env", path, "/usr/bin/python3", "scripts/settle-report", "--json", record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(errors_of(&p), "settle-report: /usr/bin/python3 has no module sqlite3, which");
+    cr_expect_null(strstr(errors_of(&p), "Traceback"));
+}
+
 Test(report, a_line_with_bytes_that_are_0_is_damaged)
 {
     char zeros[64] = "";
