@@ -412,9 +412,9 @@ torture-race: all $(B)/torture/race ## how many locks SQLite loses by its own ra
 # --- suites: other people's tests ---
 
 .PHONY: suites suites-short
-suites: ## the tests of CPython, DBD::SQLite, PHP and SQLite with and without the library, case by case
+suites: ## the tests of CPython, DBD::SQLite, PHP, SQLite, APSW, sqlite-utils, py-lmdb with and without the library, case by case
 suites: SUITES :=
-suites-short: ## ... a part of each
+suites-short: ## ... a part of the first four
 suites-short: SUITES := --short
 suites suites-short:
 	$(setup) suites

@@ -75,12 +75,14 @@ class Unit:
 @dataclasses.dataclass(frozen=True)
 class Suite:
     name: str
-    package: str  # of Debian, whose source archive it needs
+    package: str  # of Debian, whose source archive it needs; or what else tells its version
     prepare: Callable[[pathlib.Path, pathlib.Path], None]  # from the archives' directory, the tree
     units: Callable[[Place, bool], list[Unit]]  # the bool: only the subset
     cases: Callable[[str, Place], Iterator[tuple[str, str]]]  # from a unit's output and result
     enough: tuple[int, int]  # cases that must pass without the library: in full, in the subset
     settings: dict[str, str] = dataclasses.field(default_factory=dict)  # SETTLE_* of its own
+    fetch: Callable[[pathlib.Path], None] | None = None  # into the archives' directory; None: Debian's
+    short: bool = True  # whether it has a subset
 
 
 def unpack(archives: pathlib.Path, package: str, tree: pathlib.Path, *parts: str) -> None:
