@@ -141,7 +141,7 @@ SUITES = [
         prepare=prepare_from("sqlite-utils"),
         units=lambda place, short: [pytest(place, "tests", "tests", "--hypothesis-seed=0")],
         cases=pytest_cases,
-        enough=(900, 0),
+        enough=(1400, 0),
         short=False,
     ),
     harness.Suite(
@@ -151,7 +151,7 @@ SUITES = [
         prepare=prepare_from("lmdb"),
         units=lambda place, short: [pytest(place, "tests", "tests", "-o", "python_files=*_test.py")],
         cases=pytest_cases,
-        enough=(200, 0),
+        enough=(500, 0),
         short=False,
         settings={"SETTLE_STORES": "all"},
     ),
