@@ -258,12 +258,16 @@ copy-live copy-live-short:
 
 # --- stores: other embedded stores, by their real libraries ---
 
-.PHONY: stores
+.PHONY: stores stores-short
 STORES ?=
 stores: ## DuckDB, LevelDB, RocksDB, LMDB, HDF5, Kuzu, Qdrant, H2 by their real libraries (STORES="duckdb lmdb": some of them)
-	$(setup) stores
+stores: STORES_HERE = $(STORES)
+stores-short: ## ... three of them, one of each kind
+stores-short: STORES_HERE = leveldb duckdb hdf5
+stores stores-short:
+	$(setup) chroma-python $(if $(filter h2,$(or $(STORES_HERE),h2)),stores)
 	$(Q)$(again) all $(B)/libraries/paused-copy.so
-	$(Q)BUILD=$(B) $(python) tests/stores/run $(STORES)
+	$(Q)BUILD=$(B) $(python) tests/stores/run $(STORES_HERE)
 
 # --- race: what threads share, under ThreadSanitizer ---
 
