@@ -289,8 +289,10 @@ unsigned threads_of(const struct process *p)
 void await_threads(const struct process *p, unsigned count)
 {
     for (int waited = 0; waited < 5000; waited++) {
-        if (threads_of(p) >= count)
+        if (threads_of(p) >= count) {
+            sleep_ms(50);
             return;
+        }
         sleep_ms(1);
     }
     cr_assert_fail("no %u threads: nothing waits", count);

@@ -97,8 +97,8 @@ struct process first_child(const struct process *p);
 /* How many threads a process has. */
 unsigned threads_of(const struct process *p);
 
-/* Until the process has at least so many threads. A close that waits has one of its own: so this
- * tells when it has begun to. */
+/* Until the process has at least so many threads, and a moment more. A close that waits has one of
+ * its own, which asks at once: so this tells when it has found the store to be held. */
 void await_threads(const struct process *p, unsigned count);
 
 /* Until somebody who could write to a file closes it, from the first call on: for programs whose
