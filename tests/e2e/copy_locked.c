@@ -155,8 +155,9 @@ static struct process copy_that_pauses(const char *file, const char *store)
     snprintf(at, sizeof at, "COPY_PAUSES_AT=%s", file);
     snprintf(pausing, sizeof pausing, "COPY_PAUSES_WHILE=%s", in_dir("../pause"));
     put("../pause", "", 0644);
-    return PLAIN("env", "LD_PRELOAD=build/libraries/paused-copy.so", at, pausing, WAIT, "--copy",
-                 to(), "--max-hold", "60", in_dir(store));
+    return PLAIN("env", "LD_PRELOAD=build/libraries/paused-copy.so",
+                 "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0", at, pausing, WAIT,
+                 "--copy", to(), "--max-hold", "60", in_dir(store));
 }
 
 static void await_refusal(struct process *rival)
