@@ -269,6 +269,15 @@ stores stores-short:
 	$(Q)$(again) all $(B)/libraries/paused-copy.so
 	$(Q)BUILD=$(B) $(python) tests/stores/run $(STORES_HERE)
 
+# --- supervise: programs that no preloaded library reaches ---
+
+.PHONY: supervise
+SUPERVISED ?=
+supervise: ## settle --supervise with static programs in C, Go and Rust for musl (SUPERVISED="bbolt rust": some of them)
+	$(setup) supervise
+	$(Q)$(again) all
+	$(Q)$(python) tests/supervise/run tests/README.md $(if $(UPDATE),--update) $(SUPERVISED)
+
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs
@@ -447,7 +456,7 @@ $(B)/bench/empty.so: tests/bench/empty.c
 
 bench: ## all that we promise of speed, beside its peers; SECTIONS="cost overshoot" are some of it
 	$(setup) bench
-	$(Q)$(again) all $(BENCH)
+	$(Q)$(again) all $(BENCH) $(B)/programs/supervised-static
 	$(Q)$(python) tests/bench/run $(SECTIONS)
 
 bench-guard: ## instruction counts and overshoot against tests/bench/limits
@@ -531,7 +540,7 @@ cells-short: ## ... by close(2), on one file system
 .PHONY: matrix page package package-nfpm
 matrix: ## the table of who sees which holder, as root (UPDATE=1 writes it); settle on a network file system
 	$(setup) matrix
-	$(Q)$(again) all $(B)/programs/holder
+	$(Q)$(again) all $(addprefix $(B)/programs/, holder supervised-static)
 	$(Q)BUILD=$(B) $(python) tests/matrix/network
 	$(Q)BUILD=$(B) $(python) tests/matrix/run tests/README.md $(if $(UPDATE),--update)
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -297,6 +298,7 @@ _Noreturn void dispatch_run(struct service *s, int guard)
     sigprocmask(SIG_BLOCK, &child, NULL);
     sigaction(SIGCHLD, &on_child, NULL);
     signal(SIGALRM, SIG_DFL);
+    prctl(PR_SET_NAME, "settle-dispatch", 0, 0, 0);
     slots_continue_lost();
     make_spare();
     say_ready();

@@ -6,6 +6,7 @@
 #include "supervise/worker.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -42,6 +43,14 @@ static bool is_over(void)
     return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP) != 0;
 }
 
+/* Those whose parent it was, too, and calls that they have left. */
+static void reap(int how)
+{
+    int pid;
+    while ((pid = waitpid(-1, NULL, how)) > 0)
+        slots_continue_all_of(pid);
+}
+
 /* With no process to answer, what asks goes on. */
 static void answer_oneself(void)
 {
@@ -53,28 +62,50 @@ static void answer_oneself(void)
         slots_continue(slot);
 }
 
+static void wake(int signal)
+{
+    (void)signal; /* a child has ended: it interrupts the poll */
+}
+
+static void await_end(struct service *service, int dispatcher)
+{
+    enum { DISPATCHER, PROGRAM, WATCHED };
+    static bool program_is_gone;
+    sigset_t none;
+    sigemptyset(&none);
+    struct pollfd watched[WATCHED] = {{dispatcher, POLLIN, 0}, {service->program, POLLIN, 0}};
+    while (watched[DISPATCHER].revents == 0) {
+        watched[PROGRAM].fd = program_is_gone ? -1 : service->program;
+        if (ppoll(watched, WATCHED, NULL, &none) < 0) {
+            watched[DISPATCHER].revents = 0;
+            reap(WNOHANG);
+        } else if (watched[PROGRAM].revents != 0) {
+            worker_leave_stderr();
+            program_is_gone = true;
+        }
+    }
+}
+
 static _Noreturn void watch(struct service *service, int dispatcher, int pid)
 {
-    bool program_is_there = true;
+    const struct sigaction on_child = {.sa_handler = wake};
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    sigaction(SIGCHLD, &on_child, NULL);
+    prctl(PR_SET_NAME, "settle-guard", 0, 0, 0);
     for (;;) {
-        struct pollfd watched[] = {{dispatcher, POLLIN, 0},
-                                   {program_is_there ? service->program : -1, POLLIN, 0}};
-        if (dispatcher >= 0 && poll(watched, 2, -1) < 0)
-            continue;
-        if (dispatcher >= 0 && watched[1].revents != 0) {
-            worker_leave_stderr();
-            program_is_there = false;
-        }
-        if (dispatcher >= 0 && watched[0].revents == 0)
-            continue;
+        if (dispatcher >= 0)
+            await_end(service, dispatcher);
         shed(dispatcher);
         const bool over = is_over();
-        while (waitpid(-1, NULL, over ? 0 : WNOHANG) > 0)
-            ; /* the workers, whose parent it was */
+        reap(over ? 0 : WNOHANG);
         if (over)
             _exit(0);
-        log_say(LOG_WARN, "the process that answers for --supervise was killed; another one takes "
-                          "its place, and a close that waited may have gone on");
+        if (dispatcher >= 0)
+            log_say(LOG_WARN, "the process that answers for --supervise was killed; another one "
+                              "takes its place, and a close that waited may have gone on");
         slots_continue_all_of(pid);
         dispatcher = make_dispatcher(service, &pid);
         if (dispatcher < 0)

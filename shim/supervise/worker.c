@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static _Atomic int process = -1; /* pidfd */
@@ -70,6 +71,7 @@ _Noreturn void worker_run(int calls, int program)
 {
     enum { PROGRAM, PROCESS, NEWS, WATCHED };
     char byte;
+    prctl(PR_SET_NAME, "settle-worker", 0, 0, 0);
     signal(SIGTERM, nothing); /* ends a wait (attendant.c) */
     if (!process_at_home() || pipe2(news, O_CLOEXEC) < 0 || !attendant_start(calls, begin, end))
         _exit(1);

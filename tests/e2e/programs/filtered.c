@@ -1,5 +1,6 @@
 /* filtered SYSCALL ACTION -- COMMAND...: runs a command under a seccomp filter that lets everything
- * pass but one system call. ACTION: eperm, enosys; kill-thread, kill-process; trap (a SIGSYS). */
+ * pass but one system call. ACTION: eperm, enosys, einval; kill-thread, kill-process; trap (a
+ * SIGSYS). */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -30,15 +31,16 @@ static const struct word {
         {"close_range", SYS_close_range},
         {"inotify_init1", SYS_inotify_init1},
         {"inotify_add_watch", SYS_inotify_add_watch},
+        {"kcmp", SYS_kcmp},
         {"madvise", SYS_madvise},
+        {"ptrace", SYS_ptrace},
+        {"seccomp", SYS_seccomp},
         {"acct", SYS_acct}, /* which nobody needs */
 },
   actions[] = {
-      {"eperm", SECCOMP_RET_ERRNO | EPERM},
-      {"enosys", SECCOMP_RET_ERRNO | ENOSYS},
-      {"kill-thread", SECCOMP_RET_KILL_THREAD},
-      {"kill-process", SECCOMP_RET_KILL_PROCESS},
-      {"trap", SECCOMP_RET_TRAP},
+      {"eperm", SECCOMP_RET_ERRNO | EPERM},       {"enosys", SECCOMP_RET_ERRNO | ENOSYS},
+      {"einval", SECCOMP_RET_ERRNO | EINVAL},     {"kill-thread", SECCOMP_RET_KILL_THREAD},
+      {"kill-process", SECCOMP_RET_KILL_PROCESS}, {"trap", SECCOMP_RET_TRAP},
 };
 
 static const struct word *word(const struct word *list, size_t count, const char *name)

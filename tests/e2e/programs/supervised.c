@@ -1,9 +1,14 @@
 /* supervised MODE...: programs without libc's hooks, for tests of settle --supervise.
  *   exit-closing PATH MS  exits while another thread is to close the store MS later; exit status 4
  *   exit-open PATH        exits with the store open and no other thread; exit status 5
+ *   close PATH            opens the store and closes it; exit status 9: it cannot be opened
  *   closes N              N closes of no store; says how many failed
+ *   timed PATH N          N opens and closes of the store; says of each close how many ns it took
  *   children PATH N       N children, one after the other, that open and close the store; says how
  *                         many failed
+ *   undumpable PATH       opens the store, says so, and closes it at the end of its input; its
+ *                         descriptors may not be looked at
+ *   privileges            says whether it may gain any (PR_GET_NO_NEW_PRIVS)
  *   waits                 what wait(2) says of children that it never made; says errno
  *   reopen PATH           a thread closes the store; while it waits another one opens and locks it.
  *                         Says "closed" and how long that took, in ms */
@@ -13,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,11 +26,11 @@
 static int fd;
 static unsigned delay;
 
-static long long now(void)
+static long long now_ns(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (long long)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 static int open_store(const char *path)
@@ -44,9 +50,9 @@ static void *close_later(void *unused)
 
 static void *close_and_tell(void *unused)
 {
-    long long began = now();
+    long long began = now_ns();
     close(fd);
-    printf("closed %lld\n", now() - began);
+    printf("closed %lld\n", (now_ns() - began) / 1000000);
     fflush(stdout);
     return unused;
 }
@@ -69,6 +75,17 @@ static int closes(int count)
     return 0;
 }
 
+static int timed(const char *path, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int store = open_store(path);
+        long long began = now_ns();
+        close(store);
+        printf("%lld\n", now_ns() - began);
+    }
+    return 0;
+}
+
 static int children(const char *path, int count)
 {
     int failed = 0;
@@ -82,6 +99,17 @@ static int children(const char *path, int count)
     }
     printf("failed %d\n", failed);
     return 0;
+}
+
+static int undumpable(const char *path)
+{
+    fd = open_store(path);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    puts("open");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    return close(fd);
 }
 
 static int reopen(const char *path)
@@ -111,10 +139,18 @@ int main(int argc, char **argv)
         return exit_closing(path, number);
     if (strcmp(mode, "exit-open") == 0)
         return open_store(path) > 0 ? 5 : 9;
+    if (strcmp(mode, "close") == 0)
+        return close(open_store(path));
     if (strcmp(mode, "closes") == 0)
         return closes(atoi(path));
+    if (strcmp(mode, "timed") == 0)
+        return timed(path, number);
     if (strcmp(mode, "children") == 0)
         return children(path, number);
+    if (strcmp(mode, "undumpable") == 0)
+        return undumpable(path);
+    if (strcmp(mode, "privileges") == 0)
+        return printf("none new %d\n", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)) < 0;
     if (strcmp(mode, "reopen") == 0)
         return reopen(path);
     if (strcmp(mode, "waits") == 0) {
