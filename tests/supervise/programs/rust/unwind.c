@@ -1,4 +1,5 @@
-/* glibc's, of which gcc's unwinder asks where the tables of a function are: not known, so it looks itself. */
+/* glibc's, of which gcc's unwinder asks where the tables of a function are: not known, so it looks
+ * itself. */
 int _dl_find_object(void *pc, void *out);
 
 int _dl_find_object(void *pc, void *out)
