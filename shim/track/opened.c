@@ -170,8 +170,8 @@ static void examine(int fd, const struct stat *st, const char *given)
     }
     recognise(fd, st, given, found);
     if (found->role == ROLE_CANDIDATE)
-        note_candidate(
-            fd, st, facts_of(fd) | (recognised_lacks_beside(found) ? FACT_LACKS_BESIDE : 0));
+        note_candidate(fd, st,
+                       facts_of(fd) | (recognised_lacks_beside(found) ? FACT_LACKS_BESIDE : 0));
     else if (found->role != ROLE_NONE)
         enter_store(fd, st, found);
     scratch_give(found);
