@@ -92,11 +92,13 @@ def used_open(uses):
                                                    f"up to {number(handles)} handles of the program itself were open"))
 
 
-def used_waiting(uses):
-    """Of a store: which uses waited for somebody, and how long; None if none did."""
+def used_waiting(uses, whose=None):
+    """Of a store: which uses waited for somebody, and how long; None if none did. whose: words for the uses, where
+    the store's name stands beside."""
     told = [f"{number(one['uses'])} of {plain(what)} for {'at most ' if one['uses'] > 1 else ''}{duration(one['max'])}"
             for what, one in uses["what_waited"].items()]
-    return f"{plain(uses['store'])}, uses that waited: {', '.join(told)}" if told else None
+    whose = whose or f"{plain(uses['store'])}, uses"
+    return f"{whose} that waited: {', '.join(told)}" if told else None
 
 
 def nothing(report):

@@ -187,7 +187,7 @@ def uses(report):
     headings = [("Store", "wide name"), ("uses", "n"), ("what", "wide"), ("waited", "n"), ("still held", "n"),
                 *((name, "n") for name in ("p50", "p95", "p99", "max", "total")), ("while open", "n")]
     lines = [[f'<span class="path">{shown(one["store"])}</span>' +
-              "".join(f"<small>{shown(said)}</small>" for said in (formats.used_waiting({**one, "store": "It"}),
+              "".join(f"<small>{shown(said)}</small>" for said in (formats.used_waiting(one, "Uses"),
                                                                    formats.used_open({**one, "store": "It"})) if said),
               number(one["uses"]), ", ".join(f"{shown(what)} {number(count)}" for what, count in one["what"].items()),
               number(one["waited"]), number(one["still_held"]), *(duration(time) for time in one["wait"].values()),

@@ -400,12 +400,12 @@ Test(rules, a_wait_from_outside_obeys_variables_on_request_where_no_option_says_
     struct process holder = hold("open", world.primary, 30000);
     time_of_wait(SETTLE_WAIT("SETTLE_RULES=", world.dir), 0);
     double seconds = time_of_wait(SETTLE_WAIT("SETTLE_RULES=", "--environment", world.dir), 1);
-    cr_expect(seconds >= 0.3 && seconds < 1.5, "%g", seconds);
+    cr_expect(seconds >= 0.25 && seconds < 1.5, "%g", seconds); /* since it was started */
     time_of_wait(SETTLE_WAIT("SETTLE_RULES=", "--until", "unlocked", "--environment", world.dir),
                  0);
     seconds = time_of_wait(
         SETTLE_WAIT("SETTLE_RULES=", "--environment", "--max-wait", "1.6", world.dir), 1);
-    cr_expect_geq(seconds, 1.6);
+    cr_expect_geq(seconds, 1.5);
     end_now(&holder);
 }
 
