@@ -248,6 +248,15 @@ static inline void *sys_mmap(size_t size)
     return address < 0 && address > -4096 ? NULL : (void *)address;
 }
 
+/* The same, shared with the children of a fork. */
+static inline void *sys_mmap_shared(size_t size)
+{
+    const long protection = 0x1 | 0x2;
+    const long flags = 0x01 | 0x20; /* MAP_SHARED | MAP_ANONYMOUS */
+    long address = sys_call(SYS_mmap, 0, (long)size, protection, flags, -1, 0);
+    return address < 0 && address > -4096 ? NULL : (void *)address;
+}
+
 static inline int sys_munmap(void *address, size_t size)
 {
     return (int)sys_call(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0);

@@ -2,11 +2,13 @@
  * in the child, on the same stack. */
 #include "preload/hooks.h"
 #include "preload/real.h"
+#include "preload/replaced.h"
 #include "track/track.h"
 #include "track/use.h"
 
 #include <stdarg.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #define SPAWN(name)                                                                                \
     EXPORT int name(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,       \
@@ -14,6 +16,7 @@
                     char *const *environment)                                                      \
     {                                                                                              \
         use_starting(arguments);                                                                   \
+        replaced_check(path, environment);                                                         \
         track_shared();                                                                            \
         return real.name(pid, path, actions, attributes, arguments, environment);                  \
     }
@@ -39,6 +42,7 @@ EXPORT FILE *popen(const char *command, const char *mode)
     EXPORT int name parameters                                                                     \
     {                                                                                              \
         use_starting_unknown();                                                                    \
+        replaced_before_fork();                                                                    \
         int parent = track_before_fork();                                                          \
         int result = real.name arguments;                                                          \
         if (result == 0)                                                                           \
@@ -75,40 +79,46 @@ void settle_before_vfork(void)
 
 /* --- exec --- */
 
-EXPORT int execve(const char *path, char *const *arguments, char *const *environment)
+static void before_exec(const char *path, char *const *arguments, char *const *environment)
 {
     use_exec(arguments);
+    replaced_check(path, environment);
+}
+
+EXPORT int execve(const char *path, char *const *arguments, char *const *environment)
+{
+    before_exec(path, arguments, environment);
     return real.execve(path, arguments, environment);
 }
 
 EXPORT int execv(const char *path, char *const *arguments)
 {
-    use_exec(arguments);
+    before_exec(path, arguments, environ);
     return real.execv(path, arguments);
 }
 
 EXPORT int execvp(const char *file, char *const *arguments)
 {
-    use_exec(arguments);
+    before_exec(file, arguments, environ);
     return real.execvp(file, arguments);
 }
 
 EXPORT int execvpe(const char *file, char *const *arguments, char *const *environment)
 {
-    use_exec(arguments);
+    before_exec(file, arguments, environment);
     return real.execvpe(file, arguments, environment);
 }
 
 EXPORT int fexecve(int fd, char *const *arguments, char *const *environment)
 {
-    use_exec(arguments);
+    before_exec("a descriptor", arguments, environment);
     return real.fexecve(fd, arguments, environment);
 }
 
 EXPORT int execveat(int dir, const char *path, char *const *arguments, char *const *environment,
                     int flags)
 {
-    use_exec(arguments);
+    before_exec(path, arguments, environment);
     return real.execveat(dir, path, arguments, environment, flags);
 }
 
@@ -130,7 +140,7 @@ static void fill(const char **arguments, const char *first, va_list *list)
 
 /* As an array, on the stack as libc has it. By other names, as the compiler knows of these that
  * their arguments are never NULL. */
-#define EXECL(name, environment, call)                                                             \
+#define EXECL(name, environment_of, call)                                                          \
     EXPORT int settle_##name(const char *path, const char *first, ...) __asm__(#name);             \
     int settle_##name(const char *path, const char *first, ...)                                    \
     {                                                                                              \
@@ -141,12 +151,11 @@ static void fill(const char **arguments, const char *first, va_list *list)
         va_start(list, first);                                                                     \
         fill(array, first, &list);                                                                 \
         char *const *arguments = (char *const *)(uintptr_t)array;                                  \
-        environment;                                                                               \
+        char *const *environment = environment_of;                                                 \
         va_end(list);                                                                              \
-        use_exec(arguments);                                                                       \
+        before_exec(path, arguments, environment);                                                 \
         return call;                                                                               \
     }
-EXECL(execl, , real.execv(path, arguments))
-EXECL(execlp, , real.execvp(path, arguments))
-EXECL(execle, char *const *environment = va_arg(list, char *const *),
-      real.execve(path, arguments, environment))
+EXECL(execl, environ, real.execv(path, arguments))
+EXECL(execlp, environ, real.execvp(path, arguments))
+EXECL(execle, va_arg(list, char *const *), real.execve(path, arguments, environment))

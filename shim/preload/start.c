@@ -5,6 +5,7 @@
 #include "preload/api.h"
 #include "preload/children.h"
 #include "preload/real.h"
+#include "preload/replaced.h"
 #include "preload/sqlite.h"
 #include "track/begin.h"
 #include "track/process.h"
@@ -51,8 +52,10 @@ static __attribute__((constructor)) void begin(void)
         settings_read(&settings, environment, begin_complain);
     rules_read(is_trusted ? settings_variable(environment, "SETTLE_RULES") : NULL, &settings,
                begin_complain);
-    if (is_on)
+    if (is_on) {
         begin_hooks(environment);
+        replaced_start(environ);
+    }
     if (is_on && settings.children == CHILDREN_OFF)
         children_release(environ);
 }

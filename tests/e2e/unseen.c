@@ -100,6 +100,37 @@ Test(unseen, what_is_open_at_the_exit_was_not_closed_past_it)
     cr_expect_eq(log_count("warning: "), 0);
 }
 
+/* --- programs that are started without it --- */
+
+static void expect_start_without(const char *script, unsigned warnings)
+{
+    unsigned before = log_count("is started without this library");
+    struct process p = SHIMMED("/bin/bash", "-c", script);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    unsigned said = log_count("is started without this library") - before;
+    cr_expect_eq(said, warnings, "%s: %u", script, said);
+}
+
+/* As fiu-run does. */
+Test(unseen, a_program_that_is_started_with_another_preload_list_is_named_once)
+{
+    expect_start_without("export LD_PRELOAD=build/libraries/past.so; exec /bin/true", 1);
+    expect_start_without("LD_PRELOAD=build/libraries/past.so /bin/true; "
+                         "LD_PRELOAD=build/libraries/past.so /bin/true; :",
+                         1);
+    expect_start_without("LD_PRELOAD=build/libraries/past.so:$LD_PRELOAD /bin/true; :", 0);
+    expect_start_without("exec env -u LD_PRELOAD /bin/true", 0);
+    struct process p = SHIMMED("/usr/bin/python3", "-c",
+                               "import os\n"
+                               "other = dict(os.environ, LD_PRELOAD='build/libraries/past.so')\n"
+                               "for i in range(3):\n"
+                               "    os.waitpid(os.posix_spawn('/bin/true', ['true'], other), 0)\n"
+                               "os.execve('/bin/true', ['true'], other)");
+    unsigned before = log_count("is started without this library");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect_eq(log_count("is started without this library"), before + 1);
+}
+
 /* --- locks that the kernel does not know --- */
 
 #define DOTFILE "/usr/bin/python3", "tests/e2e/programs/database.py", "dotfile"
