@@ -99,6 +99,8 @@ static bool is_deferring(void)
 
 bool deferral_inside(void)
 {
+    if (deferred == NULL)
+        return false;
     drop_left_below(__builtin_frame_address(0));
     return is_deferring();
 }

@@ -22,6 +22,7 @@ char track_link[1];
 static profile_set profiles_on;
 static bool by_name;      /* what is called as a store's primary is one */
 static bool by_content;   /* some kinds of file are, whatever they are called */
+static bool databases;    /* among them those of SQLite */
 static bool by_lock_name; /* what is called as a lock file is, beside another file */
 static bool by_directory; /* and what lies in a directory of SETTLE_DIRS */
 static bool every;        /* each close waits, also that of who only reads */
@@ -32,6 +33,7 @@ void look_start(const struct settings *s)
     profiles_on = recognise_profiles();
     by_name = profile_by_name(profiles_on);
     by_content = profile_by_content(profiles_on);
+    databases = recognise_databases();
     by_lock_name = profile_by_lock_name(profiles_on);
     by_directory = s->dirs[0] != '\0';
     every = rules_any_trigger(TRIGGER_EVERY);
@@ -75,8 +77,8 @@ static SYS_OWN_FRAME bool is_link_to_store(int fd)
 static SYS_OWN_FRAME bool is_store_by_another_name(int fd, const struct stat *st, int dir,
                                                    const char *path, int flags)
 {
-    if (!by_name)
-        return false;
+    if (!by_name || (databases && (flags & O_ACCMODE) == O_RDWR))
+        return false; /* what is a store by its name is a database, too, or empty */
     if ((flags & O_ACCMODE) == O_RDONLY && !every && !seen_possible(st->st_ino))
         return false;
     return track_may_be_link(dir, path, flags) && is_link_to_store(fd);

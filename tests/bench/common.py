@@ -185,9 +185,9 @@ def variants(section):
 COUNTED = 2000
 
 
-def instructions(command, preload):
+def instructions(command, preload, settings=None):
     """All that a command executes in user space, its start included."""
-    env = environment(preload, {"FAKETIME": "+0d"})
+    env = environment(preload, {"FAKETIME": "+0d", **(settings or {})})
     process = start(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command], env=env,
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -200,9 +200,9 @@ def instructions(command, preload):
     return int(collected.group(1))
 
 
-def instructions_of_call(call, path, preload):
+def instructions_of_call(call, path, preload, settings=None):
     """Of one: the start of the process drops out between N and 2 N."""
-    once, twice = (instructions([PROGRAMS / "calls", call, count, path], preload)
+    once, twice = (instructions([PROGRAMS / "calls", call, count, path], preload, settings)
                    for count in (COUNTED, 2 * COUNTED))
     return (twice - once) / COUNTED
 

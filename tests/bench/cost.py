@@ -1,6 +1,7 @@
 """What it costs a program that has nothing to do with a store."""
 
 import pathlib
+import resource
 import statistics
 
 import common
@@ -11,6 +12,11 @@ TIMED = 3000
 BATCH = 50
 STARTS = 300
 PROGRAM = "/bin/true"
+
+SMALL_ROUNDS = 9
+SMALL_FILES = """my ($d, $how) = @ARGV;
+for my $i (1 .. 40000) { open(my $f, $how, "$d/f" . $i % 100) or die; close $f }"""
+MODES = {"<": "to be read", "+<": "to be read and written"}
 
 # A row: what it is called, the call, the file's size, the goal in instructions. A database's size is
 # a multiple of 512 bytes, so the library has to look longer at such a file.
@@ -80,6 +86,37 @@ def measure_start(section, variants):
                      ours <= theirs * 1.01)
 
 
+def measure_small_files(section, space):
+    """A program that opens files all the time, and none that is a store's."""
+    common.say("cost: small files in Perl")
+    for number in range(100):
+        (space.directory("small") / f"f{number}").write_bytes(b"x" * 100)
+    stores = [("no preload", None, {}), ("settle, chroma", common.SETTLE, {}),
+              ("settle, chroma:sqlite", common.SETTLE, {"SETTLE_STORES": "chroma:sqlite"})]
+    environments = [common.environment(preload, settings) for _, preload, settings in stores]
+    rounds = [[processor_time(["perl", "-e", SMALL_FILES, space.directory("small"), mode], env)
+               for mode in MODES for env in environments] for _ in range(SMALL_ROUNDS)]
+    table = section.table("40,000 opens and closes of files of 100 bytes in Perl", "how", "preloaded", "processor, ms",
+                          "times", note=f"medians of {SMALL_ROUNDS} rounds, in which all take turns; with the start")
+    columns = iter(zip(*rounds))
+    for mode, what in MODES.items():
+        plain = None
+        for name, _, settings in stores:
+            took = next(columns)
+            plain = plain or took
+            times = statistics.median(took) / statistics.median(plain)
+            table.add(what, name, f"{statistics.median(took) * 1000:.0f}", f"{times:.2f}")
+            if settings and mode == "<":
+                section.goal("small files in Perl, chroma:sqlite", "1.1 times", f"{times:.2f}", times <= 1.1)
+
+
+def processor_time(command, env):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    common.output_of(command, env)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def shared_memory():
     """What libfaketime makes for each program that it is preloaded to, and leaves there."""
     return {path for name in ("faketime_shm_*", "sem.faketime_sem_*") for path in pathlib.Path("/dev/shm").glob(name)}
@@ -91,6 +128,7 @@ def run(section, bench):
     try:
         measure_calls(section, bench.space, variants)
         measure_start(section, variants)
+        measure_small_files(section, bench.space)
     finally:
         for path in shared_memory() - before:
             path.unlink(missing_ok=True)

@@ -43,13 +43,13 @@ def read_limits():
 
 # --- instructions ---
 
-def added_to_call(call, path):
-    plain, ours = (common.instructions_of_call(call, path, library) for library in (None, SETTLE))
+def added_to_call(call, path, **settings):
+    plain, ours = (common.instructions_of_call(call, path, library, settings) for library in (None, SETTLE))
     return ours - plain
 
 
-def count(call, size):
-    return lambda space: added_to_call(call, cost.file_of(space, size))
+def count(call, size, **settings):
+    return lambda space: added_to_call(call, cost.file_of(space, size), **settings)
 
 
 def count_of(call, path):
@@ -182,6 +182,8 @@ ROWS = [
     Row("open-new", "the same, a new file", count("create", 100), counted=True),
     Row("open-beside", "the same, to be read, where a store is open", added_to_name("open", True), counted=True),
     Row("write-beside", "the same, for writing, where a store is open", added_to_name("write", True), counted=True),
+    Row("open-content", "the same, to be read, where databases are known by their content",
+        count("open", 4096, SETTLE_STORES="chroma:sqlite"), counted=True),
     Row("fopen", "added to fopen and fclose of it", count("fopen", 100), counted=True),
     Row("unlink", "added to an unlink of what is no store's", added_to_name("unlink", False), counted=True),
     Row("unlink-beside", "the same, where a store is open", added_to_name("unlink", True), counted=True),
