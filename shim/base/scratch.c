@@ -29,3 +29,12 @@ void scratch_give(void *memory)
     }
     sys_munmap(memory, SCRATCH_SIZE);
 }
+
+void scratch_drop(void)
+{
+    for (int i = 0; i < KEPT; i++) {
+        void *memory = atomic_load_explicit(&kept[i], memory_order_relaxed);
+        if (memory != NULL && (memory = atomic_exchange(&kept[i], NULL)) != NULL)
+            sys_munmap(memory, SCRATCH_SIZE);
+    }
+}

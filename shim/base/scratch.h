@@ -17,4 +17,8 @@ void *scratch_take(void);
 /* NULL: nothing. */
 void scratch_give(void *memory);
 
+/* Gives what is kept for the next take back to the system: at the end of the start, since most
+ * processes take none any more. */
+void scratch_drop(void);
+
 #endif

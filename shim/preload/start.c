@@ -1,4 +1,5 @@
 /* The library's beginning and end. */
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/seccomp.h"
@@ -58,6 +59,7 @@ static __attribute__((constructor)) void begin(void)
     }
     if (is_on && settings.children == CHILDREN_OFF)
         children_release(environ);
+    scratch_drop();
 }
 
 /* It runs no destructors. */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 TestSuite(scratch, .timeout = 60);
 
@@ -53,4 +54,19 @@ Test(scratch, threads_share_none)
     }
     for (int i = 0; i < 8; i++)
         pthread_join(threads[i], NULL);
+}
+
+Test(scratch, what_was_dropped_is_given_anew)
+{
+    void *kept = scratch_take();
+    scratch_give(kept);
+    cr_assert_eq(scratch_take(), kept);
+    scratch_give(kept);
+    scratch_drop();
+    unsigned char resident;
+    cr_expect_eq(mincore(kept, 1, &resident), -1, "its pages are unmapped");
+    void *memory = scratch_take();
+    cr_assert_not_null(memory);
+    memset(memory, 1, SCRATCH_SIZE);
+    scratch_give(memory);
 }
