@@ -353,14 +353,17 @@ Test(keep, what_is_put_off_is_no_handle_and_keeps_no_close_from_waiting)
     cr_expect(!log_has("handles still open"), "at exit");
 }
 
-Test(keep, what_is_put_off_is_gone_before_anything_asks_for_closed)
+Test(keep, what_is_put_off_is_gone_before_anything_asks_for_unwritten_or_closed)
 {
-    struct process p = SHIMMED_WITH(OPTIONS("--until", "closed"), "build/programs/keeper");
-    say(&p, "engine E -", world.primary);
-    expect_put_off(&p, "open A -", "close A", world.primary);
-    step(&p, "close E");
-    cr_expect(log_has("unlocked at once"));
-    done(&p);
+    static const char *const levels[] = {"unwritten", "closed"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct process p = SHIMMED_WITH(OPTIONS("--until", levels[i]), "build/programs/keeper");
+        say(&p, "engine E -", world.primary);
+        expect_put_off(&p, "open A -", "close A", world.primary);
+        step(&p, "close E");
+        cr_expect_eq(log_count("unlocked at once"), i + 1, "%s", levels[i]);
+        done(&p);
+    }
 }
 
 /* --- handed out again --- */
@@ -550,6 +553,26 @@ Test(keep, locks_taken_through_it_are_let_go_at_once)
         cr_expect(has_shared(&p));
         done(&p);
     }
+}
+
+/* The kernel grants one on a file that is open to be written to nobody, so not beside a connection
+ * that may write (fcntl(2), "Leases"). One that was left would be broken by the next open of
+ * somebody else, by a signal that ends the program. */
+Test(keep, so_is_a_lease)
+{
+    struct process p = start();
+    say(&p, "open-read E -", world.primary);
+    step(&p, "lock E - shared");
+    say(&p, "open-read A -", world.primary);
+    cr_assert_eq(step(&p, "lock A - lease").result, 0);
+    cr_expect_eq(step(&p, "close A").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 2);
+    int fd = open(world.primary, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    cr_expect_geq(fd, 0, "%s", strerror(errno));
+    close(fd);
+    cr_expect(has_shared(&p));
+    done(&p);
+    cr_expect(!log_has(cost));
 }
 
 Test(keep, writes_that_a_remote_file_system_could_not_keep_are_told_by_the_close)
