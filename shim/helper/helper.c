@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -108,6 +109,13 @@ static void forbid_core_file(void)
     sys_call(SYS_prlimit64, 0, RLIMIT_CORE, (long)&limit, 0, 0, 0);
 }
 
+/* Sleeps of 0.2 ms and less would otherwise be 0.05 ms longer (PR_SET_TIMERSLACK in prctl(2), which
+ * is this thread's alone). */
+static void sleep_exactly(void)
+{
+    sys_call(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0, 0);
+}
+
 /* unshare(CLONE_FILES) is no substitute for close_range: it copies every descriptor first, which
  * keeps the program's pipes and sockets open for as long as the helper lives, and Docker's seccomp
  * profile refuses it. */
@@ -116,6 +124,8 @@ static void helper_main(void *argument)
     struct helper *h = argument;
     if (h->filtered)
         forbid_core_file();
+    else
+        sleep_exactly();
     int result = sys_close_range(0, ~0u, CLOSE_RANGE_UNSHARE);
     if (result < 0)
         h->error = -result;

@@ -25,6 +25,11 @@ uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval)
     return sleep > shortest ? sleep : shortest;
 }
 
+uint64_t wait_settling(uint64_t since_event, uint64_t backoff)
+{
+    return since_event > 0 && since_event < backoff ? since_event : backoff;
+}
+
 uint64_t wait_deaf(uint64_t last, uint64_t since_last, uint64_t backoff)
 {
     const uint64_t shortest = 50000;
@@ -156,7 +161,7 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
     struct watch watch = watch_none();
     uint64_t began = 0;      /* when it was first found to be held: a free one takes no time */
     uint64_t since = 0;      /* the back-off's beginning */
-    uint64_t last_event = 0; /* when the last event woke us, */
+    uint64_t last_event = 0; /* when the last event woke us, or the wait began, */
     uint64_t deaf = 0;       /* and how long we were deaf for it */
     bool slept = false;
     bool woken = false;
@@ -200,7 +205,9 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
             watch_start(&watch, path);
             continue; /* what happened before the watch was set causes no event */
         }
-        uint64_t sleep = woken ? deaf : wait_backoff(now - since, request->check_interval);
+        uint64_t sleep = woken ? deaf
+                               : wait_settling(now - last_event,
+                                               wait_backoff(now - since, request->check_interval));
         sleep = at_most(sleep, request, now);
         if (woken) {
             sys_poll(-1, 0, sleep);

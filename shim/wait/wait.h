@@ -91,6 +91,12 @@ struct wait_result {
  * time. */
 uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval);
 
+/* How long to sleep where an event came not long ago: as long as since then, at most the back-off.
+ * So he who is told of a holder that is nearly done (SQLite removes its journal, then unlocks) is
+ * late by half of that time, not by the shortest back-off. since_event: ns, 0 if there was none
+ * just now. */
+uint64_t wait_settling(uint64_t since_event, uint64_t backoff);
+
 /* How long to be deaf to events after one that finds the file still held. The holder is usually
  * microseconds from being done (watch.h), so 25 to 50 us at first; but where the last event was as
  * fruitless not long before, twice as long as then, up to the back-off. So a storm of events costs

@@ -11,6 +11,7 @@ ROUNDS = 41
 TIMED = 3000
 BATCH = 50
 STARTS = 300
+START_GOAL = 29_000
 PROGRAM = "/bin/true"
 
 SMALL_ROUNDS = 9
@@ -74,6 +75,8 @@ def measure_start(section, variants):
                               *(variant.preload or "-" for variant in variants)], env).splitlines()
     table = section.table(f"Cost of the start of a process ({PROGRAM})", "preloaded", "instructions", "added",
                           "median us", "quartiles", "added us", note=f"of {STARTS} starts each, taking turns")
+    added = counts[-1] - counts[0]
+    section.goal("start of a process: instructions added", f"{START_GOAL}", f"{added}", added <= START_GOAL)
     medians = {}
     for variant, count, line in zip(variants, counts, lines):
         median, low, high = (int(word) / 1000 for word in line.split())

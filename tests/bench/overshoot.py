@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import statistics
 
 import common
 import duels
@@ -20,7 +21,10 @@ HOLDS = [
 SPREAD = (0.75, 1.25)  # of the holding times: exact ones might fit the steps of a polling by accident
 CHECK_INTERVAL = 0.05
 SHORTEST_SLEEP = 0.0002
-P50, P99 = 0.0002, 0.002
+P50, P99 = 0.0002, 0.002  # over all file systems
+EXT4_P50, EXT4_P99 = 0.00015, 0.001
+# What a user would like, and what is not had for the processor time that a wait may take (shim/README.md, wait).
+LIKED, LIKED_MOST = 0.05, 0.02
 COMMAND_P50 = 0.002
 
 
@@ -135,6 +139,15 @@ def set_goals(section, ours, command):
         measured = quantile(told, part)
         section.goal(f"settle, with an event: overshoot p{part * 100:.0f}", f"{limit * 1000:g} ms",
                      f"{ms(measured)} ms", measured <= limit)
+    own = [trial.overshoot for (place, kind), some in ours.items() if place == "ext4" and kind in event_kinds
+           for trial in some]
+    for part, limit in ((0.5, EXT4_P50), (0.99, EXT4_P99)) if own else ():
+        measured = quantile(own, part)
+        section.goal(f"settle on ext4, with an event: overshoot p{part * 100:.0f}", f"{limit * 1000:g} ms",
+                     f"{ms(measured)} ms", measured <= limit)
+    share = statistics.mean(trial.overshoot <= max(SHORTEST_SLEEP, min(LIKED * trial.held_for, LIKED_MOST)) + P50
+                            for (_, kind), some in ours.items() if kind not in event_kinds for trial in some)
+    section.goal("settle, without: overshoot within min(5 %, 20 ms)", "all", f"{share * 100:.0f} %", share == 1)
     # what scheduling takes is what it takes where an event comes
     for part, limit in ((0.5, P50), (0.99, P99)):
         measured = quantile(looked, part)

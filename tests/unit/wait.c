@@ -61,6 +61,18 @@ Test(wait, the_back_off_is_a_tenth_of_the_waiting_time_between_a_start_and_the_i
     }
 }
 
+Test(wait, soon_after_an_event_each_look_is_twice_as_late_as_the_one_before_up_to_the_back_off)
+{
+    const uint64_t backoff = 200000;
+    uint64_t since_event = 30000;
+    unsigned looks = 0;
+    for (; since_event < backoff; since_event += wait_settling(since_event, backoff), looks++)
+        cr_assert_eq(wait_settling(since_event, backoff), since_event);
+    cr_expect_eq(looks, 3);
+    cr_expect_eq(wait_settling(since_event, backoff), backoff);
+    cr_expect_eq(wait_settling(0, backoff), backoff, "it has just begun");
+}
+
 /* --- how long it is deaf after an event --- */
 
 static void deaf_is(uint64_t expected, uint64_t last, uint64_t since_last, uint64_t backoff)
