@@ -70,7 +70,7 @@ make_root() { # name, suite, architecture, packages, variant (extract)
 in_root() { # name, command
     name=$1
     shift
-    mkdir -p "$roots/$name/objects"
+    [ -z "${objects-}" ] || mkdir -p "$roots/$name/objects"
     # shellcheck disable=SC2016 # for the inner shell
     unshare --mount sh -c 'test -z "$1" || mount --bind "$1" "$2/objects" || exit; root=$2; shift 2
         exec unshare --root="$root" --mount-proc=/proc "$@"' sh "${objects-}" "$roots/$name" \

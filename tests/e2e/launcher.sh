@@ -541,7 +541,7 @@ the_pages_have_every_setting_and_no_other() {
     done
     out=$(grep -ohE 'SETTLE_[A-Z_]*[A-Z]' "$root/README.md" "$root"/scripts/man/* | sort -u | grep -vxF -f known)
     holds 'the pages name no setting that there is not' [ -z "$out" ]
-    out=$(grep -rlF "$version" "$root/shim" "$root/scripts" "$root/Makefile" "$root/tests" |
+    out=$(grep -rlF --exclude='*.txt' --exclude=Cargo.lock "$version" "$root/shim" "$root/scripts" "$root/Makefile" "$root/tests" |
         grep -vF -e "$root/shim/settle.h")
     holds "the version $version stands in shim/settle.h alone" [ -z "$out" ]
 }

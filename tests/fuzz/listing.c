@@ -25,15 +25,19 @@ static struct {
     unsigned at;
 } open_listings[OPEN_MOST];
 
-static struct directory *directory_at(const char *path)
+static bool is_store(const char *path)
 {
-    size_t length = strlen(store);
-    while (length > 0 && store[length - 1] == '/')
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
         length--;
-    CHECK(strncmp(path, store, length) == 0 && (path[length] == '/' || path[length] == '\0'));
-    const char *name = path + length + strspn(path + length, "/");
-    if (*name == '\0')
-        return &directories[0];
+    return strncmp(path, store, length) == 0 &&
+           strspn(store + length, "/") == strlen(store + length);
+}
+
+/* A collection, by its name in the open store. */
+static struct directory *collection_at(int dir, const char *name)
+{
+    CHECK(dir >= 0 && dir < OPEN_MOST && open_listings[dir].directory == &directories[0]);
     for (unsigned i = 1; i < directory_count; i++)
         if (str_equal(directories[i].name, name))
             return &directories[i];
@@ -42,9 +46,10 @@ static struct directory *directory_at(const char *path)
 
 static int open_directory(int dir, const char *path, int flags, unsigned mode)
 {
-    (void)dir, (void)mode;
+    (void)mode;
     CHECK((flags & O_DIRECTORY) != 0);
-    struct directory *directory = directory_at(path);
+    CHECK(dir != AT_FDCWD || is_store(path));
+    struct directory *directory = dir == AT_FDCWD ? &directories[0] : collection_at(dir, path);
     CHECK(directory != NULL);
     if (directory != &directories[0] && directory->type == DT_UNKNOWN && directory->count == 0)
         return -ENOTDIR;
@@ -96,7 +101,7 @@ static long list_directory(int fd, void *buffer, size_t size)
 /* As on a file system that does not count a directory's links. */
 static int stat_directory(const char *path, struct stat *st)
 {
-    CHECK(directory_at(path) != NULL);
+    CHECK(is_store(path));
     *st = (struct stat){.st_nlink = 1};
     return 0;
 }
@@ -106,22 +111,27 @@ static int stat_directory(const char *path, struct stat *st)
 #define sys_close    close_directory
 #define sys_getdents list_directory
 #include "base/lines.c"
-#include "wait/wait_store.c"
+#include "wait/secondaries.c"
 
 /* --- what is looked at, instead of the kernel's answers about it --- */
 
-static char *asked[DIRECTORIES * FILES];
+static struct {
+    const struct directory *directory;
+    char *name;
+} asked[DIRECTORIES * FILES];
 static unsigned asked_count;
 
 struct probe probe_of(const char *path, struct identity expected)
 {
-    return (struct probe){.path = path, .expected = expected, .fd = -1};
+    return (struct probe){.path = path, .expected = expected, .directory = AT_FDCWD, .fd = -1};
 }
 
 enum verdict probe_ask(struct probe *p)
 {
     CHECK(asked_count < DIRECTORIES * FILES);
-    asked[asked_count++] = strdup(p->path);
+    CHECK(p->directory >= 0 && p->directory < OPEN_MOST);
+    asked[asked_count].directory = open_listings[p->directory].directory;
+    asked[asked_count++].name = strdup(p->path);
     return VERDICT_SETTLED;
 }
 
@@ -153,13 +163,12 @@ static void look_slowly(const struct wait_request *request)
         if (request->max_collections != 0 && collections == request->max_collections)
             break;
         for (unsigned k = 0; k < d->count; k++) {
-            char path[3 * PATH_MAX];
-            if (!is_index_file(d->files[k]) || length + 1 + strlen(d->files[k]) >= PATH_MAX)
+            if (!is_index_file(d->files[k]))
                 continue;
             if (request->max_files != 0 && files == request->max_files)
                 break;
-            snprintf(path, sizeof path, "%s%s%s/%s", store, slash, d->name, d->files[k]);
-            CHECK(at < asked_count && str_equal(asked[at], path));
+            CHECK(at < asked_count && asked[at].directory == d &&
+                  str_equal(asked[at].name, d->files[k]));
             at++;
             files++;
         }
@@ -218,7 +227,7 @@ static void take_directories(struct input *in)
 static void free_all(void)
 {
     while (asked_count > 0)
-        free(asked[--asked_count]);
+        free(asked[--asked_count].name);
     while (--directory_count > 0) {
         struct directory *d = &directories[directory_count];
         while (d->count > 0)
@@ -246,7 +255,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     snprintf(request.path, sizeof request.path, "%s/chroma.sqlite3", store);
     result = (struct wait_result){.outcome = OUTCOME_SETTLED_AT_ONCE};
-    wait_secondaries(&request, &result);
+    secondaries_wait(&request, &result);
     look_slowly(&request);
     CHECK(result.secondaries == asked_count && result.secondaries_held == 0);
     for (int fd = 0; fd < OPEN_MOST; fd++)
