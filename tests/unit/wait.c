@@ -247,7 +247,8 @@ Test(wait, all_holders_are_named_and_the_first_stands_in_the_result)
     struct keeper k = keep(KEEPS_POSIX_READ, path, -1);
     struct keeper other = keep(KEEPS_FLOCK_SHARED, path, -1);
     struct keeper sidecar = keep(KEEPS_FLOCK, a_file("file-wal"), -1);
-    wait_for_file(path, 0);
+    for (int tries = 0; tries < 20 && (tries == 0 || holders.hurried); tries++)
+        wait_for_file(path, 0); /* a busy machine cuts the search short (wait_naming_limit) */
     cr_expect_eq(holders.count, 3u);
     cr_expect_eq(result.holder.pid, k.pid, "the one that the kernel named");
     cr_expect_eq(memcmp(&result.holder, &list[0], sizeof list[0]), 0);
