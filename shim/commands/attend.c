@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -61,6 +62,19 @@ static bool await_answer(int answer, pid_t child, const struct target *targets,
     return read(answer, &byte, 1) == 1;
 }
 
+/* The child has all signals blocked from its first moment on. */
+static pid_t fork_without_signals(void)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t child = fork();
+    if (child != 0)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    return child;
+}
+
 /* A process that has set an inotify watch takes 5 to 24 ms to end (watch.c). So a child does the
  * waiting and says when it is done, and ends when it ends, with nothing of ours open any more. No
  * signal but the one at the parent's end concerns it. */
@@ -70,15 +84,13 @@ void attend(struct target *targets, unsigned n)
     _Atomic unsigned *current =
         mmap(NULL, sizeof *current, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     _Atomic unsigned alone;
-    pid_t child = current == MAP_FAILED || pipe2(answer, O_CLOEXEC) < 0 ? -1 : fork();
+    pid_t child =
+        current == MAP_FAILED || pipe2(answer, O_CLOEXEC) < 0 ? -1 : fork_without_signals();
     if (child < 0) {
         wait_for_all(targets, n, &alone);
         return;
     }
     if (child == 0) {
-        sigset_t all;
-        sigfillset(&all);
-        sigprocmask(SIG_SETMASK, &all, NULL);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         wait_for_all(targets, n, current);
         close(0);

@@ -149,7 +149,7 @@ static struct container start(const struct image *image, const struct condition 
     return c;
 }
 
-/* Another container, of another image, that holds a lock on the store for a time. */
+/* Another container, of another image, that holds a lock on the store (ms: as holder.c says). */
 static struct container start_holder(const struct image *image, const char *ms)
 {
     const struct image *other = &images[(image - images + 1) % IMAGES];
@@ -228,7 +228,7 @@ static void expect_close_waits(const struct image *image, const struct condition
     struct container c = start(image, condition, way, image->closer);
     await_line(&c.process, "open");
     cr_expect_str_eq(program_of(first_process_of(&c)), image->closer[0]);
-    struct container holder = start_holder(image, "400");
+    struct container holder = start_holder(image, "+400");
     send_line(&c.process, "close");
     uint64_t closed = await_line(&c.process, "closed");
     uint64_t released = released_at(&holder.process);
@@ -292,7 +292,7 @@ Test(containers, a_wait_leaves_the_first_process_no_child)
                                     "print('closed', flush=True)\n"
                                     "sys.stdin.readline()\n"));
     await_line(&c.process, "open");
-    struct container holder = start_holder(image, "100");
+    struct container holder = start_holder(image, "+100");
     send_line(&c.process, "close");
     await_line(&c.process, "closed");
     snprintf(children, sizeof children, "%d", (int)first_process_of(&c));
@@ -346,7 +346,7 @@ Test(containers, sigterm_is_to_the_first_process_what_it_is_without_the_shim)
 
 static void expect_end_after_release(struct container *c, const struct image *image, int status)
 {
-    struct container holder = start_holder(image, "400");
+    struct container holder = start_holder(image, "+400");
     stop(c, "TERM");
     cr_expect_eq(finish(&c->process), status, "%s: %s", image->root, errors_of(&c->process));
     uint64_t ended = now_ns();
