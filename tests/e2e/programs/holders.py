@@ -198,23 +198,29 @@ def true_mappings(files):
     return found
 
 
+def lines_of_locks(readings=4):
+    """The kernel gives the list in parts, and between two of them locks of others that go take lines out of it."""
+    for _ in range(readings):
+        with open("/proc/locks") as locks:
+            yield from locks
+
+
 def true_locks(files):
-    """[(kind, exclusive, pid, file, start, end)], each once."""
+    """[(kind, exclusive, pid, file, start, end)], each once. They stay as long as they are compared."""
     found = set()
     kinds = {"OFDLCK": "OFD lock", "FLOCK": "flock", "LEASE": "lease"}
-    with open("/proc/locks") as locks:
-        for line in locks:
-            fields = line.split()
-            if fields[1] == "->":
-                continue
-            _, kind, state, mode, pid, where, first, last = fields
-            path = files.get(int(where.split(":")[2]))
-            if path is None:
-                continue
-            exclusive = mode == "WRITE" or state == "BREAKING"
-            name = kinds.get(kind) or ("POSIX write lock" if exclusive else "POSIX read lock")
-            end = TO_END if last == "EOF" else int(last)
-            found.add((name, exclusive, int(pid), path, int(first), end))
+    for line in lines_of_locks():
+        fields = line.split()
+        if fields[1] == "->":
+            continue
+        _, kind, state, mode, pid, where, first, last = fields
+        path = files.get(int(where.split(":")[2]))
+        if path is None:
+            continue
+        exclusive = mode == "WRITE" or state == "BREAKING"
+        name = kinds.get(kind) or ("POSIX write lock" if exclusive else "POSIX read lock")
+        end = TO_END if last == "EOF" else int(last)
+        found.add((name, exclusive, int(pid), path, int(first), end))
     return found
 
 
