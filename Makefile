@@ -62,6 +62,11 @@ demo: ## the main job, shown; installs what it needs
 	$(Q)$(again) all
 	$(Q)/usr/bin/python3 scripts/demo
 
+check: ## all tests that need nothing but this machine, and a network once
+	$(Q)sh scripts/setup check
+	$(Q)$(again) all
+	$(Q)/usr/bin/python3 tests/lanes check
+
 clean: ## removes build/
 	rm -rf $(B)
 

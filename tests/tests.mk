@@ -6,14 +6,9 @@ python := /usr/bin/python3
 # Programs sleep more than they work.
 E2E_JOBS ?= 8
 
-# --- check: lanes ---
+# --- ci: lanes; make check, in the Makefile, is a part of them ---
 
-.PHONY: check ci programs
-
-check: ## all tests that need nothing but this machine, and a network once
-	$(setup) check
-	$(Q)$(again) all
-	$(Q)$(python) tests/lanes check
+.PHONY: ci programs
 
 ci: ## what decides whether a change lands: check, lint, and the tests with roots; as root, with a network
 	$(setup)
