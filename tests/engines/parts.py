@@ -1,39 +1,29 @@
 """The engines as their users install them: each with its version, kept in the tests' cache (tests/cache)."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests"))
+
+import kept
+from kept import Missing, run
+
 JDBC = "org.xerial:sqlite-jdbc:3.46.1.3"
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
-
-
-class Missing(Exception):
-    """Why an engine cannot be had here."""
-
-
-def run(*command, **how):
-    answer = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True, **how)
-    if answer.returncode != 0:
-        raise Missing(f"{' '.join(command)} failed:\n{answer.stdout}")
-    return answer.stdout
 
 
 @contextlib.contextmanager
 def place(name, *content):
     """A directory for what is made of a content, and whether it is yet to be made: of two that want it, one does. The
     stamp is written last, so that what was cut off is made again."""
-    cache = run("sh", os.path.join(TOP, "tests/cache"), "engines").strip()
-    directory = os.path.join(cache, f"{name}-{hashlib.sha256(repr(content).encode()).hexdigest()[:12]}")
-    stamp = os.path.join(directory, "installed")
-    with open(directory + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with kept.place("engines", f"{name}-{hashlib.sha256(repr(content).encode()).hexdigest()[:12]}") as directory:
+        stamp = os.path.join(directory, "installed")
         missing = not os.path.exists(stamp)
         if missing:
             shutil.rmtree(directory, ignore_errors=True)

@@ -2,29 +2,21 @@
 Go and Cargo keep what they download where they always do."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
+import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests"))
+
+import kept
+from kept import Missing, run  # noqa: F401
+
 SOURCES = os.path.join(HERE, "programs")
 # Debian's, whose sources of the standard library are those of the compiler: another one may come first in the path.
 SYSTEM = {"PATH": "/usr/bin:/bin"}
-
-
-class Missing(Exception):
-    """Why a program cannot be had here."""
-
-
-def run(*command, **how):
-    answer = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True, **how)
-    if answer.returncode != 0:
-        raise Missing(f"{' '.join(command)} failed:\n{answer.stdout}")
-    return answer.stdout
 
 
 def digest(*what):
@@ -39,10 +31,7 @@ def digest(*what):
 @contextlib.contextmanager
 def place(name, *compiler):
     """Where the program is to be made with that compiler, and whether it is yet to be: of two who want it, one does."""
-    cache = run("sh", os.path.join(TOP, "tests/cache"), "supervise").strip()
-    path = os.path.join(cache, f"{name}-{digest(*compiler)}")
-    with open(path + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with kept.place("supervise", f"{name}-{digest(*compiler)}") as path:
         missing = not os.path.exists(path)
         if missing:
             print(f"tests/supervise: builds {path}", flush=True)
