@@ -36,6 +36,7 @@ root_archive() { # suite, architecture, packages, variant
     key=$(echo "$@" "$mirror" | sha256sum | cut -c 1-12)
     archive=$cache/$1-$2-$4-$key.tar.zst
     [ -z "$(find "$archive" -mtime -$ROOT_DAYS 2>/dev/null)" ] || return 0
+    find "$cache" -name '*.tar.zst' -mtime +$ROOT_DAYS -delete # nobody takes them any more
     case $4 in
         extract) hooks=--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr ;;
         *) hooks= ;;

@@ -59,9 +59,10 @@ void world_begin(void)
 {
     open_home();
     unsetenv("SETTLE_TEST_CACHE"); /* the tests' own, and no setting */
-    /* a shell has the programs that it starts in the background ignore these */
+    /* a shell has the programs that it starts in the background ignore these, and nohup the last */
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
     static char base[PATH_MAX];
     signal(SIGPIPE, SIG_IGN);
     const char *parent = getenv("TMPDIR");
