@@ -52,10 +52,12 @@ class AReport(unittest.TestCase):
         numbers = {"passed": 10, "closes": 1, "plain": 100.0, "shimmed": 105.0, "waited": 0.0} | changes
         suite = harness.Suite("name", "", lambda *_: None, lambda *_: [], lambda *_: iter(()), (10, 10))
         report = harness.Report(suite, closes=numbers["closes"])
-        report.plain.outcomes[harness.PASSED] = numbers["passed"]
-        report.plain.seconds = numbers["plain"]
-        report.shimmed.seconds = numbers["shimmed"]
-        report.shimmed.log = harness.Log(waited=numbers["waited"], unusual=numbers.get("unusual", []))
+        outcomes = {str(i): harness.PASSED for i in range(numbers["passed"])}
+        log = harness.Log(waited=numbers["waited"], unusual=numbers.get("unusual", []))
+        report.plain.add("file", harness.Run(outcomes, numbers["plain"], 10.0, harness.Log(), ""))
+        report.shimmed.add("file", harness.Run(outcomes, numbers["shimmed"], numbers.get("work", 10.0), log, ""))
+        if "again" in numbers:
+            report.shimmed.add_times("file", harness.Run({}, numbers["again"], 10.0, harness.Log(), ""))
         report.different = numbers.get("different", [])
         return [complaint.split()[0] for complaint in report.complaints(short)]
 
@@ -78,6 +80,14 @@ class AReport(unittest.TestCase):
     def test_of_a_slow_suite_complains_unless_it_is_a_subset(self):
         self.assertEqual(self.complaints(shimmed=111.0), ["takes"])
         self.assertEqual(self.complaints(shimmed=111.0, short=True), [])
+
+    def test_of_a_suite_that_was_slow_once_has_no_complaint(self):
+        self.assertEqual(self.complaints(shimmed=111.0, again=104.0), [])
+        self.assertEqual(self.complaints(shimmed=112.0, again=111.0), ["takes"])
+
+    def test_of_a_suite_that_takes_more_of_the_processor_complains(self):
+        self.assertEqual(self.complaints(work=11.1), ["takes"])
+        self.assertEqual(self.complaints(work=11.1, again=104.0), [])
 
     def test_of_a_suite_that_waited_for_others_has_no_complaint(self):
         self.assertEqual(self.complaints(shimmed=165.0, waited=60.0), [])
