@@ -414,8 +414,10 @@ torture-locks-short: all $(B)/torture/locks ## ... for some seconds, and without
 	$(Q)$(python) tests/torture/locks --seconds 4
 	$(Q)$(python) tests/torture/locks --seconds 3 --library off --must-harm
 
-torture-race: all $(B)/torture/race ## how many locks SQLite loses by its own race, alone and under the library
-	$(Q)sh tests/torture/races
+RACE_ROUNDS ?= $(or $(ROUNDS),5)
+RACE_SECONDS ?= 30
+torture-race: all $(B)/torture/race ## how many locks SQLite loses by its own race, alone and under the library, by turns (ROUNDS=, RACE_SECONDS=)
+	$(Q)$(python) tests/torture/races --rounds $(RACE_ROUNDS) --seconds $(RACE_SECONDS)
 
 # --- suites: other people's tests ---
 

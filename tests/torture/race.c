@@ -2,7 +2,8 @@
  * which grows with the time from the moment when SQLite decides to close a file to the close(2).
  * Four threads open the database, take a lock, look for it and close, as fast as they can.
  *
- * A figure, not a test: `make torture-race` prints it for the program alone and under the library.
+ * A figure, not a test: `make torture-race` compares that of the program alone with those under the
+ * library.
  */
 #include <dirent.h>
 #include <pthread.h>
