@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 TestSuite(roots, .init = world_begin, .fini = world_end, .timeout = 60);
 TestSuite(interpreters, .init = world_begin, .fini = world_end, .timeout = 60);
@@ -142,6 +143,45 @@ Test(interpreters, pythons_close_waits)
     expect_return_after(&holder, await_line(&p, "closed"), "python3");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     cr_expect(log_has("put off until the call"), "no hook of sqlite3_close");
+}
+
+/* Whether --check says that a wait in its module sqlite3 stops all threads of the root's Python. */
+static bool check_says_all_stand_still(void)
+{
+    bool says_so = false;
+    char line[1024];
+    struct process p = PLAIN("scripts/settle", "--check", "--", in_root("/usr/bin/python3"));
+    while (read_line(&p, line, sizeof line))
+        says_so |= strstr(line, "this Python's sqlite3, apsw and pysqlite3 hold the GIL") != NULL;
+    finish(&p);
+    return says_so;
+}
+
+/* Debian 11 has Python 3.9, where they do. */
+Test(interpreters, pythons_other_threads_stand_still_during_a_wait_where_check_says_so)
+{
+    const unsigned held = 1000;
+    const bool expected = check_says_all_stand_still();
+    cr_expect_eq(expected, access(in_root("/usr/bin/python3.9"), X_OK) == 0);
+    struct process p =
+        SHIMMED(ENTER, "/usr/bin/python3", in_root("/settle/ticking.py"), world.primary);
+    await_line(&p, "open");
+    struct process holder = hold("posix", world.primary, held);
+    send_line(&p, "close");
+    const long silent = await_number(&p, "silent");
+    released_at(&holder);
+    cr_expect_eq(silent > held / 2, expected, "%ld ms of %u", silent, held);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect(log_has("File unlocked after polling"));
+
+    p = SHIMMED_WITH(OPTIONS("--trigger", "use"), ENTER, "/usr/bin/python3",
+                     in_root("/settle/ticking.py"), world.primary);
+    await_line(&p, "open");
+    holder = hold("posix", world.primary, held);
+    send_line(&p, "close");
+    cr_expect_lt(await_number(&p, "silent"), held / 2);
+    released_at(&holder);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
 
 /* Its .open closes what was open before. Debian 11's shell has SQLite inside, and is hooked at the
