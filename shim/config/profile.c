@@ -17,6 +17,7 @@ const struct profile profiles[] = {
      .primary = "chroma.sqlite3",
      .sidecars = SQLITE_SIDECARS,
      .secondaries = {".bin", ".pickle"},
+     .usual = {"header.bin", "data_level0.bin", "link_lists.bin"},
      .engine = ENGINE_SQLITE,
      .copy = COPY_SQLITE,
      .called = "ChromaDB"},

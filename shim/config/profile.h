@@ -57,6 +57,7 @@ struct profile {
     bool by_directory;
     char sidecars[3][12];   /* endings of what lies beside the primary under its name */
     char secondaries[2][8]; /* endings of the files in <store>/<collection>/ */
+    char usual[3][20];      /* names that such files usually have */
     uint8_t engine;         /* enum engine */
     uint8_t copy;           /* enum copy_way */
     /* Whoever has it open to write has it alone, by an exclusive lock for as long: whoever holds it
@@ -76,6 +77,9 @@ static inline const char *profile_sidecar(const struct profile *profile, int i);
 
 /* The same of secondaries. */
 static inline const char *profile_secondary(const struct profile *profile, int i);
+
+/* The same of their usual names. */
+static inline const char *profile_usual(const struct profile *profile, int i);
 
 /* What a path's name says about it. */
 struct named {
@@ -190,6 +194,12 @@ static inline const char *profile_secondary(const struct profile *p, int i)
 {
     const int room = (int)(sizeof p->secondaries / sizeof p->secondaries[0]);
     return i < room && p->secondaries[i][0] != '\0' ? p->secondaries[i] : NULL;
+}
+
+static inline const char *profile_usual(const struct profile *p, int i)
+{
+    const int room = (int)(sizeof p->usual / sizeof p->usual[0]);
+    return i < room && p->usual[i][0] != '\0' ? p->usual[i] : NULL;
 }
 
 /* Of the last two bytes a number from 0 to 63; the factor is one that tells those in the tables

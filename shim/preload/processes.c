@@ -17,7 +17,7 @@
     {                                                                                              \
         use_starting(arguments);                                                                   \
         replaced_check(path, environment);                                                         \
-        track_shared();                                                                            \
+        track_spawned();                                                                           \
         return real.name(pid, path, actions, attributes, arguments, environment);                  \
     }
 SPAWN(posix_spawn)
@@ -26,14 +26,14 @@ SPAWN(posix_spawnp)
 EXPORT int system(const char *command)
 {
     use_starting_shell(command);
-    track_shared();
+    track_spawned();
     return real.system(command);
 }
 
 EXPORT FILE *popen(const char *command, const char *mode)
 {
     use_starting_shell(command);
-    track_shared();
+    track_spawned();
     return real.popen(command, mode);
 }
 
@@ -74,7 +74,7 @@ void settle_before_vfork(void)
 {
     real_resolve_late();
     use_starting_unknown();
-    track_shared();
+    track_spawned();
 }
 
 /* --- exec --- */

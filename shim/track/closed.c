@@ -252,6 +252,8 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
     take(fd, now.linked, c);
     if (putting_off) {
         c->kept = keep_wants(fd, &c->handle);
+        if (c->handle.role == ROLE_SIDECAR && now.linked)
+            in_place_leaves(fd, &c->handle);
         c->free = !c->kept && c->placed && in_place_is_free(fd, &c->handle, c->path, &c->last_look);
     } else {
         keep_cannot(fd, last_closed, &c->handle);
@@ -360,7 +362,7 @@ static void finish_closing(struct closing *c)
 {
     struct store *store = c->handle.store;
     history_closed(c->fd, &c->handle, c->path == NULL ? "" : c->path);
-    if (c->free && in_place_is_alone(store, c->path, &c->last_look)) {
+    if (c->free && in_place_is_all(store, c->path, &c->last_look)) {
         in_place_settled(store);
         closed_end(store, true, c->home);
         return;

@@ -168,8 +168,15 @@ bool handle_put(int fd, struct handle h)
     atomic_store_explicit(&entry->dev, h.identity.dev, memory_order_relaxed);
     atomic_store_explicit(&entry->ino, h.identity.ino, memory_order_relaxed);
     atomic_store_explicit(&entry->facts, h.facts, memory_order_relaxed);
+    atomic_store_explicit(&entry->spawned, keep_spawned(), memory_order_relaxed);
     atomic_store(&entry->word, word_of(&h));
     return true;
+}
+
+uint32_t handle_spawned(int fd)
+{
+    const struct handle_entry *entry = entry_of(fd, false);
+    return entry == NULL ? 0 : atomic_load_explicit(&entry->spawned, memory_order_relaxed);
 }
 
 struct handle handle_take(int fd, bool *last)

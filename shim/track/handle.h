@@ -66,6 +66,8 @@ struct handle_entry {
     _Atomic uint64_t ino;
     /* Of a number that is not in the table: readers.h. */
     _Atomic uint32_t reader;
+    /* keep_spawned when it was entered: as dev and ino. */
+    _Atomic uint32_t spawned;
 };
 
 /* Those of HANDLE_CHUNK descriptors. */
@@ -110,6 +112,10 @@ bool handle_put(int fd, struct handle handle);
  * engine; where none was seen, also those that were opened for writing or took a lock; in a
  * directory of SETTLE_DIRS all, since the user has named them. */
 struct handle handle_take(int fd, bool *last);
+
+/* keep_spawned when the descriptor was entered; also of one that has been taken out and is not
+ * closed yet. */
+uint32_t handle_spawned(int fd);
 
 /* Something more is known of a descriptor. */
 void handle_note(int fd, unsigned facts);

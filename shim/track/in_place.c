@@ -1,5 +1,6 @@
 #include "track/in_place.h"
 
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/scratch.h"
 #include "base/sys.h"
@@ -13,6 +14,7 @@
 #include "track/outlasted.h"
 #include "track/sum.h"
 #include "wait/dotfile.h"
+#include "wait/wal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,14 +46,18 @@ static SYS_OWN_FRAME bool is_local(int fd, bool *is_overlay)
     }
 }
 
-/* The locks are those of SQLite; and there is nothing to tell of, and no filter that may kill for
- * it. */
+/* The locks are those of SQLite, and there is no filter that may kill for it. */
 static bool is_plain(const struct store *store)
 {
     const struct rule *rule = rules_get(atomic_load(&store->rule));
     return atomic_load(&store->profile)->engine == ENGINE_SQLITE && rule->until == UNTIL_UNLOCKED &&
-           rule->trigger == TRIGGER_LAST && !record_wanted() && !log_wants(LOG_INFO) &&
            !seccomp_is_on();
+}
+
+/* By a helper, which asks for what is left. */
+static bool is_told(void)
+{
+    return record_wanted() || log_wants(LOG_DEBUG);
 }
 
 /* An engine that has its store alone is asked by who has it now, and not even tried for. */
@@ -76,14 +82,29 @@ void in_place_start(void)
     atomic_store(&own->faults_before, faults_of_children());
 }
 
-/* No child now, and none since the start of the program: one that has ended has left its page
- * faults. Forks that go past the hooks are seen so; keep_is_shared counts the others. */
+void in_place_opened(int fd)
+{
+    if (handle_count() == 1 && handle_get(fd).kind == KIND_PRESUMED)
+        in_place_start();
+}
+
+/* No child now, and none since the first of the handles was opened: one that has ended has left its
+ * page faults. Forks that go past the hooks are seen so; keep_is_shared counts the others. */
 static SYS_OWN_FRAME bool has_had_no_children(void)
 {
     siginfo_t info;
     const long flags = WEXITED | WNOHANG | WNOWAIT | __WALL;
     return sys_call(SYS_waitid, P_ALL, 0, (long)&info, flags, 0, 0) == -ECHILD &&
            faults_of_children() == atomic_load(&own->faults_before);
+}
+
+/* Whether another process may take a flock through the description, or have one. SQLite's own is
+ * known by number to nobody else; a child that executes a program closes it, and those that go past
+ * the hooks (Go's) do nothing else. */
+static bool is_shared(int fd, const struct handle *h)
+{
+    return handle_of_its_engine(h) ? keep_is_shared_for_long(fd, h)
+                                   : keep_is_shared(h) || !has_had_no_children();
 }
 
 /* --- the question --- */
@@ -101,8 +122,7 @@ static bool has_no_lock(int fd, int command)
  * flock have been taken (in_place_is_free). */
 static bool is_free_by_itself(int fd, const struct handle *h)
 {
-    if (keep_is_shared(h) || !has_had_no_children() || !has_no_lock(fd, F_GETLK) ||
-        sys_flock(fd, LOCK_EX | LOCK_NB) != 0)
+    if (is_shared(fd, h) || !has_no_lock(fd, F_GETLK) || sys_flock(fd, LOCK_EX | LOCK_NB) != 0)
         return false;
     sys_flock(fd, LOCK_UN);
     return true;
@@ -134,6 +154,59 @@ static bool is_free_by_second(const char *path, struct identity file)
     return is_free;
 }
 
+/* --- sidecars that stay --- */
+
+/* SQLite closes -shm, -wal and the database one after the other (sqlite3WalClose in its wal.c), and
+ * so what the first two have told is not older than what a helper is told. -shm loses its name
+ * before it is closed: one that still has it stays, and -wal with it. */
+enum { SHM, WAL, LEFT };
+
+/* Those that this thread has closed so last, and nobody had a lock on. */
+static __thread struct {
+    struct identity files[LEFT];
+    uint64_t at; /* ns of clock_now: when the first was closed */
+} left __attribute__((tls_model("initial-exec")));
+
+static bool is_leaving(void)
+{
+    const uint64_t at_once = 10000000;
+    return left.files[SHM].ino != 0 && clock_now() - left.at < at_once;
+}
+
+static bool leaves_free(int fd, const struct handle *h)
+{
+    bool is_overlay;
+    return handle_of_its_engine(h) && is_plain(h->store) && is_local(fd, &is_overlay) &&
+           !is_overlay && is_free_by_itself(fd, h);
+}
+
+void in_place_leaves(int fd, const struct handle *h)
+{
+    const struct identity none = {0, 0};
+    if (h->identity.ino == atomic_load(&h->store->shm)) {
+        left.at = clock_now();
+        left.files[SHM] = leaves_free(fd, h) ? h->identity : none;
+        left.files[WAL] = none;
+    } else if (is_leaving()) {
+        left.files[WAL] = leaves_free(fd, h) ? h->identity : none;
+    }
+}
+
+/* What there may be to tell of frames in a -wal, a helper does. */
+static bool is_left(const struct store *store, const struct stat *st)
+{
+    const struct identity file = identity_of(st);
+    if (!is_leaving())
+        return false;
+    if (identity_same(file, left.files[SHM]))
+        return true;
+    return identity_same(file, left.files[WAL]) &&
+           (st->st_size <= WAL_EMPTY || !log_wants(LOG_WARN) ||
+            (atomic_load(&store->state) & STORE_FRAMES_TOLD) != 0);
+}
+
+/* --- the answer --- */
+
 bool in_place_is_free(int fd, const struct handle *h, const char *path, const struct last_look *l)
 {
     bool is_overlay;
@@ -145,19 +218,23 @@ bool in_place_is_free(int fd, const struct handle *h, const char *path, const st
 
 /* --- what else there is of the store --- */
 
-static SYS_OWN_FRAME bool is_missing(const char *path)
+/* store: NULL where nothing is known of what its engine has closed. */
+static SYS_OWN_FRAME bool is_missing_or_left(const struct store *store, const char *path)
 {
     struct stat st;
-    return sys_stat(path, &st) == -ENOENT;
+    const int result = sys_stat(path, &st);
+    return result == -ENOENT || (result == 0 && store != NULL && is_left(store, &st));
 }
 
-static bool has_no_sidecars(const struct profile *profile, const char *path, char *room)
+static bool has_free_sidecars(const struct store *store, const struct profile *profile,
+                              const char *path, char *room)
 {
     const size_t most = sizeof profile->sidecars / sizeof profile->sidecars[0];
-    bool none = true;
-    for (size_t i = 0; i < most && profile->sidecars[i][0] != '\0' && none; i++)
-        none = path_beside(room, PATH_MAX, path, profile->sidecars[i]) && is_missing(room);
-    return none;
+    bool free = true;
+    for (size_t i = 0; i < most && profile->sidecars[i][0] != '\0' && free; i++)
+        free = path_beside(room, PATH_MAX, path, profile->sidecars[i]) &&
+               is_missing_or_left(store, room);
+    return free;
 }
 
 /* Where a directory's links are counted as its subdirectories', two are its own name and its
@@ -170,21 +247,15 @@ static SYS_OWN_FRAME bool has_no_collections(const struct profile *profile, cons
            (path_directory(room, PATH_MAX, path) && sys_stat(room, &st) == 0 && st.st_nlink == 2);
 }
 
-static bool is_alone(const struct profile *profile, const char *path, bool *has_no_dotfile)
+static bool is_alone(const struct store *store, const struct profile *profile, const char *path,
+                     bool *has_no_dotfile)
 {
     char *room = scratch_take();
     *has_no_dotfile = !dotfile_is_held(path);
-    const bool alone = room != NULL && *has_no_dotfile && has_no_sidecars(profile, path, room) &&
+    const bool alone = room != NULL && *has_no_dotfile &&
+                       has_free_sidecars(store, profile, path, room) &&
                        has_no_collections(profile, path, room);
     scratch_give(room);
-    return alone;
-}
-
-bool in_place_is_alone(const struct store *store, const char *path, struct last_look *l)
-{
-    bool has_no_dotfile;
-    const bool alone = is_alone(atomic_load(&store->profile), path, &has_no_dotfile);
-    l->free = has_no_dotfile;
     return alone;
 }
 
@@ -194,13 +265,23 @@ static SYS_OWN_FRAME bool leads_to(const char *path, struct identity file)
     return path[0] == '/' && sys_stat(path, &st) == 0 && identity_same(identity_of(&st), file);
 }
 
+bool in_place_is_all(const struct store *store, const char *path, struct last_look *l)
+{
+    const struct identity file = {atomic_load(&store->dev), atomic_load(&store->ino)};
+    bool has_no_dotfile;
+    if (is_alone(store, atomic_load(&store->profile), path, &has_no_dotfile) && !is_told())
+        return true;
+    l->free = has_no_dotfile && leads_to(path, file);
+    return false;
+}
+
 bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profile *profile,
                                 const char *path)
 {
     bool is_overlay;
     bool has_no_dotfile;
     return leads_to(path, file) && is_plain_elsewhere(profile, path) && is_local(fd, &is_overlay) &&
-           is_free_by(fd) && is_alone(profile, path, &has_no_dotfile);
+           is_free_by(fd) && is_alone(NULL, profile, path, &has_no_dotfile);
 }
 
 void in_place_settled(struct store *store)

@@ -13,14 +13,22 @@
 /* Before anything is tracked. */
 void in_place_start(void);
 
+/* A handle was entered: of the first one, children that have ended by now cannot have it. */
+void in_place_opened(int fd);
+
 /* Whether nobody has any lock on the primary that fd is open on, which the caller closes next.
  * path: where it is now; l: what it has just told. At home, with signals held. */
 bool in_place_is_free(int fd, const struct handle *h, const char *path, const struct last_look *l);
 
-/* Whether nothing else of the store has to be asked for: it has no sidecars, no dot-file, and no
- * directories that may have index files. path: that of the primary. Else l tells whether there is
- * nothing to ask of the primary itself any more. */
-bool in_place_is_alone(const struct store *store, const char *path, struct last_look *l);
+/* The engine closes a sidecar next, which has a name. Whether nobody has a lock on one that it
+ * leaves there is kept for the close of the primary that follows. At home, with signals held. */
+void in_place_leaves(int fd, const struct handle *h);
+
+/* Whether that is all: the store has no sidecars but those that in_place_leaves has found free just
+ * now, no dot-file, and no directories that may have index files, and neither the log nor the
+ * record wants a line of the close. path: that of the primary. Else a helper does the rest, and l
+ * tells whether that has nothing to ask of the primary itself any more. */
+bool in_place_is_all(const struct store *store, const char *path, struct last_look *l);
 
 /* All of that for a file which another process is about to close (supervise/): by a descriptor of
  * ours that was opened for it alone. No lock of the program is this process's own, so none is left

@@ -19,6 +19,7 @@ static struct places_books *const own = &BOOKS.places;
 static bool is_on;
 
 _Atomic uint32_t keep_sharings;
+static _Atomic uint32_t spawns;
 static const uint32_t times = UINT32_MAX >> FACT_TIME;
 
 void keep_start(bool on)
@@ -43,9 +44,31 @@ void track_shared(void)
     atomic_fetch_add(&keep_sharings, 1);
 }
 
+/* In this order: whoever looks in between takes it for a fork. */
+void track_spawned(void)
+{
+    track_shared();
+    atomic_fetch_add(&spawns, 1);
+}
+
+uint32_t keep_spawned(void)
+{
+    return atomic_load(&spawns);
+}
+
 bool keep_is_shared(const struct handle *h)
 {
     return (h->facts & FACT_SHARED) != 0 || h->facts >> FACT_TIME != now();
+}
+
+bool keep_is_shared_for_long(int fd, const struct handle *h)
+{
+    if (!keep_is_shared(h))
+        return false;
+    const uint32_t sharings = now() - (h->facts >> FACT_TIME);
+    const uint32_t spawned = keep_spawned() - handle_spawned(fd);
+    return (h->facts & FACT_SHARED) != 0 || ((sharings ^ spawned) & times) != 0 ||
+           (sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC) == 0;
 }
 
 /* --- what cannot be put off --- */

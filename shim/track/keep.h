@@ -30,9 +30,17 @@ void keep_start(bool on);
 /* That number, as a fact (enum fact). */
 unsigned keep_time(void);
 
+/* Of these, those whose child does nothing but execute a program: it closes then what was opened
+ * with O_CLOEXEC. */
+uint32_t keep_spawned(void);
+
 /* Whether somebody else may have the description of a handle: a copy, a child, whoever got a
  * message. */
 bool keep_is_shared(const struct handle *h);
+
+/* Whether somebody may have it for longer than a child that executes a program at once. fd: where
+ * the handle still is open. */
+bool keep_is_shared_for_long(int fd, const struct handle *h);
 
 /* Whether the close of a descriptor is to be put off. h: what it was in the table, from which it
  * has been taken. Where that cannot be, the real close costs the engine its locks, and a warning

@@ -12,6 +12,7 @@
 #include "track/books.h"
 #include "track/deferral.h"
 #include "track/history.h"
+#include "track/in_place.h"
 #include "track/keep.h"
 #include "track/look.h"
 #include "track/possible.h"
@@ -140,6 +141,7 @@ static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struc
                                      .store = store,
                                      .identity = identity_of(st),
                                      .facts = facts_of(fd)});
+    in_place_opened(fd);
     readers_enter(store);
     promote_candidates(store, found->primary);
     log_opened(found->path, found->role);

@@ -129,6 +129,9 @@ bool track_make_room(void);
  * message with descriptors. */
 void track_shared(void);
 
+/* The same, of a child that executes a program at once, or ends. */
+void track_spawned(void);
+
 /* Before a fork, whose result is for track_forked; in its child, before anything else. */
 int track_before_fork(void);
 void track_forked(int parent);

@@ -10,22 +10,25 @@
 
 static const struct identity any = {0, 0};
 
-/* A directory of index files. What lies in it is asked for by its name alone. */
+/* A directory of index files. What lies in it is asked for by its name in a directory that is open.
+ */
 struct collection {
     struct listing listing;
     uint64_t device; /* as in struct probe */
     struct file_system on;
+    unsigned usual; /* so many of the usual names have been asked for */
+    unsigned files;
     char path[PATH_MAX];
 };
 
 /* One question, of most files the only one: five system calls instead of the seven of a wait. */
-static bool is_free(const struct wait_request *request, struct collection *c,
-                    const struct entry *entry)
+static bool is_free(const struct wait_request *request, struct collection *c, int directory,
+                    const char *name)
 {
-    if (request->until != UNTIL_UNLOCKED || entry->type != DT_REG)
+    if (request->until != UNTIL_UNLOCKED)
         return false;
-    struct probe p = probe_of(entry->name, any);
-    p.directory = c->listing.fd;
+    struct probe p = probe_of(name, any);
+    p.directory = directory;
     p.device = c->device;
     p.on = c->on;
     p.fresh = p.last = true;
@@ -51,6 +54,46 @@ static void wait_secondary(const struct wait_request *request, const char *path,
     }
 }
 
+/* One of a collection, by its name in it and in the directory that is open. */
+static void wait_file_of(const struct wait_request *request, struct collection *c, int directory,
+                         const char *there, const char *name, bool is_regular,
+                         struct wait_result *result)
+{
+    char path[PATH_MAX];
+    c->files++;
+    result->secondaries++;
+    if (is_regular && is_free(request, c, directory, there))
+        result->probes++;
+    else if (path_join(path, sizeof path, c->path, name))
+        wait_secondary(request, path, result);
+}
+
+static bool is_enough(const struct wait_request *request, const struct collection *c)
+{
+    return request->max_files != 0 && c->files == request->max_files;
+}
+
+/* By their usual names, as far as all of these are there, and no more than these are to be asked
+ * for: who watches the collection's directory sees no listing of it. */
+static void wait_usual(const struct wait_request *request, int store, const char *collection,
+                       struct collection *c, struct wait_result *result)
+{
+    const unsigned all = sizeof request->profile->usual / sizeof request->profile->usual[0];
+    const char *name;
+    if (request->max_files == 0 || request->max_files > all)
+        return;
+    while (!is_enough(request, c) &&
+           (name = profile_usual(request->profile, (int)c->usual)) != NULL) {
+        char there[NAME_MAX + 1 + sizeof request->profile->usual[0]];
+        struct stat st;
+        if (!path_join(there, sizeof there, collection, name) ||
+            sys_fstatat(store, there, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return;
+        c->usual++;
+        wait_file_of(request, c, store, there, name, S_ISREG(st.st_mode), result);
+    }
+}
+
 static bool is_index(const struct profile *profile, const char *name)
 {
     const char *ending;
@@ -60,30 +103,35 @@ static bool is_index(const struct profile *profile, const char *name)
     return false;
 }
 
-/* Looks at one collection's files; returns false if it has none of the profile's. */
-static bool wait_collection(const struct wait_request *request, int directory,
-                            const struct entry *of, struct collection *c,
-                            struct wait_result *result)
+static bool was_asked(const struct profile *profile, const struct collection *c, const char *name)
 {
-    unsigned files = 0;
-    if (listing_open_at(&c->listing, directory, of->name) < 0)
-        return false;
+    for (unsigned i = 0; i < c->usual; i++)
+        if (str_equal(name, profile_usual(profile, (int)i)))
+            return true;
+    return false;
+}
+
+static void wait_listed(const struct wait_request *request, int store, const char *collection,
+                        struct collection *c, struct wait_result *result)
+{
+    if (is_enough(request, c) || listing_open_at(&c->listing, store, collection) < 0)
+        return;
     const struct entry *entry;
-    while ((entry = listing_next(&c->listing)) != NULL) {
-        char path[PATH_MAX];
-        if (!is_index(request->profile, entry->name))
-            continue;
-        if (request->max_files != 0 && files == request->max_files)
-            break;
-        files++;
-        result->secondaries++;
-        if (is_free(request, c, entry))
-            result->probes++;
-        else if (path_join(path, sizeof path, c->path, entry->name))
-            wait_secondary(request, path, result);
-    }
+    while (!is_enough(request, c) && (entry = listing_next(&c->listing)) != NULL)
+        if (is_index(request->profile, entry->name) && !was_asked(request->profile, c, entry->name))
+            wait_file_of(request, c, c->listing.fd, entry->name, entry->name, entry->type == DT_REG,
+                         result);
     listing_close(&c->listing);
-    return files > 0;
+}
+
+/* Looks at one collection's files; returns false if it has none of the profile's. */
+static bool wait_collection(const struct wait_request *request, int store, const char *name,
+                            struct collection *c, struct wait_result *result)
+{
+    c->usual = c->files = 0;
+    wait_usual(request, store, name, c, result);
+    wait_listed(request, store, name, c, result);
+    return c->files > 0;
 }
 
 /* Where a directory's links are counted as its subdirectories', two are its own name and its
@@ -113,7 +161,7 @@ void secondaries_wait(const struct wait_request *request, struct wait_result *re
             continue;
         if (request->max_collections != 0 && collections == request->max_collections)
             break;
-        collections += wait_collection(request, listing.fd, entry, &collection, result);
+        collections += wait_collection(request, listing.fd, entry->name, &collection, result);
     }
     listing_close(&listing);
 }

@@ -57,7 +57,9 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
 SYS_OWN_FRAME void wait_store(const struct wait_request *request, struct wait_result *result)
 {
     wait_begin_result(result);
-    if (!request->asked)
+    if (request->asked)
+        result->probes = 1;
+    else
         wait_for(request, request->path, request->identity, "", result);
     if (settled(result->outcome))
         wait_sidecars(request, result);

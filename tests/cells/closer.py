@@ -22,7 +22,10 @@ LONG = 30
 OPENAT, CLOSE = {"x86_64": (257, 3), "aarch64": (56, 57)}[platform.machine()]
 SYSCALL = ctypes.CDLL(None, use_errno=True).syscall
 
-cell, way, threads, path = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+way, threads, path = sys.argv[2], int(sys.argv[3]), sys.argv[4]
+# Opened as SQLite opens it, or as programs do.
+prefix, _, rest = sys.argv[1].partition(": ")
+cell, flags = (rest, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC) if prefix == "SQLite" else (sys.argv[1], os.O_RDWR)
 index = os.path.join(os.path.dirname(path), "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "header.bin")
 ready, told = os.pipe()
 
@@ -160,6 +163,11 @@ def locked_then_shared(fd):
     child(lambda: None)
 
 
+def spawned(_):
+    """A child that executes a program, and closes then what SQLite has."""
+    os.posix_spawnp("sleep", ["sleep", str(LONG)], os.environ)
+
+
 def shared_with_orphan(fd):
     pid = os.fork()
     if pid == 0:
@@ -227,6 +235,8 @@ EARLY = {
 LATE = {
     "child: shares it": shared_with_child(nothing),
     "child: shares it, flock before": locked_then_shared,
+    "child: spawned": spawned,
+    "child: spawned, flock before": lambda fd: (fcntl.flock(fd, EXCLUSIVE), spawned(fd)),
     "child: shares it, its flock": shared_with_child(flock(EXCLUSIVE)),
     "child: shares it, its OFD write": shared_with_child(ofd_lock(WRITE)),
     "child: shares it, its POSIX write": shared_with_child(posix_lock(WRITE)),
@@ -270,7 +280,7 @@ if cell.startswith("stranger"):
 for _ in range(threads):
     threading.Thread(target=time.sleep, args=(LONG,), daemon=True).start()
 EARLY.get(cell, lambda: None)()
-descriptor = os.open(path, os.O_RDWR)
+descriptor = os.open(path, flags)
 LATE.get(cell, nothing)(descriptor)
 began = time.monotonic()
 WAYS[way](descriptor)
