@@ -148,6 +148,9 @@ const struct profile *profile_of_lock_name(profile_set set, const char *path);
 /* Whether a path ends as a sidecar of those that are known by their content. */
 bool profile_may_be_sidecar(profile_set set, const char *path);
 
+/* Whether it ends as an index file does. */
+bool profile_may_be_secondary(profile_set set, const char *path);
+
 /* What has to lie beside a primary of a row with `beside`; false if it has too long a name. */
 bool profile_beside(const struct profile *profile, const char *primary, char *out, size_t size);
 

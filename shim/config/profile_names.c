@@ -71,6 +71,15 @@ bool profile_may_be_sidecar(profile_set set, const char *path)
     return false;
 }
 
+bool profile_may_be_secondary(profile_set set, const char *path)
+{
+    const char *name = path_name(path);
+    for (; set != 0; set = profile_rest(set))
+        if (is_secondary(profile_first(set), name))
+            return true;
+    return false;
+}
+
 /* Two strings that are parts of others, in memory of their own (scratch.h). */
 struct copies {
     char directory[PATH_MAX], glob[PATH_MAX];

@@ -18,6 +18,7 @@
 #include "track/outlasted.h"
 #include "track/places.h"
 #include "track/process.h"
+#include "track/question.h"
 #include "track/readers.h"
 #include "track/seen.h"
 #include "track/store.h"
@@ -30,6 +31,7 @@ struct books {
     struct store_books stores;
     struct seen_books seen;
     struct closed_books closes;
+    struct question_books question;
     struct block_books waits;
     struct budget_books budget;
     struct vain_books vain;

@@ -46,12 +46,14 @@ static bool tell_of_engine(unsigned facts)
 
 static enum kind kind_by(const struct profile *profile, enum role role, unsigned facts)
 {
-    const bool counts = (facts & (FACT_WRITES | FACT_LOCK)) != 0;
+    bool counts = (facts & (FACT_WRITES | FACT_LOCK)) != 0;
     if (profile == NULL)    /* a candidate */
         return KIND_READER; /* not counted before it is promoted */
     if (role == ROLE_SECONDARY)
         return counts ? KIND_PRESUMED : KIND_READER;
     const bool by_locks = profile->engine != ENGINE_SQLITE;
+    if (!by_locks && (facts & (FACT_COPIES | FACT_LOCK)) == FACT_COPIES)
+        counts = false; /* SQLite reads what it writes */
     if (by_locks && (facts & FACT_LOCK) != 0)
         return KIND_ENGINE;
     if ((!by_locks || profile->by_directory) && tell_of_engine(facts))

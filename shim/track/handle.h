@@ -14,7 +14,7 @@
 #include "track/store.h"
 
 enum kind {
-    KIND_READER,   /* only reads, and took no lock: counts for no close */
+    KIND_READER,   /* only reads or makes a copy, and took no lock: counts for no close */
     KIND_PRESUMED, /* counts as the engine's for as long as none was seen */
     KIND_ENGINE,
 };
@@ -33,7 +33,8 @@ enum fact {
     FACT_REFUSED = 1 << 9,       /* a lock was asked for through it, and somebody else has it */
     FACT_FLOCK = 1 << 10,        /* flock was called through it */
     FACT_LACKS_BESIDE = 1 << 11, /* a candidate by its name alone (profile.beside) */
-    FACT_TIME = 12,              /* from this bit on: when it was opened, by keep_time */
+    FACT_COPIES = 1 << 12,       /* write-only, in a process whose engine had been seen */
+    FACT_TIME = 13,              /* from this bit on: when it was opened, by keep_time */
 };
 
 /* One descriptor. */

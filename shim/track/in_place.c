@@ -28,7 +28,7 @@ static struct closed_books *const own = &BOOKS.closes;
 
 /* File systems whose locks are all the kernel's own and lie on the one inode that every descriptor
  * of the file has; numbers from statfs(2). Others may keep them elsewhere. */
-static SYS_OWN_FRAME bool is_local(int fd, bool *is_overlay)
+SYS_OWN_FRAME bool in_place_is_local(int fd, bool *is_overlay)
 {
     struct statfs fs;
     if (sys_fstatfs(fd, &fs) < 0)
@@ -176,7 +176,7 @@ static bool is_leaving(void)
 static bool leaves_free(int fd, const struct handle *h)
 {
     bool is_overlay;
-    return handle_of_its_engine(h) && is_plain(h->store) && is_local(fd, &is_overlay) &&
+    return handle_of_its_engine(h) && is_plain(h->store) && in_place_is_local(fd, &is_overlay) &&
            !is_overlay && is_free_by_itself(fd, h);
 }
 
@@ -211,7 +211,7 @@ bool in_place_is_free(int fd, const struct handle *h, const char *path, const st
 {
     bool is_overlay;
     if (l->look != LOOK_FREE || (h->facts & FACT_FLOCK) != 0 || path[0] != '/' ||
-        !is_plain(h->store) || !is_local(fd, &is_overlay))
+        !is_plain(h->store) || !in_place_is_local(fd, &is_overlay))
         return false;
     return (!is_overlay && is_free_by_itself(fd, h)) || is_free_by_second(path, h->identity);
 }
@@ -280,8 +280,9 @@ bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profi
 {
     bool is_overlay;
     bool has_no_dotfile;
-    return leads_to(path, file) && is_plain_elsewhere(profile, path) && is_local(fd, &is_overlay) &&
-           is_free_by(fd) && is_alone(NULL, profile, path, &has_no_dotfile);
+    return leads_to(path, file) && is_plain_elsewhere(profile, path) &&
+           in_place_is_local(fd, &is_overlay) && is_free_by(fd) &&
+           is_alone(NULL, profile, path, &has_no_dotfile);
 }
 
 void in_place_settled(struct store *store)

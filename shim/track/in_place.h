@@ -37,6 +37,10 @@ bool in_place_is_all(const struct store *store, const char *path, struct last_lo
 bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profile *profile,
                                 const char *path);
 
+/* Whether all locks on the file are the kernel's own and lie on the one inode that each of its
+ * descriptors has. */
+bool in_place_is_local(int fd, bool *is_overlay);
+
 /* What later waits and the summary are to know of a close that has found its store settled so. */
 void in_place_settled(struct store *store);
 

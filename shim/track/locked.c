@@ -3,6 +3,7 @@
 #include "track/keep.h"
 #include "track/locks.h"
 #include "track/process.h"
+#include "track/question.h"
 #include "track/readers.h"
 #include "track/track.h"
 
@@ -54,6 +55,7 @@ bool track_locking(int fd, int command, const struct flock *lock)
      * and one that is not has been before the lock is taken. */
     if (locks_sqlites(role_of(&h), lock))
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
+    question_await();
     if (command == F_SETLK)
         closed_lock_set_out();
     else

@@ -20,12 +20,13 @@ _Atomic uint32_t track_asks = TRACK_ASKS_READERS | TRACK_ASKS_OTHERS;
 char track_link[1];
 
 static profile_set profiles_on;
-static bool by_name;      /* what is called as a store's primary is one */
-static bool by_content;   /* some kinds of file are, whatever they are called */
-static bool databases;    /* among them those of SQLite */
-static bool by_lock_name; /* what is called as a lock file is, beside another file */
-static bool by_directory; /* and what lies in a directory of SETTLE_DIRS */
-static bool every;        /* each close waits, also that of who only reads */
+static bool by_name;       /* what is called as a store's primary is one */
+static bool by_content;    /* some kinds of file are, whatever they are called */
+static bool databases;     /* among them those of SQLite */
+static bool by_lock_name;  /* what is called as a lock file is, beside another file */
+static bool by_directory;  /* and what lies in a directory of SETTLE_DIRS */
+static bool every;         /* each close waits, also that of who only reads */
+static bool by_name_alone; /* and nobody wants to know of each handle */
 static uint32_t settings_ask;
 
 void look_start(const struct settings *s)
@@ -38,6 +39,7 @@ void look_start(const struct settings *s)
     by_directory = s->dirs[0] != '\0';
     every = rules_any_trigger(TRIGGER_EVERY);
     const bool by_more = by_content || by_lock_name;
+    by_name_alone = !by_more && !by_directory && !every && !sum_wanted() && !record_lists_used();
     const bool all = by_directory || every || (by_more && record_wanted());
     settings_ask = (all ? TRACK_ASKS_READERS : 0) | (all || sum_wanted() ? TRACK_ASKS_OTHERS : 0) |
                    (by_more ? TRACK_ASKS_MORE : 0);
@@ -221,9 +223,17 @@ static bool is_anothers(int fd)
     return handle_possible(fd) && (by_directory || handle_get(fd).role != ROLE_CANDIDATE);
 }
 
+/* Of an index file nobody takes a lock, and who only reads it counts for no close: a copy of a
+ * store passes over most of its files without a system call more than one. */
+static bool reads_index(int fd, const char *path, int flags)
+{
+    return by_name_alone && (flags & O_ACCMODE) == O_RDONLY && !handle_possible(fd) &&
+           profile_may_be_secondary(profiles_on, path) && !(use_names() != 0 && track_is_seen(fd));
+}
+
 void track_look(int fd, int dir, const char *path, int flags)
 {
-    if (!track_is_on())
+    if (!track_is_on() || reads_index(fd, path, flags))
         return;
     if (is_anothers(fd) || profile_may_match(profiles_on, path) ||
         (by_lock_name && profile_of_lock_name(profiles_on, path)))

@@ -41,6 +41,11 @@ static void discount_candidate(struct identity id)
     atomic_fetch_sub(&candidates_like(id)->count, 1);
 }
 
+bool opened_may_be_candidate(struct identity file)
+{
+    return atomic_load(&candidates_like(file)->count) > 0;
+}
+
 void opened_enter(int fd, struct handle h)
 {
     look_for_more();
@@ -109,6 +114,8 @@ static unsigned facts_by(int fd, int flags)
     unsigned facts = facts_of_moment(fd);
     if ((flags & O_ACCMODE) != O_RDONLY)
         facts |= FACT_WRITES;
+    if ((flags & O_ACCMODE) == O_WRONLY && atomic_load(&BOOKS.seen.names) != 0)
+        facts |= FACT_COPIES;
     if ((flags & O_NOFOLLOW) != 0)
         facts |= FACT_NOFOLLOW;
     if ((flags & O_CLOEXEC) != 0)

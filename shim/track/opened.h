@@ -32,6 +32,9 @@ void opened_examine_empty(int fd, const struct stat *st, int flags);
  * past this library; else it was, and the content did not tell what it is (it is encrypted). */
 struct store *opened_by_sqlite(const char *file, bool *past);
 
+/* Whether a descriptor of that file may be in the table as a candidate. */
+bool opened_may_be_candidate(struct identity file);
+
 /* Takes out all handles that were closed unseen, and says so once. At home. */
 void opened_miss_all(void);
 

@@ -61,11 +61,16 @@ void place_withdraw(struct place *p)
     handle_end_put_off(atomic_load(&p->fd), number_of(p));
 }
 
+void place_give_back(struct place *p)
+{
+    atomic_store(&p->state, PLACE_FREE);
+    atomic_fetch_sub(&own->count, 1);
+}
+
 void place_empty(struct place *p)
 {
     place_withdraw(p);
-    atomic_store(&p->state, PLACE_FREE);
-    atomic_fetch_sub(&own->count, 1);
+    place_give_back(p);
 }
 
 bool place_is_still(struct place *p)

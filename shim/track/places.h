@@ -55,6 +55,9 @@ bool place_is_still(struct place *place);
 void place_empty(struct place *place);
 void place_close(struct place *place);
 
+/* A new one is not needed after all. */
+void place_give_back(struct place *place);
+
 /* The number is not put off any more, but may be again (place_enter, place_publish). */
 void place_withdraw(struct place *place);
 

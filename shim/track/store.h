@@ -70,6 +70,7 @@ enum store_state {
     STORE_FRAMES_TOLD = 1 << 3, /* it was said that its -wal has rows that it has not: block.c */
     STORE_READERS_ENTERED =
         1 << 4, /* its engine was seen, and who read before was sought: readers.c */
+    STORE_ASKED_ELSEWHERE = 1 << 5, /* its locks are not the kernel's own: question.c */
 };
 
 /* Memory grows with the number of stores, since all of it may be locked (mlockall): by levels of

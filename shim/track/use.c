@@ -14,6 +14,7 @@
 #include "track/locks.h"
 #include "track/mention.h"
 #include "track/process.h"
+#include "track/question.h"
 #include "track/tell.h"
 #include "track/track.h"
 #include "track/waiting.h"
@@ -22,6 +23,7 @@
 static const struct settings *settings;
 
 static const char a_listing[] = "list";
+static const char a_truncation[] = "truncate";
 
 struct use {
     struct store *store;
@@ -117,10 +119,24 @@ static bool is_written_by_others(const struct store *store)
 static bool is_free_by(const struct use *u)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return u->fd >= 0 && u->rule->until == UNTIL_UNLOCKED &&
+    return u->rule->until == UNTIL_UNLOCKED &&
            !profile_has_flocks(atomic_load(&u->store->profile)) &&
            sys_fcntl(u->fd, F_OFD_GETLK, (long)&lock) == 0 && lock.l_type == F_UNLCK &&
            !dotfile_is_held(atomic_load(&u->store->path));
+}
+
+/* Of a store that the process has closed. in_vain: a wait for it was, so that it is not waited for
+ * before it has been seen free. */
+static bool is_free_here(const struct use *u, bool in_vain)
+{
+    enum answer answer = ANSWER_NONE;
+    if (u->fd < 0)
+        answer = question_ask(u->store, u->cause.use == a_listing || u->cause.use == a_truncation);
+    else if (is_free_by(u))
+        answer = ANSWER_FREE;
+    if (answer == ANSWER_NONE && in_vain)
+        return block_is_settled(u->store, u->home);
+    return answer == ANSWER_FREE;
 }
 
 static void end(const struct use *u, const char *outcome)
@@ -144,7 +160,7 @@ static void settle(struct use *u)
     if (u->cause.writers)
         is_free = !in_the_way && !is_written_by_others(u->store);
     else
-        is_free = is_free_by(u) || (in_vain && block_is_settled(u->store, u->home));
+        is_free = is_free_here(u, in_vain);
     if (is_free)
         end_free(u);
     else if (in_the_way || in_vain)
@@ -272,7 +288,7 @@ void use_of_content(int dir, const char *path)
 {
     struct stat st;
     if (sys_fstatat(dir, path, &st, 0) == 0 && seen_possible(st.st_ino) && is_use())
-        use_file(identity_of(&st), "truncate");
+        use_file(identity_of(&st), a_truncation);
 }
 
 void use_opened(int fd)

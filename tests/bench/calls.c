@@ -3,7 +3,8 @@
  * else who wants the processor. Without BATCH the clock is read for all together. What undoes the
  * call (the close of an open) is a raw system call, past every preloaded library: so only the one
  * call differs between libraries, and under callgrind the instructions of 2 N calls less those of N
- * are those of N calls, without the start of the process. WHAT:STORE opens a store, too. */
+ * are those of N calls, without the start of the process. WHAT:STORE opens a store, too, and
+ * WHAT:-STORE closes it again. */
 #include "base/sys.h"
 #include "samples.h"
 
@@ -85,7 +86,9 @@ static const struct {
 /* Opens a store as SQLite does: from here on there is one that could be used. */
 static bool open_store(const char *store)
 {
-    return open(store, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) >= 0;
+    const bool closes = store[0] == '-';
+    int fd = open(store + closes, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd >= 0 && (!closes || close(fd) == 0);
 }
 
 int main(int argc, char **argv)

@@ -104,6 +104,19 @@ def time_added(call, path, **settings):
     return measure_added
 
 
+def time_use(call):
+    """Added to one call on a store, or its directory, that the process has closed and nobody holds."""
+    def measure_use(space):
+        store = duels.make_store(space.directory("here/used"))
+        path = pathlib.Path(store).parent if call == "opendir" else store
+        rounds = [[float(common.output_of([PROGRAMS / "calls", f"{call}:-{store}", cost.TIMED, path, cost.BATCH],
+                                          common.environment(library)))
+                   for library in (None, SETTLE)] for _ in range(TURNS)]
+        return statistics.median(ours - plain for plain, ours in rounds) / 1000
+
+    return measure_use
+
+
 def time_close(space, stores, collections):
     """Median of the last close in us; of how many stores there are, and of how many directories of index files."""
     directory = space.directory(f"here/{stores}-{collections}")
@@ -200,6 +213,9 @@ ROWS = [
     *(Row(f"all-{name}", f"the same by SETTLE_STORES=all: {said}",
           time_added(call, file, SETTLE_STORES="all"), ATTEMPTS) for name, said, call, file in OPENS
       if name in ("open", "write", "new")),
+    Row("use-list", "added to opendir of a store that was closed and nobody holds", time_use("opendir"), ATTEMPTS),
+    Row("use-open", "the same to fopen and fclose of it", time_use("fopen"), ATTEMPTS),
+    Row("use-rename", "the same to a rename of it", time_use("rename"), ATTEMPTS),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
     Row("tracked-index", "the same of one with index files", time_index, ATTEMPTS),
     Row("tracked-many", f"last close where {MANY} stores are open, to that of 1", ratio_many, ATTEMPTS),

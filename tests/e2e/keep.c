@@ -123,6 +123,19 @@ Test(keep, switched_off_a_close_drops_them_as_without_the_library)
     }
 }
 
+/* Index files that are opened to be read are passed over, where nobody wants to know of them. */
+Test(keep, a_name_of_an_index_file_that_leads_to_the_database_is_seen)
+{
+    const char *link = in_dir("index.bin");
+    cr_assert_eq(symlink(world.primary, link), 0);
+    struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+    cr_assert_geq(say(&p, "engine E -", world.primary).result, 0);
+    cr_assert_eq(step(&p, "lock E - shared").result, 0);
+    expect_put_off(&p, "open-read A -", "close A", link);
+    cr_expect(has_shared(&p));
+    done(&p);
+}
+
 Test(keep, an_engine_is_known_by_its_lock_alone)
 {
     struct process p = start();

@@ -62,6 +62,25 @@ Test(use, what_destroys_waits_before_it_does)
     }
 }
 
+/* What it writes and does not read is no database that it has open: who copies a store does not
+ * wait at the close of the copy. */
+Test(use, a_copy_that_the_program_writes_counts_for_no_close)
+{
+    char copy[PATH_MAX + 8];
+    snprintf(copy, sizeof copy, "%s/chroma.sqlite3", in_dir("copy"));
+    struct process p = user();
+    open_store(&p, "delete");
+    expect(&p, "C = D + '/copy/chroma.sqlite3'; os.mkdir(D + '/copy'); shutil.copyfile(P, C)",
+           "None");
+    struct process holder = hold("posix", copy, 3000);
+    expect_passes(&p, "shutil.copyfile(P, C)");
+    end_holder(&holder);
+    holder = hold("posix", copy, 300);
+    expect_waits(&p, &holder, "open(C, 'r+b').close()");
+    run(&p, "c.close()");
+    user_ends(&p);
+}
+
 /* A process that has seen no engine copies, uploads and removes as ever. */
 Test(use, a_process_without_an_engine_waits_for_nobody)
 {

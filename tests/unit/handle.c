@@ -46,6 +46,16 @@ static bool is_last(int fd)
     return last;
 }
 
+/* SQLite reads what it writes; other engines need not. */
+Test(handle, in_a_process_with_an_engine_what_is_only_written_counts_for_no_close)
+{
+    struct store *s = store_in("chroma");
+    put(s, 3, ROLE_PRIMARY, FACT_WRITES | FACT_COPIES);
+    cr_expect(!is_last(3));
+    put(s, 3, ROLE_PRIMARY, FACT_WRITES | FACT_COPIES | FACT_LOCK);
+    cr_expect(is_last(3));
+}
+
 Test(handle, who_only_reads_counts_for_no_close)
 {
     struct store *s = store_in("chroma");

@@ -1,6 +1,7 @@
 """A program that uses a store: runs the statements on its standard input, one a line, and answers each with the
 milliseconds that it took and what came of it. D is the store's directory, P its database."""
 import ctypes  # noqa: F401 (for the statements, as the rest)
+import fcntl  # noqa: F401
 import os
 import shutil  # noqa: F401
 import signal  # noqa: F401

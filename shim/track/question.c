@@ -1,0 +1,162 @@
+#include "track/question.h"
+
+#include "base/scratch.h"
+#include "base/sys.h"
+#include "config/rules.h"
+#include "helper/helper.h"
+#include "helper/seccomp.h"
+#include "track/books.h"
+#include "track/in_place.h"
+#include "track/opened.h"
+#include "track/places.h"
+#include "track/process.h"
+#include "wait/dotfile.h"
+
+static struct question_books *const own = &BOOKS.question;
+
+/* Descriptors that questions may leave behind. */
+enum { PLACES = 8 };
+
+void question_await(void)
+{
+    const uint64_t while_it_lasts = 1000000;
+    const int yields = 100, sleeps = 1000;
+    for (int i = 0; atomic_load(&own->asking) > 0 && i < yields + sleeps; i++)
+        if (i < yields)
+            sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        else
+            sys_poll(-1, 0, while_it_lasts);
+}
+
+/* --- this process's own descriptors of a file --- */
+
+/* As getdents64(2) has it. */
+struct entry {
+    uint64_t ino;
+    int64_t offset;
+    uint16_t length;
+    uint8_t type;
+    char name[];
+};
+
+static int number_in(const char *name)
+{
+    int number = 0;
+    for (; *name >= '0' && *name <= '9'; name++)
+        number = number * 10 + (*name - '0');
+    return *name == '\0' ? number : -1; /* "." and ".." */
+}
+
+static SYS_OWN_FRAME bool is_on(int fd, struct identity file)
+{
+    struct stat st;
+    return sys_fstat(fd, &st) == 0 && identity_same(identity_of(&st), file);
+}
+
+/* True also where that cannot be told. */
+static bool has_another(int fd, struct identity file)
+{
+    const int list = sys_openat(AT_FDCWD, "/proc/thread-self/fd", O_RDONLY | O_CLOEXEC, 0);
+    char *room = scratch_take();
+    bool has = list < 0 || room == NULL;
+    for (long size = 1; !has && size > 0;) {
+        size = sys_getdents(list, room, SCRATCH_SIZE);
+        has = size < 0;
+        for (long at = 0; !has && at < size;) {
+            const struct entry *e = (const struct entry *)(room + at);
+            const int number = number_in(e->name);
+            has = number >= 0 && number != fd && is_on(number, file);
+            at += e->length;
+        }
+    }
+    scratch_give(room);
+    if (list >= 0)
+        sys_close(list);
+    return has;
+}
+
+/* --- the question --- */
+
+static SYS_OWN_FRAME bool is_there(const char *path, struct identity file)
+{
+    struct stat st;
+    return path[0] == '/' && sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(st.st_mode) && identity_same(identity_of(&st), file);
+}
+
+/* Of all POSIX locks; those of this process, too, since it asks for an open file description's. */
+static SYS_OWN_FRAME enum answer answer_by(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (sys_fcntl(fd, F_OFD_GETLK, (long)&lock) < 0)
+        return ANSWER_NONE;
+    return lock.l_type == F_UNLCK ? ANSWER_FREE : ANSWER_HELD;
+}
+
+static SYS_OWN_FRAME struct identity identity_by(int fd)
+{
+    struct stat st;
+    return sys_fstat(fd, &st) == 0 ? identity_of(&st) : (struct identity){0, 0};
+}
+
+/* The place has it from before it is asked, so that a fork child closes its copy. What it turned
+ * out to be may be another file, which has got the name meanwhile. */
+static enum answer ask_by(struct place *p, int fd, struct store *store, struct identity file)
+{
+    bool is_overlay;
+    const struct identity found = identity_by(fd);
+    handle_entry(fd);
+    place_fill(p, fd, found);
+    place_enter(p);
+    const bool is_local = in_place_is_local(fd, &is_overlay);
+    const enum answer answer = answer_by(fd);
+    if (!is_local)
+        store_mark(store, STORE_ASKED_ELSEWHERE, 0);
+    if ((answer == ANSWER_FREE && identity_same(found, file)) || !has_another(fd, found))
+        place_close(p);
+    else
+        place_publish(p);
+    return is_local && identity_same(found, file) ? answer : ANSWER_NONE;
+}
+
+static enum answer ask(struct store *store, const char *path, struct identity file)
+{
+    const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
+    if (handle_count_of(store) > 0 || opened_may_be_candidate(file) ||
+        atomic_load(&BOOKS.places.count) > 0 || !is_there(path, file))
+        return ANSWER_NONE;
+    struct place *p = place_new(PLACES);
+    if (p == NULL)
+        return ANSWER_NONE;
+    const int fd = sys_openat(AT_FDCWD, path, flags, 0);
+    if (fd >= 0)
+        return ask_by(p, fd, store, file);
+    place_give_back(p);
+    return ANSWER_NONE;
+}
+
+/* What a lock of SQLite's, or another record lock, tells. */
+static bool may_be_asked(struct store *store, bool number_is_due)
+{
+    return rules_get(atomic_load(&store->rule))->until == UNTIL_UNLOCKED &&
+           !profile_has_flocks(atomic_load(&store->profile)) &&
+           (atomic_load(&store->state) & STORE_ASKED_ELSEWHERE) == 0 && !seccomp_is_on() &&
+           (number_is_due || !helper_other_threads());
+}
+
+enum answer question_ask(struct store *store, bool number_is_due)
+{
+    const char *path = atomic_load(&store->path);
+    const struct identity file = {atomic_load(&store->dev), atomic_load(&store->ino)};
+    enum answer answer = ANSWER_NONE;
+    if (!may_be_asked(store, number_is_due))
+        return ANSWER_NONE;
+    const sys_sigset old = process_hold_signals();
+    if (process_thread_at_home()) {
+        atomic_fetch_add(&own->asking, 1);
+        answer = ask(store, path, file);
+        atomic_fetch_sub(&own->asking, 1);
+    }
+    process_let_signals(old);
+    return answer == ANSWER_FREE && dotfile_is_held(path) ? ANSWER_HELD : answer;
+}
