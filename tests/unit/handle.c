@@ -1,7 +1,11 @@
 #include "track/handle.h"
 #include "track/books.h"
+#include "track/keep.h"
+#include "track/track.h"
 
 #include "unit.h"
+
+#include <fcntl.h>
 
 static void begin(void)
 {
@@ -168,4 +172,37 @@ Test(handle, the_engines_descriptor_on_a_file_is_found)
     put(s, 7, ROLE_PRIMARY, AS_SQLITE);
     cr_expect_eq(handle_of_engine(s, primary), 7);
     cr_expect_eq(handle_of_engine(s, shm), 5);
+}
+
+static void expect_shared(int fd, bool at_all, bool for_long)
+{
+    const struct handle h = handle_get(fd);
+    cr_expect_eq(keep_is_shared(&h), at_all);
+    cr_expect_eq(keep_is_shared_for_long(fd, &h), for_long);
+}
+
+Test(handle, a_child_that_executes_a_program_shares_nothing_for_long_that_its_exec_closes)
+{
+    struct store *s = store_in("chroma");
+    const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    put(s, fd, ROLE_PRIMARY, AS_SQLITE | keep_time());
+    expect_shared(fd, false, false);
+    track_spawned();
+    expect_shared(fd, true, false);
+    track_spawned();
+    expect_shared(fd, true, false);
+    fcntl(fd, F_SETFD, 0);
+    expect_shared(fd, true, true);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    expect_shared(fd, true, false);
+    track_shared(); /* a fork, or a message */
+    expect_shared(fd, true, true);
+    track_spawned();
+    expect_shared(fd, true, true);
+    cr_expect(is_last(fd));
+    put(s, fd, ROLE_PRIMARY, AS_SQLITE | keep_time());
+    expect_shared(fd, false, false);
+    track_spawned();
+    handle_note(fd, FACT_SHARED); /* a copy of it */
+    expect_shared(fd, true, true);
 }

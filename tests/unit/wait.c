@@ -512,6 +512,38 @@ Test(wait, only_the_secondaries_of_the_profile_count)
     cr_expect_eq(looked_at(1, 0), 2u);
 }
 
+/* These come first; a directory that lacks one of them is listed. */
+Test(wait, index_files_of_usual_names_are_looked_at_once)
+{
+    make_collections(1, 2);
+    a_file("c0/header.bin");
+    cr_expect_eq(looked_at(1, 3), 3u);
+    a_file("c0/data_level0.bin");
+    a_file("c0/link_lists.bin");
+    cr_expect_eq(looked_at(1, 1), 1u);
+    cr_expect_eq(looked_at(1, 3), 3u);
+    cr_expect_eq(looked_at(1, 4), 4u);
+    cr_expect_eq(looked_at(1, 0), 5u);
+    struct keeper k = keep(KEEPS_FLOCK, in_dir("c0/link_lists.bin"), -1);
+    wait_for_store(50);
+    cr_expect_eq(result.secondaries, 3u);
+    cr_expect_str_eq(result.secondary, in_dir("c0/link_lists.bin"));
+    let_go(&k);
+}
+
+Test(wait, a_file_that_was_asked_for_is_not_asked_for_again)
+{
+    a_file("chroma.sqlite3");
+    struct keeper k = keep(KEEPS_FLOCK, in_dir("chroma.sqlite3"), -1);
+    prepare(in_dir("chroma.sqlite3"), 50);
+    request.profile = &profiles[0];
+    request.asked = true;
+    wait_store(&request, &result);
+    cr_expect_eq(result.outcome, OUTCOME_SETTLED_AT_ONCE);
+    cr_expect_eq(result.probes, 1u);
+    let_go(&k);
+}
+
 Test(wait, a_file_that_belongs_to_no_profile_has_no_secondaries)
 {
     make_collections(1, 1);
