@@ -21,7 +21,7 @@ LIBRARY_ARCHIVES := $(call archives,pic,$(ROOMS))
 # What the tests link: every module that has no hook of libc in it, or of the commands no main function.
 # Whoever needs a room names those below it, too, and an archive comes before those that it calls.
 WAIT_ARCHIVES := $(call archives,obj,wait holders config base)
-MODULE_ARCHIVES := $(call archives,obj,commands track helper) $(WAIT_ARCHIVES)
+MODULE_ARCHIVES := $(call archives,obj,commands supervise track helper) $(WAIT_ARCHIVES)
 
 # Whether there is what it takes is said once, before many objects say it in many words.
 PACKAGES := install the packages gcc and libc6-dev (Debian), gcc and glibc-devel (Fedora), or build-base and linux-headers (Alpine)

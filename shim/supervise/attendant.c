@@ -126,13 +126,21 @@ static void watch_go(int directory, const struct departure *departures, int coun
 }
 
 /* Without a wait: it has nothing to wait for, or could not be held. */
-static void give_up(const struct departure *d)
+static void give_up(const struct departure *d, bool is_free)
 {
     if (d->file >= 0)
         close(d->file);
-    if (d->free)
+    if (is_free)
         in_place_settled(d->handle.store);
     closed_end(d->handle.store, true, process_home());
+}
+
+/* Of one that is held, asked once more: the program's own locks, which were in the way before the
+ * close, are gone by now. A bbolt that only reads has a flock up to here. To have that found out by
+ * the one that waits takes a hundred microseconds. */
+static bool is_free(const struct departure *d, const struct held *held)
+{
+    return d->free || (held->state != HOLD_NOT && mirror_is_free(d));
 }
 
 static void finish(struct pair *p, int count, struct held *held)
@@ -140,10 +148,11 @@ static void finish(struct pair *p, int count, struct held *held)
     for (int i = 0; i < count; i++) {
         struct departure *d = &p->departures[i];
         history_closed(d->fd, &d->handle, d->path);
+        const bool settled = d->waits && is_free(d, held);
         if (!d->waits)
             store_release(d->handle.store);
-        else if (d->free || held->state == HOLD_NOT)
-            give_up(d);
+        else if (settled || held->state == HOLD_NOT)
+            give_up(d, settled);
         else
             wait_for(p, d, held);
     }

@@ -1,6 +1,7 @@
 #include "supervise/dispatch.h"
 
 #include "base/lines.h"
+#include "base/sys.h"
 #include "helper/log.h"
 #include "helper/record.h"
 #include "holders/proc.h"
@@ -9,6 +10,7 @@
 #include "supervise/range.h"
 #include "supervise/slots.h"
 #include "supervise/worker.h"
+#include "supervise/workers.h"
 #include "track/in_place.h"
 #include "track/sum.h"
 
@@ -17,10 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static struct service *service;
@@ -74,125 +73,7 @@ static bool look_in(int thread, int fd, struct peek *look)
     return error == 0 && look->role != ROLE_NONE;
 }
 
-/* --- workers --- */
-
-struct worker {
-    int process; /* of the program; 0: none yet */
-    int pid;
-    int calls; /* the pipe */
-};
-
-static struct worker *workers;
-static unsigned worker_count, worker_room;
-static struct worker spare = {.pid = 0};
-
-static void close_what_is_anothers(void)
-{
-    for (unsigned i = 0; i < worker_count; i++)
-        close(workers[i].calls);
-    for (int i = 0; i < DIRECTORIES; i++)
-        if (directories[i].thread != 0 && directories[i].fd >= 0)
-            close(directories[i].fd);
-}
-
-static void make_spare(void)
-{
-    int ends[2];
-    if (spare.pid != 0 || pipe2(ends, O_CLOEXEC) < 0)
-        return;
-    int pid = fork();
-    if (pid == 0) {
-        close(ends[1]);
-        close_what_is_anothers();
-        worker_run(ends[0], service->program);
-    }
-    close(ends[0]);
-    if (pid < 0) {
-        close(ends[1]);
-        return;
-    }
-    fcntl(ends[1], F_SETFL, O_NONBLOCK);
-    spare = (struct worker){.pid = pid, .calls = ends[1]};
-}
-
-static struct worker *worker_of(int process)
-{
-    for (unsigned i = 0; i < worker_count; i++)
-        if (workers[i].process == process)
-            return &workers[i];
-    return NULL;
-}
-
-static struct worker *assign(int process)
-{
-    if (worker_count == worker_room) {
-        unsigned room = worker_room == 0 ? 16 : 2 * worker_room;
-        struct worker *more = realloc(workers, room * sizeof *more);
-        if (more == NULL)
-            return NULL;
-        workers = more;
-        worker_room = room;
-    }
-    make_spare();
-    if (spare.pid == 0)
-        return NULL;
-    spare.process = process;
-    workers[worker_count] = spare;
-    spare.pid = 0;
-    return &workers[worker_count++];
-}
-
-static void tell_no_worker(void)
-{
-    static bool told;
-    if (!told)
-        log_say(LOG_WARN, "no process, memory or place for one more close that would wait: it does "
-                          "not");
-    told = true;
-}
-
-static void hand_over(int slot, int process)
-{
-    struct worker *w = worker_of(process);
-    if (w == NULL)
-        w = assign(process);
-    int taken = w == NULL ? -1 : slots_hand_over(slot, w->pid);
-    if (taken < 0) {
-        tell_no_worker();
-        slots_continue(slot);
-    } else if (write(w->calls, &taken, sizeof taken) != sizeof taken) {
-        slots_continue(taken);
-    }
-}
-
-static void forget(int pid)
-{
-    if (spare.pid == pid) {
-        close(spare.calls);
-        spare.pid = 0;
-    }
-    for (unsigned i = 0; i < worker_count; i++)
-        if (workers[i].pid == pid) {
-            close(workers[i].calls);
-            workers[i] = workers[--worker_count];
-        }
-}
-
-static void reap(void)
-{
-    int pid;
-    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-        forget(pid);
-        slots_continue_all_of(pid);
-    }
-}
-
 /* --- one call --- */
-
-static bool has_worker(int thread)
-{
-    return worker_count > 0 && worker_of(peek_process_of(thread)) != NULL;
-}
 
 /* Then no close of it has anything to wait for, whichever is the last. */
 static bool is_free(int thread, int fd, const struct peek *look)
@@ -212,8 +93,8 @@ static bool is_free(int thread, int fd, const struct peek *look)
 static bool concerns(int thread, int fd, const struct peek *look, bool closes)
 {
     if (look->role != ROLE_PRIMARY)
-        return look->role != ROLE_NONE && has_worker(thread);
-    return !closes || has_worker(thread) || !is_free(thread, fd, look);
+        return look->role != ROLE_NONE && workers_has(thread);
+    return !closes || workers_has(thread) || !is_free(thread, fd, look);
 }
 
 static bool any_concerns(int thread, int first, int last, bool closes)
@@ -237,15 +118,27 @@ static bool any_concerns(int thread, int first, int last, bool closes)
     return found;
 }
 
+/* The directory of its threads has a link for each of them and two of its own (proc_task_getattr in
+ * the kernel's fs/proc/base.c). Another way to ask takes three times as long; it is asked where
+ * that is not so. */
+static bool has_other_threads(int thread)
+{
+    struct stat tasks;
+    struct proc_stat stat;
+    const int directory = directory_of(thread, false);
+    if (directory >= 0 && fstatat(directory, "../task", &tasks, 0) == 0 && tasks.st_nlink == 3)
+        return false;
+    return proc_read_stat(&stat, thread) && stat.threads > 1;
+}
+
 /* At its end one that has other threads may have closes under way, or to come. */
 static bool exit_concerns(int thread)
 {
-    struct proc_stat stat;
     if (sum_wanted() || record_lists_used())
         return true;
-    if (!proc_read_stat(&stat, thread) || stat.threads == 1)
+    if (!has_other_threads(thread))
         return false;
-    return has_worker(thread) || any_concerns(thread, 0, INT_MAX, false);
+    return workers_has(thread) || any_concerns(thread, 0, INT_MAX, false);
 }
 
 /* A file system may never answer: that of a dead host, or one that the program itself serves. Then
@@ -263,12 +156,19 @@ static void answer(int slot)
                                                any_concerns(thread, range.first, range.last, true);
     alarm(0);
     if (concerned && thread != 0)
-        hand_over(slot, peek_process_of(thread));
+        workers_hand_over(slot, peek_process_of(thread));
     else
         slots_continue(slot);
 }
 
 /* --- its life --- */
+
+static void close_directories(void)
+{
+    for (int i = 0; i < DIRECTORIES; i++)
+        if (directories[i].thread != 0 && directories[i].fd >= 0)
+            close(directories[i].fd);
+}
 
 static void wake(int signal)
 {
@@ -299,17 +199,18 @@ _Noreturn void dispatch_run(struct service *s, int guard)
     sigaction(SIGCHLD, &on_child, NULL);
     signal(SIGALRM, SIG_DFL);
     prctl(PR_SET_NAME, "settle-dispatch", 0, 0, 0);
-    slots_continue_lost();
-    make_spare();
+    workers_start(s->program, close_directories);
     say_ready();
     struct pollfd watched[WATCHED] = {
         {slots_listener(), POLLIN, 0}, {s->program, POLLIN, 0}, {guard, POLLIN, 0}};
+    bool signalled = false;
     for (;;) {
-        int ready = ppoll(watched, WATCHED, NULL, &none);
-        if (ready < 0) {
-            reap();
+        const uint64_t patience = workers_look_after(signalled);
+        const struct timespec timeout = sys_timespec(patience);
+        int ready = ppoll(watched, WATCHED, patience == UINT64_MAX ? NULL : &timeout, &none);
+        signalled = ready < 0;
+        if (ready <= 0)
             continue;
-        }
         if ((watched[CALLS].revents & POLLIN) != 0) {
             int slot = slots_receive();
             if (slot >= 0)
@@ -325,6 +226,6 @@ _Noreturn void dispatch_run(struct service *s, int guard)
             close(guard);
             watched[GUARD].fd = guard = guard_make(service);
         }
-        make_spare();
+        workers_make_spare();
     }
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -31,22 +30,30 @@ static const unsigned calls[] = {
     SYS_dup3,  SYS_close_range, SYS_exit_group,
 };
 enum { CALLS = sizeof calls / sizeof calls[0] };
+_Static_assert(CALLS + 5 <= FILTER_MOST, "an array of that size holds it");
+
+unsigned filter_write(struct sock_filter code[FILTER_MOST], bool exits)
+{
+    const unsigned count = exits ? CALLS : CALLS - 1;
+    unsigned n = 0;
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, own_architecture, 0,
+                                             (unsigned char)(count + 1));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (unsigned i = 0; i < count; i++)
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i],
+                                                 (unsigned char)(count - i), 0);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+    return n;
+}
 
 static long install(bool exits)
 {
-    const unsigned count = exits ? CALLS : CALLS - 1;
-    struct sock_filter code[CALLS + 5] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, own_architecture, 0, (unsigned char)(count + 1)),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    };
-    unsigned n = 3;
-    for (unsigned i = 0; i < count; i++, n++)
-        code[n] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i],
-                                               (unsigned char)(count - i), 0);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
-    const struct sock_fprog program = {(unsigned short)n, code};
+    struct sock_filter code[FILTER_MOST];
+    const struct sock_fprog program = {(unsigned short)filter_write(code, exits), code};
     return sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
                     SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
                     (long)&program, 0, 0, 0);

@@ -24,17 +24,17 @@ static void shed(int pidfd)
         close(pidfd);
 }
 
-static int make_dispatcher(struct service *service, int *pid)
+static int make_dispatcher(struct service *service)
 {
     int self = pidfd_of(getpid());
-    *pid = fork();
-    if (*pid == 0)
+    int pid = fork();
+    if (pid == 0)
         dispatch_run(service, self);
     shed(self);
     if (service->ready >= 0)
         close(service->ready);
     service->ready = -1;
-    return *pid < 0 ? -1 : pidfd_of(*pid);
+    return pid < 0 ? -1 : pidfd_of(pid);
 }
 
 static bool is_over(void)
@@ -43,12 +43,12 @@ static bool is_over(void)
     return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP) != 0;
 }
 
-/* Those whose parent it was, too, and calls that they have left. */
+/* Those whose parent it was, too. */
 static void reap(int how)
 {
-    int pid;
-    while ((pid = waitpid(-1, NULL, how)) > 0)
-        slots_continue_all_of(pid);
+    while (waitpid(-1, NULL, how) > 0)
+        ;
+    slots_continue_lost();
 }
 
 /* With no process to answer, what asks goes on. */
@@ -86,7 +86,7 @@ static void await_end(struct service *service, int dispatcher)
     }
 }
 
-static _Noreturn void watch(struct service *service, int dispatcher, int pid)
+static _Noreturn void watch(struct service *service, int dispatcher)
 {
     const struct sigaction on_child = {.sa_handler = wake};
     sigset_t child;
@@ -106,8 +106,7 @@ static _Noreturn void watch(struct service *service, int dispatcher, int pid)
         if (dispatcher >= 0)
             log_say(LOG_WARN, "the process that answers for --supervise was killed; another one "
                               "takes its place, and a close that waited may have gone on");
-        slots_continue_all_of(pid);
-        dispatcher = make_dispatcher(service, &pid);
+        dispatcher = make_dispatcher(service);
         if (dispatcher < 0)
             answer_oneself();
     }
@@ -115,21 +114,18 @@ static _Noreturn void watch(struct service *service, int dispatcher, int pid)
 
 _Noreturn void guard_run(struct service *service)
 {
-    int pid;
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    int dispatcher = make_dispatcher(service, &pid);
-    watch(service, dispatcher, pid);
+    watch(service, make_dispatcher(service));
 }
 
 int guard_make(struct service *service)
 {
-    const int dispatcher = getpid();
-    const int pidfd = pidfd_of(dispatcher);
+    const int self = pidfd_of(getpid());
     int pid = fork();
     if (pid == 0) {
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-        watch(service, pidfd, dispatcher);
+        watch(service, self);
     }
-    shed(pidfd);
+    shed(self);
     return pid < 0 ? -1 : pidfd_of(pid);
 }

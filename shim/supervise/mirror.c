@@ -233,6 +233,13 @@ void mirror_update(int thread, int directory)
     pthread_mutex_unlock(&turn);
 }
 
+bool mirror_is_free(const struct departure *d)
+{
+    return d->file >= 0 &&
+           in_place_is_free_elsewhere(d->file, d->handle.identity,
+                                      atomic_load(&d->handle.store->profile), d->path);
+}
+
 static void prepare(struct departure *d, int thread, int directory)
 {
     struct peek look;
@@ -245,9 +252,7 @@ static void prepare(struct departure *d, int thread, int directory)
     memcpy(d->path, look.path, strlen(look.path) + 1);
     if (d->waits && d->handle.role == ROLE_PRIMARY)
         d->file = peek_open(directory, d->fd);
-    d->free =
-        d->file >= 0 && in_place_is_free_elsewhere(d->file, d->handle.identity,
-                                                   atomic_load(&d->handle.store->profile), d->path);
+    d->free = mirror_is_free(d);
 }
 
 int mirror_take(int thread, int directory, int first, int last, struct departure *departures)

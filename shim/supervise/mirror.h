@@ -28,7 +28,7 @@ struct departure {
     bool waits;
     bool has_lock; /* a flock, OFD lock or lease that goes with the descriptor alone */
     int file;      /* of one that waits: open anew, for the last look; -1: could not be */
-    bool free;     /* nobody has a lock on it: there is nothing to wait for */
+    bool free;     /* mirror_is_free */
 };
 
 enum { DEPARTURES = 16 };
@@ -43,6 +43,10 @@ void mirror_gone(const struct departure *departures, int count);
 
 /* Brings the books up to date alone. */
 void mirror_update(int thread, int directory);
+
+/* Whether nobody has a lock on the file of one that waits: there is nothing to wait for. Before the
+ * close it has locks of its own, maybe. */
+bool mirror_is_free(const struct departure *departure);
 
 /* Whether a departed descriptor is still that of the file. */
 bool mirror_still_open(int directory, const struct departure *departure);

@@ -2,8 +2,10 @@
 
 #include "base/sys.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static bool is_open(unsigned thread, int fd)
 {
@@ -13,13 +15,20 @@ static bool is_open(unsigned thread, int fd)
     return fd >= 0 && lstat(path, &st) == 0;
 }
 
-static bool is_duplicating(int number)
+static bool is_duplicating(int number, unsigned flags)
 {
 #ifdef SYS_dup2
     if (number == SYS_dup2)
         return true;
 #endif
-    return number == SYS_dup3;
+    return number == SYS_dup3 && (flags & ~(unsigned)O_CLOEXEC) == 0;
+}
+
+/* One that is open may lie beyond, where the limit was lowered since. */
+static bool is_within_limit(unsigned thread, unsigned fd)
+{
+    struct rlimit limit;
+    return prlimit((int)thread, RLIMIT_NOFILE, NULL, &limit) < 0 || fd < limit.rlim_cur;
 }
 
 static int limited(unsigned fd)
@@ -37,7 +46,8 @@ bool range_of(const struct seccomp_notif *call, struct range *range)
     const unsigned c = (unsigned)call->data.args[2];
     if (call->data.nr == SYS_close)
         *range = (struct range){(int)a, (int)a};
-    else if (is_duplicating(call->data.nr) && a != b && is_open(call->pid, (int)a))
+    else if (is_duplicating(call->data.nr, c) && a != b && is_open(call->pid, (int)a) &&
+             is_within_limit(call->pid, b))
         *range = (struct range){(int)b, (int)b};
     else if (call->data.nr == SYS_close_range && a <= b && c == 0)
         *range = (struct range){limited(a), limited(b)};

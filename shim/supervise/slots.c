@@ -1,8 +1,10 @@
 #include "supervise/slots.h"
 
+#include "base/sys.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -104,18 +106,29 @@ void slots_continue(int slot)
     atomic_store(&slots[slot].owner, 0);
 }
 
-void slots_continue_all_of(int process)
+/* It may be dead and nobody has waited for it: who would have may be dead, too. */
+static bool has_ended(int pid)
 {
-    for (int i = 0; i < SLOTS; i++)
-        if (atomic_load(&slots[i].owner) == process)
-            slots_continue(i);
+    struct pollfd end = {.fd = (int)sys_call(SYS_pidfd_open, pid, 0, 0, 0, 0, 0), .events = POLLIN};
+    if (end.fd < 0)
+        return end.fd == -ESRCH;
+    const bool ended = poll(&end, 1, 0) > 0;
+    close(end.fd);
+    return ended;
 }
 
-void slots_continue_lost(void)
+bool slots_continue_lost(void)
 {
+    const int self = getpid();
+    bool others = false;
     for (int i = 0; i < SLOTS; i++) {
-        int owner = atomic_load(&slots[i].owner);
-        if (owner != 0 && kill(owner, 0) < 0 && errno == ESRCH)
+        const int owner = atomic_load(&slots[i].owner);
+        if (owner == 0 || owner == self)
+            continue;
+        if (has_ended(owner))
             slots_continue(i);
+        else
+            others = true;
     }
+    return others;
 }

@@ -31,10 +31,8 @@ bool slots_replace(int slot, int fd, int ours);
 /* The call goes on, in the kernel. Ends the slot. */
 void slots_continue(int slot);
 
-/* The same for all calls that a process has to answer, which has ended. */
-void slots_continue_all_of(int process);
-
-/* And for those of all processes that are no more. */
-void slots_continue_lost(void);
+/* The same for all calls of processes that have ended, whoever's children they were. Whether others
+ * are still with a process other than this one. */
+bool slots_continue_lost(void);
 
 #endif

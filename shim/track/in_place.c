@@ -280,9 +280,12 @@ bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profi
 {
     bool is_overlay;
     bool has_no_dotfile;
-    return leads_to(path, file) && is_plain_elsewhere(profile, path) &&
-           in_place_is_local(fd, &is_overlay) && is_free_by(fd) &&
-           is_alone(NULL, profile, path, &has_no_dotfile);
+    if (!leads_to(path, file) || !is_plain_elsewhere(profile, path) ||
+        !in_place_is_local(fd, &is_overlay) || !is_alone(NULL, profile, path, &has_no_dotfile) ||
+        !is_free_by(fd))
+        return false;
+    sys_flock(fd, LOCK_UN);
+    return true;
 }
 
 void in_place_settled(struct store *store)

@@ -32,8 +32,9 @@ bool in_place_is_all(const struct store *store, const char *path, struct last_lo
 
 /* All of that for a file which another process is about to close (supervise/): by a descriptor of
  * ours that was opened for it alone. No lock of the program is this process's own, so none is left
- * out. file, path: the primary; profile: its store's. False too where there is more to be asked or
- * told. */
+ * out: before the close that of the closing descriptor itself is in the way, a flock until its
+ * thread is on its way out of the call. file, path: the primary; profile: its store's. False too
+ * where there is more to be asked or told. */
 bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profile *profile,
                                 const char *path);
 

@@ -1,6 +1,6 @@
 /* settle --supervise: programs that no preloaded library reaches, here static ones in C. What is in
  * tests/supervise does the same with SQLite in other languages. */
-#include "e2e.h"
+#include "supervised.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,25 +12,7 @@
 
 TestSuite(supervise, .init = world_begin, .fini = world_end, .timeout = 120);
 
-static const uint64_t at_once = 250 * (uint64_t)MS;
-static const uint64_t a_while = 500 * (uint64_t)MS;
-
-static const char stepper[] = "build/programs/stepper-static";
-static const char signals[] = "build/programs/signals-static";
-static const char program[] = "build/programs/supervised-static";
-
 #define SUPERVISED(...) SHIMMED_WITH(OPTIONS("--supervise"), __VA_ARGS__)
-
-static void expect_wait(struct process *p, const char *command)
-{
-    struct process holder = hold("posix", world.primary, 800);
-    struct step closed = step(p, command);
-    uint64_t now = now_ns();
-    cr_expect_geq(closed.result, 0, "%s", command);
-    cr_expect_eq(closed.error, 12345, "%s: errno", command);
-    cr_expect_gt(closed.took, a_while, "%s took %lu ns", command, (unsigned long)closed.took);
-    cr_expect_gt(now, released_at(&holder), "%s", command);
-}
 
 static void expect_no_wait(struct process *p, const char *command)
 {
@@ -49,6 +31,7 @@ Test(supervise, the_last_close_waits)
     say(&p, "open A -", world.primary);
     step(&p, "dup A B");
     expect_no_wait(&p, "close A -");
+    cr_expect_eq(log_waits(), 1);
     expect_wait(&p, "rawclose B -");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
@@ -80,6 +63,7 @@ Test(supervise, a_call_that_fails_closes_nothing_and_waits_for_nothing)
     cr_expect_lt(failed.took, at_once);
     failed = step(&p, "badclose - -");
     cr_expect_eq(failed.error, EBADF);
+    cr_expect_eq(log_waits(), 0);
     released_at(&holder);
     expect_wait(&p, "close A -");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
@@ -112,29 +96,6 @@ Test(supervise, rules_and_settings_hold)
 }
 
 /* --- a free store --- */
-
-/* How many children a process has, and which is the first; 0: it has none. */
-static unsigned children_of(int pid, int *first)
-{
-    char path[64];
-    int child;
-    unsigned count = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && fscanf(file, "%d", &child) == 1)
-        if (count++ == 0)
-            *first = child;
-    if (file != NULL)
-        fclose(file);
-    return count;
-}
-
-static int child_of(int pid)
-{
-    int child = 0;
-    children_of(pid, &child);
-    return child;
-}
 
 /* The supervisor's processes that have books of one of the program's; one more waits for work. */
 static unsigned workers_of(const struct process *p)
@@ -183,6 +144,19 @@ Test(supervise, a_store_is_free_where_nobody_has_any_lock_and_nothing_lies_besid
     struct process holder = hold("posix", wal, 700);
     cr_expect_gt(step(&p, "close A -").took, 400 * (uint64_t)MS, "beside it");
     released_at(&holder);
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+/* Up to the close it is in the way of whoever asks. */
+Test(supervise, a_flock_of_its_own_is_no_reason_to_wait)
+{
+    struct process p = QUIETLY(stepper);
+    say(&p, "open A -", world.primary);
+    cr_expect_eq(step(&p, "flock A -").result, 0);
+    cr_expect_lt(step(&p, "close A -").took, at_once);
+    say(&p, "open A -", world.primary);
+    cr_expect_eq(step(&p, "flock A -").result, 0, "it is still held");
+    expect_wait(&p, "close A -");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
 
@@ -245,21 +219,42 @@ Test(supervise, sigterm_ends_a_wait_and_the_program)
     let_go(&holder);
 }
 
-Test(supervise, a_stop_during_a_wait_is_the_programs)
+static void stop(const struct process *p)
 {
     int status = 0;
-    struct process holder;
-    struct process p = close_held("default", &holder);
-    kill(p.pid, SIGSTOP);
+    kill(p->pid, SIGSTOP);
     uint64_t began = now_ns();
-    while (waitpid(p.pid, &status, WUNTRACED | WNOHANG) == 0 && now_ns() - began < a_while)
+    while (waitpid(p->pid, &status, WUNTRACED | WNOHANG) == 0 && now_ns() - began < a_while)
         sleep_ms(1);
     cr_expect(WIFSTOPPED(status), "it is not stopped: %x", (unsigned)status);
     cr_expect_lt(now_ns() - began, at_once);
+}
+
+Test(supervise, a_stop_during_a_wait_is_the_programs)
+{
+    struct process holder;
+    struct process p = close_held("default", &holder);
+    stop(&p);
     kill(p.pid, SIGCONT);
     cr_expect(!says(&p, "closed", 200));
     let_go(&holder);
     await_line(&p, "closed 0");
+    cr_expect_eq(finish(&p), 0);
+}
+
+/* The thread that is held takes no part in it by itself. */
+Test(supervise, a_stop_that_another_thread_takes_is_the_whole_programs)
+{
+    struct process holder = hold_until_told("posix", world.primary);
+    int watch = watch_closes(world.primary);
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--supervise", "--max-wait", "20"), program, "closing", world.primary);
+    await_close(watch);
+    stop(&p);
+    kill(p.pid, SIGCONT);
+    cr_expect(!says(&p, "closed", 200));
+    let_go(&holder);
+    await_line(&p, "closed");
     cr_expect_eq(finish(&p), 0);
 }
 
@@ -340,9 +335,11 @@ Test(supervise, the_exit_of_one_thread_waits_for_nothing)
 {
     struct process holder = hold("posix", world.primary, 1000);
     uint64_t began = now_ns();
-    struct process p = SUPERVISED(program, "exit-open", world.primary);
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--supervise", "--max-wait", "10", "--fallback-delay", "5"), program,
+                     "exit-open", world.primary);
     cr_expect_eq(finish(&p), 5, "%s", errors_of(&p));
-    cr_expect_lt(now_ns() - began, 900 * (uint64_t)MS);
+    cr_expect_lt(now_ns() - began, 4000 * (uint64_t)MS, "it waited for a thread that is not there");
     released_at(&holder);
 }
 

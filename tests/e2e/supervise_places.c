@@ -1,8 +1,8 @@
 /* settle --supervise where something is refused or otherwise than usual: ptrace, kcmp, seccomp,
  * rights, a container's profile, debuggers. This kernel may have no Yama: a filter refuses ptrace
  * as its ptrace_scope does. */
-#include "e2e.h"
 #include "host.h"
+#include "supervised.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,12 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const uint64_t at_once = 250 * (uint64_t)MS;
-static const uint64_t a_while = 500 * (uint64_t)MS;
-
-static const char stepper[] = "build/programs/stepper-static";
-static const char program[] = "build/programs/supervised-static";
 
 #define SETTLE                 "scripts/settle", "--supervise", "--log", "info", "--log-file", world.log, "--"
 #define FILTERED(call, action) "build/programs/filtered", call, action, "--"
@@ -29,17 +23,6 @@ static bool is_root(const char *what)
         return true;
     cr_log_warn("SKIPPED: %s needs root", what);
     return false;
-}
-
-/* What it did came to its end only once the holder had let go. */
-static void expect_wait(struct process *p, const char *command)
-{
-    struct process holder = hold("posix", world.primary, 800);
-    struct step closed = step(p, command);
-    uint64_t now = now_ns();
-    cr_expect_eq(closed.result >= 0, true, "%s: %s", command, strerror((int)closed.error));
-    cr_expect_gt(closed.took, a_while, "%s took %lu ns", command, (unsigned long)closed.took);
-    cr_expect_gt(now, released_at(&holder), "%s", command);
 }
 
 static void expect_wait_of_a_close(struct process *p)
@@ -82,8 +65,7 @@ Test(supervise, a_duplicate_that_fails_leaves_the_store_open_there)
 
 Test(supervise, a_signal_ends_the_wait_where_ptrace_is_refused)
 {
-    struct process p =
-        PLAIN(FILTERED("ptrace", "eperm"), SETTLE, "build/programs/signals-static", "interrupt");
+    struct process p = PLAIN(FILTERED("ptrace", "eperm"), SETTLE, signals, "interrupt");
     struct process holder = hold("posix", world.primary, 1200);
     send_line(&p, world.primary);
     sleep_ms(200);
@@ -151,19 +133,6 @@ Test(supervise, a_kernel_or_sandbox_that_has_no_such_filter_is_refused)
 }
 
 /* --- no more processes --- */
-
-static int child_of(int pid)
-{
-    char path[64];
-    int child = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fscanf(file, "%d", &child) != 1)
-        child = 0;
-    if (file != NULL)
-        fclose(file);
-    return child;
-}
 
 /* Has it stand still when it next looks at a descriptor, for which line is sent. */
 static void stop_at_a_look(int pid, struct process *p, const char *line)

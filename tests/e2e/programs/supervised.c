@@ -3,11 +3,15 @@
  *   exit-open PATH        exits with the store open and no other thread; exit status 5
  *   close PATH            opens the store and closes it; exit status 9: it cannot be opened
  *   closes N              N closes of no store; says how many failed
+ *   others N              N calls that nobody is asked about: of getppid(2), and of open(2), which
+ *                         are closed many at a time; says how many ns each of them took
+ *   closing PATH          a thread closes the store, while the first one waits for its end. Says
+ *                         "closed" and how long that took, in ms
  *   timed PATH N          N opens and closes of the store; says of each close how many ns it took
  *   children PATH N       N children, one after the other, that open and close the store; says how
  *                         many failed
- *   undumpable PATH       opens the store, says so, and closes it at the end of its input; its
- *                         descriptors may not be looked at
+ *   undumpable PATH       opens the store, says so, and at the end of its input closes a
+ *                         duplicate of it and it; its descriptors may not be looked at
  *   privileges            says whether it may gain any (PR_GET_NO_NEW_PRIVS)
  *   waits                 what wait(2) says of children that it never made; says errno
  *   reopen PATH           a thread closes the store; while it waits another one opens and locks it.
@@ -19,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,6 +80,25 @@ static int closes(int count)
     return 0;
 }
 
+static int others(int count)
+{
+    enum { TOGETHER = 200 };
+    long long opening = 0;
+    long long began = now_ns();
+    for (int i = 0; i < count; i++)
+        syscall(SYS_getppid);
+    printf("getppid %lld ", (now_ns() - began) / count);
+    for (int done = 0; done < count; done += TOGETHER) {
+        began = now_ns();
+        for (int i = 0; i < TOGETHER; i++)
+            fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        opening += now_ns() - began;
+        syscall(SYS_close_range, fd - TOGETHER + 1, fd, 0);
+    }
+    printf("open %lld\n", opening / count);
+    return 0;
+}
+
 static int timed(const char *path, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -109,7 +133,16 @@ static int undumpable(const char *path)
     fflush(stdout);
     while (getchar() != EOF)
         ;
+    close(dup(fd));
     return close(fd);
+}
+
+static int closing(const char *path)
+{
+    pthread_t thread;
+    fd = open_store(path);
+    pthread_create(&thread, NULL, close_and_tell, NULL);
+    return pthread_join(thread, NULL);
 }
 
 static int reopen(const char *path)
@@ -143,6 +176,10 @@ int main(int argc, char **argv)
         return close(open_store(path));
     if (strcmp(mode, "closes") == 0)
         return closes(atoi(path));
+    if (strcmp(mode, "others") == 0)
+        return others(atoi(path));
+    if (strcmp(mode, "closing") == 0)
+        return closing(path);
     if (strcmp(mode, "timed") == 0)
         return timed(path, number);
     if (strcmp(mode, "children") == 0)

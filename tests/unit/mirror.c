@@ -1,0 +1,244 @@
+#include "supervise/mirror.h"
+
+#include "base/clock.h"
+#include "supervise/peek.h"
+#include "track/begin.h"
+#include "track/process.h"
+#include "unit.h"
+
+#include <pthread.h>
+
+/* Descriptors of the process whose books these are. */
+enum { A = 100, B, C };
+
+static struct settings settings;
+static struct departure departures[DEPARTURES];
+static char primary[PATH_MAX];
+static pid_t process;
+static int directory;
+
+static void begin(void)
+{
+    dir_begin();
+    strcpy(primary, a_file("chroma.sqlite3"));
+    settings_set_defaults(&settings);
+    process_start(pthread_self, pthread_getcpuclockid);
+    cr_assert(begin_books(&settings));
+    peek_start(&settings);
+}
+
+static void end(void)
+{
+    if (process > 0)
+        kill(process, SIGKILL);
+    dir_end();
+}
+
+TestSuite(mirror, .init = begin, .fini = end, .timeout = 20);
+
+/* --- the process --- */
+
+static void open_as(int fd, int flags)
+{
+    const int got = open(primary, flags | O_CLOEXEC);
+    if (got < 0 || dup3(got, fd, O_CLOEXEC) < 0 || close(got) < 0)
+        _exit(1);
+}
+
+static void live_with(void prepare(void))
+{
+    int ends[2];
+    char byte;
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    process = fork();
+    if (process == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prepare();
+        if (write(ends[1], "", 1) == 1)
+            for (;;)
+                pause();
+        _exit(1);
+    }
+    cr_assert_eq(read(ends[0], &byte, 1), 1);
+    directory = peek_directory(process);
+    mirror_start(process);
+}
+
+static int take(int first, int last)
+{
+    return mirror_take(process, directory, first, last, departures);
+}
+
+/* --- which close is the last --- */
+
+static void with_a_duplicate(void)
+{
+    open_as(A, O_RDWR | O_NOFOLLOW);
+    dup3(A, B, O_CLOEXEC);
+}
+
+Test(mirror, the_last_handle_of_a_store_waits)
+{
+    live_with(with_a_duplicate);
+    cr_expect_eq(take(A, A), 1);
+    cr_expect_not(departures[0].waits, "there is another one");
+    cr_expect_eq(departures[0].fd, A);
+    cr_expect_eq(take(B, B), 1);
+    cr_expect(departures[0].waits);
+    cr_expect_str_eq(departures[0].path, primary);
+}
+
+Test(mirror, what_is_being_closed_counts_as_closed_until_it_is_told_otherwise)
+{
+    live_with(with_a_duplicate);
+    cr_expect_eq(take(A, A), 1);
+    mirror_gone(departures, 1); /* it has not been closed: it is there at the next look */
+    cr_expect_eq(take(B, B), 1);
+    cr_expect_not(departures[0].waits);
+}
+
+static void with_three(void)
+{
+    for (int fd = A; fd <= C; fd++)
+        open_as(fd, O_RDWR | O_NOFOLLOW);
+}
+
+Test(mirror, of_a_range_only_the_last_one_waits)
+{
+    live_with(with_three);
+    cr_expect_eq(take(0, INT_MAX), 3);
+    cr_expect_not(departures[0].waits);
+    cr_expect_not(departures[1].waits);
+    cr_expect(departures[2].waits);
+}
+
+static void with_many(void)
+{
+    for (int fd = A; fd < A + 3 * DEPARTURES; fd++)
+        open_as(fd, O_RDWR | O_NOFOLLOW);
+}
+
+Test(mirror, there_are_not_more_departures_than_there_is_room)
+{
+    live_with(with_many);
+    cr_expect_eq(take(0, INT_MAX), DEPARTURES);
+}
+
+static void with_a_reader(void)
+{
+    open_as(A, O_RDONLY);
+}
+
+Test(mirror, who_only_reads_does_not_wait)
+{
+    live_with(with_a_reader);
+    const int count = take(A, A);
+    cr_expect(count == 0 || !departures[0].waits);
+}
+
+static void with_nothing_of_its_own(void)
+{
+}
+
+Test(mirror, what_was_inherited_is_no_handle)
+{
+    open_as(A, O_RDWR | O_NOFOLLOW);
+    live_with(with_nothing_of_its_own);
+    cr_expect_eq(take(A, A), 0);
+}
+
+static void with_its_own_in_the_same_place(void)
+{
+    open_as(A, O_RDWR | O_NOFOLLOW);
+}
+
+Test(mirror, its_own_by_the_number_of_an_inherited_one_is_a_handle)
+{
+    open_as(A, O_RDWR | O_NOFOLLOW);
+    live_with(with_its_own_in_the_same_place);
+    cr_expect_eq(take(A, A), 1);
+    cr_expect(departures[0].waits);
+}
+
+/* --- locks --- */
+
+Test(mirror, a_file_that_nobody_has_a_lock_on_is_free)
+{
+    live_with(with_its_own_in_the_same_place);
+    cr_expect_eq(take(A, A), 1);
+    cr_expect(departures[0].free);
+    cr_expect_not(departures[0].has_lock);
+    const int other = open(primary, O_RDWR | O_CLOEXEC);
+    cr_expect_eq(flock(other, LOCK_EX | LOCK_NB), 0, "the question has left its flock");
+}
+
+static void with_a_flock(void)
+{
+    open_as(A, O_RDWR | O_NOFOLLOW);
+    flock(A, LOCK_SH);
+}
+
+/* As bbolt closes what it has only read. */
+Test(mirror, a_flock_of_its_own_is_in_the_way_until_it_is_closed)
+{
+    live_with(with_a_flock);
+    cr_expect_eq(take(A, A), 1);
+    cr_expect(departures[0].has_lock);
+    cr_expect_not(departures[0].free);
+    cr_expect_not(mirror_is_free(&departures[0]));
+    kill(process, SIGKILL);
+    waitpid(process, NULL, 0);
+    cr_expect(mirror_is_free(&departures[0]));
+    const int other = open(primary, O_RDWR | O_CLOEXEC);
+    cr_assert_eq(flock(other, LOCK_SH), 0);
+    cr_expect_not(mirror_is_free(&departures[0]), "another reader has one");
+}
+
+static void with_sidecars(void)
+{
+    open_as(A, O_RDWR | O_NOFOLLOW);
+    close(open(in_dir("chroma.sqlite3-wal"), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+}
+
+/* Nor is a flock left to whoever asks next. */
+Test(mirror, where_something_lies_beside_it_more_is_to_be_asked)
+{
+    live_with(with_sidecars);
+    cr_expect_eq(take(A, A), 1);
+    cr_expect_not(departures[0].free);
+    const int other = open(primary, O_RDWR | O_CLOEXEC);
+    cr_expect_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+}
+
+/* --- and then --- */
+
+Test(mirror, it_is_seen_when_the_kernel_has_closed_it)
+{
+    live_with(with_its_own_in_the_same_place);
+    cr_expect_eq(take(A, A), 1);
+    cr_expect(mirror_still_open(directory, &departures[0]));
+    kill(process, SIGKILL);
+    waitpid(process, NULL, 0);
+    cr_expect_not(mirror_still_open(directory, &departures[0]));
+    cr_expect_not(mirror_other_threads());
+}
+
+static void *idle(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void with_a_thread(void)
+{
+    pthread_t other;
+    if (pthread_create(&other, NULL, idle, NULL) != 0)
+        _exit(1);
+}
+
+Test(mirror, its_other_threads_are_seen)
+{
+    live_with(with_a_thread);
+    cr_expect(mirror_other_threads());
+}
