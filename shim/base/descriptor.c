@@ -1,6 +1,9 @@
 #include "base/descriptor.h"
 
+#include "base/lines.h"
+#include "base/scratch.h"
 #include "base/sys.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -53,4 +56,26 @@ bool descriptor_is_database(int fd, off_t size)
 {
     bool empty;
     return size >= 512 && size % 512 == 0 && descriptor_begins_as_database(fd, &empty);
+}
+
+static SYS_OWN_FRAME bool is_of(const char *number, struct identity file)
+{
+    struct stat st;
+    return sys_fstat((int)text_number(number), &st) == 0 && identity_same(identity_of(&st), file);
+}
+
+bool descriptor_has_another(int fd, struct identity file)
+{
+    struct listing *numbers = scratch_take();
+    bool has = numbers == NULL || listing_open(numbers, "/proc/thread-self/fd") < 0;
+    if (!has) {
+        const struct entry *entry;
+        while (!has && (entry = listing_next(numbers)) != NULL)
+            has =
+                entry->name[0] != '.' && text_number(entry->name) != fd && is_of(entry->name, file);
+        has |= numbers->length < 0;
+        listing_close(numbers);
+    }
+    scratch_give(numbers);
+    return has;
 }

@@ -26,4 +26,8 @@ bool descriptor_begins_as_database(int fd, bool *empty);
 /* The same, and its size is that of a database. */
 bool descriptor_is_database(int fd, off_t size);
 
+/* Whether this thread's table leads to that file by another number, too; true also where that
+ * cannot be told. Opens a descriptor for a moment. */
+bool descriptor_has_another(int fd, struct identity file);
+
 #endif

@@ -11,9 +11,15 @@ int listing_open(struct listing *l, const char *path)
 
 int listing_open_at(struct listing *l, int directory, const char *path)
 {
-    l->at = l->length = 0;
-    l->fd = sys_openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, 0);
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
+    listing_begin(l, sys_openat(directory, path, flags, 0));
     return l->fd < 0 ? l->fd : 0;
+}
+
+void listing_begin(struct listing *l, int fd)
+{
+    l->fd = fd;
+    l->at = l->length = 0;
 }
 
 const struct entry *listing_next(struct listing *l)

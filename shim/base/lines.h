@@ -27,8 +27,11 @@ struct entry { /* getdents64(2) */
 int listing_open(struct listing *l, const char *path);
 int listing_open_at(struct listing *l, int directory, const char *path);
 
+/* Begins with one that is open already. */
+void listing_begin(struct listing *l, int fd);
+
 /* The next entry, . and .. included; NULL behind the last, and where the kernel gives no more for
- * an error: whoever must have all of them cannot tell by this. Valid until the next call. */
+ * an error: then length is negative. Valid until the next call. */
 const struct entry *listing_next(struct listing *l);
 
 void listing_close(struct listing *l);

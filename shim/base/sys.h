@@ -86,6 +86,9 @@ static inline int sys_fstat(int fd, struct stat *st)
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
@@ -102,6 +105,16 @@ static inline int sys_fstat(int fd, struct stat *st)
 static inline int sys_openat(int dir, const char *path, int flags, unsigned mode)
 {
     return (int)sys_call(SYS_openat, dir, (long)path, flags, (long)mode, 0, 0);
+}
+
+/* Only where no component is a link or leads to another mount, and none above the directory. */
+static inline int sys_openat_within(int dir, const char *path, int flags)
+{
+    const uint64_t within = 0x1 | 0x4 | 0x8; /* RESOLVE_NO_XDEV, _NO_SYMLINKS, _BENEATH */
+    const struct {                           /* struct open_how, which older headers lack */
+        uint64_t flags, mode, resolve;
+    } how = {(uint64_t)flags, 0, within};
+    return (int)sys_call(SYS_openat2, dir, (long)path, (long)&how, sizeof how, 0, 0);
 }
 
 static inline int sys_close(int fd)
@@ -291,6 +304,17 @@ static inline int sys_poll(int fd, short events, uint64_t ns)
     } entry = {fd, events, 0};
     struct timespec timeout = sys_timespec(ns);
     return (int)sys_call(SYS_ppoll, (long)&entry, fd >= 0, (long)&timeout, 0, 0, 0);
+}
+
+/* The same of two descriptors; not ended by a signal's handler in a thread that has all blocked. */
+static inline int sys_poll_either(int first, int second, short events, uint64_t ns)
+{
+    struct {
+        int fd;
+        short events, revents;
+    } entries[] = {{first, events, 0}, {second, events, 0}}; /* a negative one is passed over */
+    struct timespec timeout = sys_timespec(ns);
+    return (int)sys_call(SYS_ppoll, (long)entries, 2, (long)&timeout, 0, 0, 0);
 }
 
 /* The threads of this process; 1 without /proc. */

@@ -81,6 +81,9 @@ static inline const char *profile_secondary(const struct profile *profile, int i
 /* The same of their usual names. */
 static inline const char *profile_usual(const struct profile *profile, int i);
 
+/* Whether a file of that name in a collection is a secondary. */
+bool profile_is_secondary(const struct profile *profile, const char *name);
+
 /* What a path's name says about it. */
 struct named {
     enum role role;

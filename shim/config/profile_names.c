@@ -18,7 +18,7 @@ static size_t stem_length(const struct profile *profile, const char *name)
     return length;
 }
 
-static bool is_secondary(const struct profile *profile, const char *name)
+bool profile_is_secondary(const struct profile *profile, const char *name)
 {
     const char *ending;
     for (int i = 0; (ending = profile_secondary(profile, i)) != NULL; i++)
@@ -41,7 +41,7 @@ static __attribute__((noinline)) bool may_match(profile_set set, const char *pat
     const char *name = path_name(path);
     for (; set != 0; set = profile_rest(set)) {
         const struct profile *p = profile_first(set);
-        if (p->beside[0] == '\0' && (has_name(p, name) || is_secondary(p, name)))
+        if (p->beside[0] == '\0' && (has_name(p, name) || profile_is_secondary(p, name)))
             return true;
     }
     return false;
@@ -75,7 +75,7 @@ bool profile_may_be_secondary(profile_set set, const char *path)
 {
     const char *name = path_name(path);
     for (; set != 0; set = profile_rest(set))
-        if (is_secondary(profile_first(set), name))
+        if (profile_is_secondary(profile_first(set), name))
             return true;
     return false;
 }
@@ -155,7 +155,7 @@ static bool name_by_ending(struct named *n, const struct profile *profile, const
 {
     (void)dirs;
     size_t parent = p->directory;
-    if (!is_secondary(profile, p->name))
+    if (!profile_is_secondary(profile, p->name))
         return false;
     while (parent > 0 && p->path[parent - 1] != '/')
         parent--;

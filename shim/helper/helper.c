@@ -28,8 +28,10 @@ struct helper {
     size_t mapped;
     _Atomic uint32_t alive; /* the kernel clears it and wakes us when the thread has ended */
     bool abandoned;
-    atomic_bool stop;  /* nobody waits for it any more */
-    bool filtered;     /* a process of its own */
+    atomic_bool stop; /* nobody waits for it any more */
+    bool filtered;    /* a process of its own */
+    _Atomic sys_sigset
+        watched;       /* signals that end the wait; 0: the helper is not to look for any */
     atomic_bool ended; /* rather than killed */
     int error;
     void (*work)(void *request);
@@ -219,6 +221,15 @@ static void reap_left_ones(void)
     }
 }
 
+/* A process of its own does not see what is pending for this one. */
+static void watch_signals(struct helper *h, sys_sigset mask, struct interruption *interruption)
+{
+    *interruption = interruption_begin(mask, h->filtered ? 1 : 2);
+    interruption->shared = !h->filtered;
+    if (interruption->shared)
+        atomic_store(&h->watched, interruption->watched);
+}
+
 /* The helper inherits the mask: a signal for the process is then never handled on its small stack.
  * Nor can a handler fork any more between the look at the owner and the new thread. */
 static long start(struct helper *h, enum seccomp_clone clone, struct interruption *interruption)
@@ -231,13 +242,14 @@ static long start(struct helper *h, enum seccomp_clone clone, struct interruptio
         h->error = 0;
         atomic_store(&h->stop, false);
         atomic_store(&h->ended, false);
+        atomic_store(&h->watched, 0);
         atomic_store(&h->alive, 1);
         id = spawn(h, clone);
         if (h->filtered && id > 0)
             enter_process((int)id);
     }
     if (interruption != NULL && id > 0)
-        *interruption = interruption_begin(old, h->filtered ? 1 : 2);
+        watch_signals(h, old, interruption);
     else
         sys_sigmask(SIG_SETMASK, &old, NULL);
     return id;
@@ -270,6 +282,8 @@ static int join(struct helper *h, uint64_t deadline, struct interruption *interr
          * at a thread's end is not */
         long result = sys_call(SYS_futex, (long)&h->alive, FUTEX_WAIT_BITSET, alive, (long)&until,
                                0, (long)FUTEX_BITSET_MATCH_ANY);
+        if (result == 0)
+            look_on(h); /* helper_is_nearly_done */
         if (atomic_load(&h->alive) == 0)
             break;
         if (interruption_came(interruption, result))
@@ -323,8 +337,17 @@ int helper_run_interruptibly(struct helper *h, void (*work)(void *), uint64_t de
     return run(h, work, deadline, true);
 }
 
-bool helper_is_told_to_stop(const struct helper *h)
+/* The same futex as the kernel's at the thread's end, with its value as it was. */
+void helper_is_nearly_done(struct helper *h)
 {
+    sys_call(SYS_futex, (long)&h->alive, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+bool helper_is_told_to_stop(struct helper *h)
+{
+    const sys_sigset watched = atomic_load(&h->watched);
+    if (watched != 0 && interruption_is_pending(watched))
+        helper_is_nearly_done(h);
     return atomic_load(&h->stop);
 }
 

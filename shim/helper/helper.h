@@ -42,8 +42,13 @@ int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline)
 int helper_run_interruptibly(struct helper *h, void (*work)(void *request), uint64_t deadline);
 
 /* Whether work need not go on, since nobody waits for its result any more: to be asked in the
- * helper. */
-bool helper_is_told_to_stop(const struct helper *h);
+ * helper, again and again. It also looks for signals that end the wait, and wakes whoever waits: so
+ * that one need not wake up to look for them. */
+bool helper_is_told_to_stop(struct helper *h);
+
+/* Has whoever waits for the helper wake up while it does what is left of its work, which should
+ * take microseconds: to be woken takes twenty. To be called in the helper. */
+void helper_is_nearly_done(struct helper *h);
 
 /* Begins work(request) in such a thread and does not wait for it. Returns 0, or an error as
  * helper_run has them; ENOTSUP under a filter. */

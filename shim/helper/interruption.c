@@ -11,6 +11,8 @@ static sys_sigset bit(int signal)
     return (sys_sigset)1 << (signal - 1);
 }
 
+const sys_sigset interruption_signals = 1ull << (SIGINT - 1) | 1ull << (SIGTERM - 1);
+
 /* The kernel's struct sigaction begins with the handler in both architectures; libc's sigaction is
  * for the program, and hides two signals. */
 struct disposition {
@@ -61,7 +63,7 @@ static bool libcs_interrupts(int signal)
 static bool others_handled(sys_sigset blocked)
 {
     const int signals = 64;
-    const sys_sigset left_out = bit(SIGINT) | bit(SIGTERM) | not_by_others | blocked;
+    const sys_sigset left_out = interruption_signals | not_by_others | blocked;
     for (int signal = 1; signal <= signals; signal++) {
         if ((bit(signal) & left_out) != 0 || !is_handled(signal))
             continue;
@@ -78,7 +80,7 @@ static bool either_is_handled(sys_sigset watched)
 }
 
 /* A blocked signal is kept even where it is ignored. */
-static bool is_pending(sys_sigset watched)
+bool interruption_is_pending(sys_sigset watched)
 {
     sys_sigset pending = 0;
     if (sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0) < 0)
@@ -93,7 +95,7 @@ struct interruption interruption_begin(sys_sigset mask, unsigned threads)
 {
     struct interruption i = {.before = mask, .threads = threads};
     if (!seccomp_is_on() || !seccomp_may_kill())
-        i.watched = (bit(SIGINT) | bit(SIGTERM)) & ~mask;
+        i.watched = interruption_signals & ~mask;
     i.blocked = i.watched != 0;
     sys_sigset now = mask | i.watched;
     sys_sigmask(SIG_SETMASK, &now, NULL);
@@ -138,7 +140,8 @@ bool interruption_came(struct interruption *i, long result)
         return false;
     if (i->alone_handled)
         return result == -EINTR && was_one_of_them(i);
-    if (is_pending(i->watched))
+    i->looks++;
+    if (interruption_is_pending(i->watched))
         return true;
     if (!i->looked)
         choose(i);
@@ -150,7 +153,18 @@ uint64_t interruption_step(const struct interruption *i)
     const uint64_t first = 1000000;
     if (i->watched == 0 || i->alone_handled)
         return UINT64_MAX;
-    return i->looked ? INTERRUPTION_STEP : first;
+    if (!i->looked)
+        return first;
+    if (!i->shared)
+        return INTERRUPTION_STEP;
+    const unsigned doublings = 4;
+    return (uint64_t)INTERRUPTION_STEP << (i->looks < doublings ? i->looks : doublings);
+}
+
+bool interruption_sleep(struct interruption *i, uint64_t ns)
+{
+    const long result = sys_poll(-1, 0, ns < INTERRUPTION_STEP ? ns : INTERRUPTION_STEP);
+    return interruption_came(i, result);
 }
 
 void interruption_end(const struct interruption *i)

@@ -25,10 +25,16 @@ struct interruption {
     bool looked;        /* at the process's handlers and threads */
     bool alone_handled; /* no other signal has a handler, and there are other threads */
     bool handled;       /* one of the two had a handler then */
+    bool shared;        /* somebody else looks, too, for what is sent to the process (see below) */
+    unsigned looks;     /* whether one is pending, so far */
 };
 
-/* What a wait between two looks may take at most, in ns. */
+/* What a wait between two looks takes at most, in ns; where the looks are shared, sixteen times as
+ * long in the end. */
 enum { INTERRUPTION_STEP = 20000000 };
+
+/* The two, as a set. */
+extern const sys_sigset interruption_signals;
 
 /* Begins to watch, with the two blocked. mask: what the thread's mask is to be afterwards. threads:
  * as above. */
@@ -44,6 +50,15 @@ bool interruption_came(struct interruption *i, long result);
 
 /* How long the next one may sleep, in ns; UINT64_MAX: as long as it likes. */
 uint64_t interruption_step(const struct interruption *i);
+
+/* Whether one that was sent to the process ends the wait: for a thread of it that has all signals
+ * blocked, and wakes the one that waits. What is sent to the waiting thread alone that one finds by
+ * itself. watched: the set of that name. */
+bool interruption_is_pending(sys_sigset watched);
+
+/* Sleeps ns, but for INTERRUPTION_STEP at most, and a signal handler ends it. True if the wait of
+ * which that is a part is to end. */
+bool interruption_sleep(struct interruption *i, uint64_t ns);
 
 /* The mask is what it was: a handler that was put off runs now. */
 void interruption_end(const struct interruption *i);

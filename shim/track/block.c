@@ -1,9 +1,9 @@
 #include "track/block.h"
 
 #include "base/clock.h"
-#include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
+#include "helper/interruption.h"
 #include "helper/log.h"
 #include "helper/record.h"
 #include "holders/proc.h"
@@ -63,12 +63,6 @@ void block_for(uint64_t ns)
         sys_poll(-1, 0, end - now);
 }
 
-bool block_watching(struct interruption *interruption, uint64_t ns)
-{
-    long result = sys_poll(-1, 0, ns < INTERRUPTION_STEP ? ns : INTERRUPTION_STEP);
-    return interruption_came(interruption, result);
-}
-
 uint64_t block_fixed_delay(const struct rule *rule)
 {
     return settings->fallback_delay < rule->max_wait ? settings->fallback_delay : rule->max_wait;
@@ -111,11 +105,10 @@ static bool is_in_vain(void *argument, const struct probe *probe)
 {
     struct block_request *request = argument;
     int pid = probe->holder.pid;
-    if (!idle_lock(&probe->holder, request->wait.profile) || !find_out(request, pid))
-        return false;
-    if (!outlasted_knows(request->wait.identity, pid, request->who.start) && !proc_awaits_us(pid))
-        return false;
-    return idle_database(probe, request->wait.profile);
+    return idle_lock(&probe->holder, request->wait.profile) && find_out(request, pid) &&
+           (outlasted_knows(request->wait.identity, pid, request->who.start) ||
+            proc_awaits_us(pid)) &&
+           idle_database(probe, request->wait.profile);
 }
 
 /* What later waits are to know of this one. */
@@ -163,6 +156,11 @@ static void take_names(struct block_request *request)
         found->list[0] = result->holder;
         found->count = 1;
     }
+}
+
+static void wake_early(void *argument)
+{
+    helper_is_nearly_done(((const struct block_request *)argument)->helper);
 }
 
 static void count_down(struct block_request *request, uint64_t used)
@@ -300,6 +298,8 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->reopened = is_over;
     wait->context = request;
     wait->in_vain = is_in_vain;
+    wait->nearly = wake_early;
+    wait->signals = interruption_signals;
     wait->asker = request;
     wait->enough = now + block_fixed_delay(rule);
     const bool told = (atomic_load(&store->state) & STORE_FRAMES_TOLD) != 0;

@@ -3,7 +3,6 @@
 #define SETTLE_BLOCK_H
 
 #include "config/settings.h"
-#include "helper/interruption.h"
 #include "track/store.h"
 #include "wait/last_look.h"
 
@@ -51,10 +50,6 @@ uint64_t block_fixed_delay(const struct rule *rule);
 
 /* Sleeps ns, whatever signal handlers run, unless in a fork child that one of them made. */
 void block_for(uint64_t ns);
-
-/* The same, but for INTERRUPTION_STEP at most, and a signal handler ends it. True if the wait of
- * which that is a part is to end. */
-bool block_watching(struct interruption *interruption, uint64_t ns);
 
 /* Waits of this process that are running. */
 unsigned block_waits_running(void);

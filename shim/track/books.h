@@ -10,6 +10,7 @@
 #ifndef SETTLE_BOOKS_H
 #define SETTLE_BOOKS_H
 
+#include "track/beside.h"
 #include "track/block.h"
 #include "track/budget.h"
 #include "track/closed.h"
@@ -31,6 +32,7 @@ struct books {
     struct store_books stores;
     struct seen_books seen;
     struct closed_books closes;
+    struct beside_books beside;
     struct question_books question;
     struct block_books waits;
     struct budget_books budget;

@@ -362,7 +362,7 @@ static void finish_closing(struct closing *c)
 {
     struct store *store = c->handle.store;
     history_closed(c->fd, &c->handle, c->path == NULL ? "" : c->path);
-    if (c->free && in_place_is_all(store, c->path, &c->last_look)) {
+    if (c->free && in_place_is_all(store, c->path, &c->last_look, c->home)) {
         in_place_settled(store);
         closed_end(store, true, c->home);
         return;

@@ -198,7 +198,7 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
     while (!interrupted && has_handles(store) && atomic_load(&store->connections) == 0 &&
            now < began + claim.ns) {
         interrupted =
-            block_watching(&interruption, wait_backoff(now - began, rule->check_interval));
+            interruption_sleep(&interruption, wait_backoff(now - began, rule->check_interval));
         now = clock_now();
     }
     if (process_home() == home)

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/rules.h"
 #include "helper/helper.h"
+#include "helper/interruption.h"
 #include "helper/log.h"
 #include "track/block.h"
 #include "track/budget.h"
@@ -59,7 +60,7 @@ static void wait_at_exit(bool other_threads(void))
         bool going_on = threads && left > 0 && now - progress < settings->fallback_delay;
         if ((!going_on && block_waits_running() == 0) || now - began >= most)
             break;
-        if (block_watching(&interruption, step))
+        if (interruption_sleep(&interruption, step))
             break;
     }
     interruption_end(&interruption);

@@ -1,14 +1,14 @@
 #include "track/in_place.h"
 
 #include "base/clock.h"
-#include "base/path.h"
-#include "base/scratch.h"
+#include "base/file_system.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
 #include "helper/log.h"
 #include "helper/record.h"
 #include "helper/seccomp.h"
+#include "track/beside.h"
 #include "track/books.h"
 #include "track/keep.h"
 #include "track/outlasted.h"
@@ -25,26 +25,6 @@
 static struct closed_books *const own = &BOOKS.closes;
 
 /* --- where it may be asked --- */
-
-/* File systems whose locks are all the kernel's own and lie on the one inode that every descriptor
- * of the file has; numbers from statfs(2). Others may keep them elsewhere. */
-SYS_OWN_FRAME bool in_place_is_local(int fd, bool *is_overlay)
-{
-    struct statfs fs;
-    if (sys_fstatfs(fd, &fs) < 0)
-        return false;
-    *is_overlay = (uint32_t)fs.f_type == 0x794c7630;
-    switch ((uint32_t)fs.f_type) {
-    case 0xef53:     /* ext2, ext3, ext4 */
-    case 0x58465342: /* XFS */
-    case 0x9123683e: /* Btrfs */
-    case 0x01021994: /* tmpfs */
-    case 0x794c7630: /* overlayfs */
-        return true;
-    default:
-        return false;
-    }
-}
 
 /* The locks are those of SQLite, and there is no filter that may kill for it. */
 static bool is_plain(const struct store *store)
@@ -176,7 +156,7 @@ static bool is_leaving(void)
 static bool leaves_free(int fd, const struct handle *h)
 {
     bool is_overlay;
-    return handle_of_its_engine(h) && is_plain(h->store) && in_place_is_local(fd, &is_overlay) &&
+    return handle_of_its_engine(h) && is_plain(h->store) && file_system_is_local(fd, &is_overlay) &&
            !is_overlay && is_free_by_itself(fd, h);
 }
 
@@ -193,7 +173,7 @@ void in_place_leaves(int fd, const struct handle *h)
 }
 
 /* What there may be to tell of frames in a -wal, a helper does. */
-static bool is_left(const struct store *store, const struct stat *st)
+bool in_place_is_left(const struct store *store, const struct stat *st)
 {
     const struct identity file = identity_of(st);
     if (!is_leaving())
@@ -211,53 +191,12 @@ bool in_place_is_free(int fd, const struct handle *h, const char *path, const st
 {
     bool is_overlay;
     if (l->look != LOOK_FREE || (h->facts & FACT_FLOCK) != 0 || path[0] != '/' ||
-        !is_plain(h->store) || !in_place_is_local(fd, &is_overlay))
+        !is_plain(h->store) || !file_system_is_local(fd, &is_overlay))
         return false;
     return (!is_overlay && is_free_by_itself(fd, h)) || is_free_by_second(path, h->identity);
 }
 
 /* --- what else there is of the store --- */
-
-/* store: NULL where nothing is known of what its engine has closed. */
-static SYS_OWN_FRAME bool is_missing_or_left(const struct store *store, const char *path)
-{
-    struct stat st;
-    const int result = sys_stat(path, &st);
-    return result == -ENOENT || (result == 0 && store != NULL && is_left(store, &st));
-}
-
-static bool has_free_sidecars(const struct store *store, const struct profile *profile,
-                              const char *path, char *room)
-{
-    const size_t most = sizeof profile->sidecars / sizeof profile->sidecars[0];
-    bool free = true;
-    for (size_t i = 0; i < most && profile->sidecars[i][0] != '\0' && free; i++)
-        free = path_beside(room, PATH_MAX, path, profile->sidecars[i]) &&
-               is_missing_or_left(store, room);
-    return free;
-}
-
-/* Where a directory's links are counted as its subdirectories', two are its own name and its
- * period. */
-static SYS_OWN_FRAME bool has_no_collections(const struct profile *profile, const char *path,
-                                             char *room)
-{
-    struct stat st;
-    return profile->secondaries[0][0] == '\0' ||
-           (path_directory(room, PATH_MAX, path) && sys_stat(room, &st) == 0 && st.st_nlink == 2);
-}
-
-static bool is_alone(const struct store *store, const struct profile *profile, const char *path,
-                     bool *has_no_dotfile)
-{
-    char *room = scratch_take();
-    *has_no_dotfile = !dotfile_is_held(path);
-    const bool alone = room != NULL && *has_no_dotfile &&
-                       has_free_sidecars(store, profile, path, room) &&
-                       has_no_collections(profile, path, room);
-    scratch_give(room);
-    return alone;
-}
 
 static SYS_OWN_FRAME bool leads_to(const char *path, struct identity file)
 {
@@ -265,11 +204,11 @@ static SYS_OWN_FRAME bool leads_to(const char *path, struct identity file)
     return path[0] == '/' && sys_stat(path, &st) == 0 && identity_same(identity_of(&st), file);
 }
 
-bool in_place_is_all(const struct store *store, const char *path, struct last_look *l)
+bool in_place_is_all(const struct store *store, const char *path, struct last_look *l, int home)
 {
     const struct identity file = {atomic_load(&store->dev), atomic_load(&store->ino)};
-    bool has_no_dotfile;
-    if (is_alone(store, atomic_load(&store->profile), path, &has_no_dotfile) && !is_told())
+    const bool has_no_dotfile = !dotfile_is_held(path);
+    if (has_no_dotfile && !is_told() && beside_is_free(store, path, home))
         return true;
     l->free = has_no_dotfile && leads_to(path, file);
     return false;
@@ -279,10 +218,9 @@ bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profi
                                 const char *path)
 {
     bool is_overlay;
-    bool has_no_dotfile;
     if (!leads_to(path, file) || !is_plain_elsewhere(profile, path) ||
-        !in_place_is_local(fd, &is_overlay) || !is_alone(NULL, profile, path, &has_no_dotfile) ||
-        !is_free_by(fd))
+        !file_system_is_local(fd, &is_overlay) || dotfile_is_held(path) ||
+        !beside_is_nothing(profile, path) || !is_free_by(fd))
         return false;
     sys_flock(fd, LOCK_UN);
     return true;

@@ -24,11 +24,14 @@ bool in_place_is_free(int fd, const struct handle *h, const char *path, const st
  * leaves there is kept for the close of the primary that follows. At home, with signals held. */
 void in_place_leaves(int fd, const struct handle *h);
 
-/* Whether that is all: the store has no sidecars but those that in_place_leaves has found free just
- * now, no dot-file, and no directories that may have index files, and neither the log nor the
- * record wants a line of the close. path: that of the primary. Else a helper does the rest, and l
- * tells whether that has nothing to ask of the primary itself any more. */
-bool in_place_is_all(const struct store *store, const char *path, struct last_look *l);
+/* Whether a sidecar that is there is one of which in_place_leaves has found that just now. */
+bool in_place_is_left(const struct store *store, const struct stat *st);
+
+/* Whether that is all: nobody has anything else of the store, its dot-file or what lies beside it
+ * (beside.h), and neither the log nor the record wants a line of the close. path: that of the
+ * primary. Else a helper does the rest, and l tells whether that has nothing to ask of the primary
+ * itself any more. After the close; home: as beside_is_free. */
+bool in_place_is_all(const struct store *store, const char *path, struct last_look *l, int home);
 
 /* All of that for a file which another process is about to close (supervise/): by a descriptor of
  * ours that was opened for it alone. No lock of the program is this process's own, so none is left
@@ -37,10 +40,6 @@ bool in_place_is_all(const struct store *store, const char *path, struct last_lo
  * where there is more to be asked or told. */
 bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profile *profile,
                                 const char *path);
-
-/* Whether all locks on the file are the kernel's own and lie on the one inode that each of its
- * descriptors has. */
-bool in_place_is_local(int fd, bool *is_overlay);
 
 /* What later waits and the summary are to know of a close that has found its store settled so. */
 void in_place_settled(struct store *store);

@@ -231,6 +231,17 @@ int keep_put_off(int fd, const struct handle *h, int home)
     return error;
 }
 
+void keep_open(int fd)
+{
+    struct stat st;
+    struct place *p = sys_fstat(fd, &st) < 0 ? NULL : place_new(places(descriptor_limit()));
+    if (p == NULL)
+        return;
+    place_fill(p, fd, identity_of(&st));
+    place_enter(p);
+    place_publish(p);
+}
+
 /* --- letting go --- */
 
 /* Only an engine that has the file open has locks on it; any of its descriptors may be closed under

@@ -56,6 +56,10 @@ void keep_cannot(int fd, int last, const struct handle *h);
  * error number. */
 int keep_put_off(int fd, const struct handle *h, int home);
 
+/* A descriptor of the library's own, whose close might drop a lock of the program's that is known
+ * to nobody: it stays open, as one that is put off. At home, with signals held. */
+void keep_open(int fd);
+
 /* What follows is called at home (process_thread_at_home). */
 
 /* The engine has unlocked the whole of a file, and takes no lock on it before the caller returns:

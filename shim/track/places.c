@@ -10,7 +10,12 @@ static struct places_books *const own = &BOOKS.places;
 /* What a fork child finds of its parent, in memory that the kernel leaves alone: pid and number of
  * each descriptor that is put off. Emptied before the descriptor is closed or taken up, so that no
  * child closes what has that number next. */
-static _Atomic uint64_t for_children[PLACES_MOST];
+static _Atomic uint64_t for_children[PLACES_MOST + LENT_KINDS];
+
+static uint64_t child_closes(int fd)
+{
+    return (uint64_t)process_home() << 32 | (unsigned)fd;
+}
 
 static unsigned number_of(const struct place *p)
 {
@@ -47,7 +52,12 @@ void place_enter(struct place *p)
 {
     int fd = atomic_load(&p->fd);
     handle_put_off(fd, number_of(p), place_identity(p));
-    atomic_store(&for_children[number_of(p)], (uint64_t)process_home() << 32 | (unsigned)fd);
+    atomic_store(&for_children[number_of(p)], child_closes(fd));
+}
+
+void place_lend(enum lent lent, int fd)
+{
+    atomic_store(&for_children[PLACES_MOST + lent], fd < 0 ? 0 : child_closes(fd));
 }
 
 void place_publish(struct place *p)
@@ -125,7 +135,7 @@ struct place *place_claim_number(int fd)
 
 void place_forked(int parent)
 {
-    for (unsigned i = 0; i < PLACES_MOST; i++) {
+    for (unsigned i = 0; i < PLACES_MOST + LENT_KINDS; i++) {
         uint64_t kept = atomic_exchange(&for_children[i], 0);
         if (kept != 0 && (int)(kept >> 32) == parent)
             sys_close((int)(uint32_t)kept);

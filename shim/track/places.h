@@ -61,6 +61,13 @@ void place_give_back(struct place *place);
 /* The number is not put off any more, but may be again (place_enter, place_publish). */
 void place_withdraw(struct place *place);
 
+/* What the library has open in the program's table for some microseconds (beside.c), each of them
+ * once at a time. */
+enum lent { LENT_ROOT, LENT_COLLECTION, LENT_FILE, LENT_KINDS };
+
+/* Has a fork child that is made meanwhile close its copy; -1: no more. */
+void place_lend(enum lent lent, int fd);
+
 /* In a fork child of `parent`: closes its copies. Neither at home nor with signals held. */
 void place_forked(int parent);
 

@@ -1,12 +1,12 @@
 #include "track/question.h"
 
-#include "base/scratch.h"
+#include "base/descriptor.h"
+#include "base/file_system.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
 #include "helper/seccomp.h"
 #include "track/books.h"
-#include "track/in_place.h"
 #include "track/opened.h"
 #include "track/places.h"
 #include "track/process.h"
@@ -26,53 +26,6 @@ void question_await(void)
             sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
         else
             sys_poll(-1, 0, while_it_lasts);
-}
-
-/* --- this process's own descriptors of a file --- */
-
-/* As getdents64(2) has it. */
-struct entry {
-    uint64_t ino;
-    int64_t offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-};
-
-static int number_in(const char *name)
-{
-    int number = 0;
-    for (; *name >= '0' && *name <= '9'; name++)
-        number = number * 10 + (*name - '0');
-    return *name == '\0' ? number : -1; /* "." and ".." */
-}
-
-static SYS_OWN_FRAME bool is_on(int fd, struct identity file)
-{
-    struct stat st;
-    return sys_fstat(fd, &st) == 0 && identity_same(identity_of(&st), file);
-}
-
-/* True also where that cannot be told. */
-static bool has_another(int fd, struct identity file)
-{
-    const int list = sys_openat(AT_FDCWD, "/proc/thread-self/fd", O_RDONLY | O_CLOEXEC, 0);
-    char *room = scratch_take();
-    bool has = list < 0 || room == NULL;
-    for (long size = 1; !has && size > 0;) {
-        size = sys_getdents(list, room, SCRATCH_SIZE);
-        has = size < 0;
-        for (long at = 0; !has && at < size;) {
-            const struct entry *e = (const struct entry *)(room + at);
-            const int number = number_in(e->name);
-            has = number >= 0 && number != fd && is_on(number, file);
-            at += e->length;
-        }
-    }
-    scratch_give(room);
-    if (list >= 0)
-        sys_close(list);
-    return has;
 }
 
 /* --- the question --- */
@@ -108,11 +61,11 @@ static enum answer ask_by(struct place *p, int fd, struct store *store, struct i
     handle_entry(fd);
     place_fill(p, fd, found);
     place_enter(p);
-    const bool is_local = in_place_is_local(fd, &is_overlay);
+    const bool is_local = file_system_is_local(fd, &is_overlay);
     const enum answer answer = answer_by(fd);
     if (!is_local)
         store_mark(store, STORE_ASKED_ELSEWHERE, 0);
-    if ((answer == ANSWER_FREE && identity_same(found, file)) || !has_another(fd, found))
+    if ((answer == ANSWER_FREE && identity_same(found, file)) || !descriptor_has_another(fd, found))
         place_close(p);
     else
         place_publish(p);

@@ -2,6 +2,7 @@
 
 #include "helper/helper.h"
 #include "helper/log.h"
+#include "track/beside.h"
 #include "track/block.h"
 #include "track/exit.h"
 #include "track/in_place.h"
@@ -28,6 +29,7 @@ void track_start(const struct settings *s)
     keep_start(s->keep_locks == KEEP_LOCKS_ON);
     sum_start(s);
     in_place_start();
+    beside_start(s);
     look_start(s);
     atomic_store(&on, true);
 }

@@ -69,7 +69,7 @@ static void join_closes(struct use *u)
     uint64_t gone;
     while ((gone = clock_now() - u->cause.began) < claim.ns && is_closing(u, opens) &&
            process_home() == u->home)
-        if (block_watching(&interruption, wait_backoff(gone, u->rule->check_interval))) {
+        if (interruption_sleep(&interruption, wait_backoff(gone, u->rule->check_interval))) {
             u->interrupted = true;
             break;
         }

@@ -94,15 +94,6 @@ static void wait_usual(const struct wait_request *request, int store, const char
     }
 }
 
-static bool is_index(const struct profile *profile, const char *name)
-{
-    const char *ending;
-    for (int i = 0; (ending = profile_secondary(profile, i)) != NULL; i++)
-        if (str_ends_with(name, ending))
-            return true;
-    return false;
-}
-
 static bool was_asked(const struct profile *profile, const struct collection *c, const char *name)
 {
     for (unsigned i = 0; i < c->usual; i++)
@@ -118,7 +109,8 @@ static void wait_listed(const struct wait_request *request, int store, const cha
         return;
     const struct entry *entry;
     while (!is_enough(request, c) && (entry = listing_next(&c->listing)) != NULL)
-        if (is_index(request->profile, entry->name) && !was_asked(request->profile, c, entry->name))
+        if (profile_is_secondary(request->profile, entry->name) &&
+            !was_asked(request->profile, c, entry->name))
             wait_file_of(request, c, c->listing.fd, entry->name, entry->name, entry->type == DT_REG,
                          result);
     listing_close(&c->listing);

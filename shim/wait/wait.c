@@ -203,6 +203,8 @@ void wait_for(const struct wait_request *request, const char *path, struct ident
         if (!watched && now - began >= watch_after) {
             watched = true;
             watch_start(&watch, path);
+            if (request->signals != 0)
+                watch_signals(&watch, request->signals);
             continue; /* what happened before the watch was set causes no event */
         }
         uint64_t sleep = woken ? deaf

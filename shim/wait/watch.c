@@ -11,7 +11,7 @@
 
 struct watch watch_none(void)
 {
-    return (struct watch){.fd = -1, .file = -1, .directory = -1, .name = ""};
+    return (struct watch){.fd = -1, .file = -1, .directory = -1, .signals = -1, .name = ""};
 }
 
 static int add(int fd, const char *path, uint32_t mask)
@@ -70,16 +70,31 @@ unsigned watch_own_events(const struct watch *w)
     return (w->file >= 0 ? 1u : 0u) + (w->directory >= 0 ? 1u : 0u);
 }
 
-bool watch_sleep(const struct watch *w, uint64_t ns)
+void watch_signals(struct watch *w, uint64_t signals)
+{
+    w->signals = (int)sys_call(SYS_signalfd4, -1, (long)&signals, sizeof signals,
+                               O_NONBLOCK | O_CLOEXEC, 0, 0);
+}
+
+static bool came(struct watch *w)
+{
+    if (w->signals < 0 || sys_poll(w->signals, POLLIN, 0) <= 0)
+        return false;
+    sys_close(w->signals);
+    w->signals = -1;
+    return true;
+}
+
+bool watch_sleep(struct watch *w, uint64_t ns)
 {
     uint64_t end = clock_now() + ns;
     for (;;) {
         uint64_t now = clock_now();
-        if (sys_poll(w->fd, POLLIN, now < end ? end - now : 0) <= 0)
+        if (sys_poll_either(w->fd, w->signals, POLLIN, now < end ? end - now : 0) <= 0)
             return false;
         if (watch_take(w) > 0)
             return true;
-        if (clock_now() >= end)
+        if (came(w) || clock_now() >= end)
             return false;
     }
 }

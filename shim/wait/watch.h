@@ -13,6 +13,7 @@ struct watch {
     int fd; /* -1: none, the back-off alone has to do */
     int file;
     int directory;
+    int signals;      /* a signalfd(2) whose signal has not come yet; -1: none */
     const char *name; /* of the file, within its directory */
 };
 
@@ -23,13 +24,18 @@ struct watch watch_none(void);
  * unset. The path must outlive the watch. */
 void watch_start(struct watch *w, const char *path);
 
+/* The next sleep ends, too, when one of these signals is pending for the process, which this thread
+ * has blocked as all others have: only the next one, since it stays so until somebody takes it. */
+void watch_signals(struct watch *w, uint64_t signals);
+
 /* Takes the events that have come so far. Returns how many of them are about the file. */
 unsigned watch_take(const struct watch *w);
 
 /* How many events an open and close of the file for reading causes. */
 unsigned watch_own_events(const struct watch *w);
 
-/* Sleeps until an event about the file, a signal, or for ns at most. Returns true for an event. */
-bool watch_sleep(const struct watch *w, uint64_t ns);
+/* Sleeps until an event about the file, one of the signals, or for ns at most. Returns true for an
+ * event. */
+bool watch_sleep(struct watch *w, uint64_t ns);
 
 #endif

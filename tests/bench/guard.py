@@ -9,7 +9,9 @@ import tempfile
 import common
 import cost
 import duels
+import processor
 import reports
+import tracked
 from common import PROGRAMS, SETTLE
 
 LIMITS = pathlib.Path(__file__).with_name("limits")
@@ -133,6 +135,27 @@ def time_index(space):
     return time_close(space, 1, 1)
 
 
+def time_collections(space):
+    return time_close(space, 1, 5)
+
+
+def time_sqlite(mode):
+    """Added to sqlite3_close of the only connection, in us."""
+    def measure_added(space):
+        plain, ours = (statistics.median(tracked.measure_database(space.directory("here"), mode, library)[0]
+                                         for _ in range(TURNS)) for library in (None, SETTLE))
+        return ours - plain
+
+    return measure_added
+
+
+def time_processor(space):
+    """Of a wait of which no event tells the end, in ms."""
+    with duels.Duel(duels.OURS) as duel:
+        path = duels.make_store(space.directory("here") / "processor")
+        return duel.trial("unlocks", path, processor.HOLD, processor=True).processor * 1000
+
+
 def ratio_many(space):
     return time_close(space, MANY, 0) / time_close(space, 1, 0)
 
@@ -218,6 +241,9 @@ ROWS = [
     Row("use-rename", "the same to a rename of it", time_use("rename"), ATTEMPTS),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
     Row("tracked-index", "the same of one with index files", time_index, ATTEMPTS),
+    Row("tracked-collections", "the same of one with five directories of them", time_collections, ATTEMPTS),
+    Row("tracked-journal", "added to sqlite3_close where the journal is kept", time_sqlite("persist"), ATTEMPTS),
+    Row("tracked-wal", "added to sqlite3_close in WAL mode", time_sqlite("wal"), ATTEMPTS),
     Row("tracked-many", f"last close where {MANY} stores are open, to that of 1", ratio_many, ATTEMPTS),
     Row("overshoot-event", "overshoot after 100 ms and more, the holder closes",
         Overshoots(duels.OURS, "closes", 0.1, MOST), ATTEMPTS),
@@ -225,6 +251,7 @@ ROWS = [
         Overshoots(duels.OURS, "unlocks", 0.01, MOST), ATTEMPTS),
     Row("overshoot-wait", "the same of settle-wait as a process",
         Overshoots(duels.COMMAND, "unlocks", 0.01, SOME), ATTEMPTS),
+    Row("processor", "processor time of a wait of 2 s, the holder unlocks", time_processor, ATTEMPTS),
     Row("report", "settle-report of 100,000 lines, processor", time_report, ATTEMPTS),
     Row("early", "returns before the release", count_early),
 ]

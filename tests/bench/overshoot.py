@@ -11,12 +11,12 @@ from common import quantile
 # A row: the holding time in seconds, how often on the working directory's file system, elsewhere, and
 # for a peer.
 HOLDS = [
-    (0.0001, 60, 40, 4),
-    (0.001, 60, 40, 4),
-    (0.01, 40, 30, 4),
-    (0.1, 20, 15, 4),
-    (0.5, 6, 3, 2),
-    (2.0, 2, 1, 0),
+    (0.0001, 60, 30, 4),
+    (0.001, 60, 30, 4),
+    (0.01, 40, 20, 4),
+    (0.1, 20, 8, 3),
+    (0.5, 4, 1, 1),
+    (2.0, 1, 0, 0),
 ]
 SPREAD = (0.75, 1.25)  # of the holding times: exact ones might fit the steps of a polling by accident
 CHECK_INTERVAL = 0.05

@@ -18,6 +18,7 @@ import time
 
 OFD_SETLK = 37
 LONG = 30
+OWN, OTHERS = 7, 100  # bytes
 # Not in Python's modules.
 OPENAT, CLOSE = {"x86_64": (257, 3), "aarch64": (56, 57)}[platform.machine()]
 SYSCALL = ctypes.CDLL(None, use_errno=True).syscall
@@ -34,8 +35,12 @@ def whole_file(kind):
     return struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)
 
 
-def posix_lock(kind):
-    return lambda fd: fcntl.fcntl(fd, fcntl.F_SETLK, whole_file(kind))
+def one_byte(kind, at):
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, at, 1, 0)
+
+
+def posix_lock(kind, at=None):
+    return lambda fd: fcntl.fcntl(fd, fcntl.F_SETLK, whole_file(kind) if at is None else one_byte(kind, at))
 
 
 def ofd_lock(kind):
@@ -114,11 +119,11 @@ def own(lock, file):
 
 
 def is_locked(file):
-    """As another process sees it."""
+    """As another process sees it: the byte that nobody else has locked."""
     pid = os.fork()
     if pid == 0:
         fd = os.open(file, os.O_RDWR)
-        answer = fcntl.fcntl(fd, fcntl.F_GETLK, whole_file(fcntl.F_WRLCK))
+        answer = fcntl.fcntl(fd, fcntl.F_GETLK, one_byte(fcntl.F_WRLCK, OWN))
         os._exit(struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 
@@ -231,6 +236,8 @@ EARLY = {
     "other: OFD read of index": of_index(ofd_lock(READ)),
     "other: flock shared of index": of_index(flock(SHARED)),
     "other: flock of a mapping": mapped_by_other,
+    "both: POSIX read of index": of_index(posix_lock(READ, OTHERS)),
+    "both: POSIX read of -journal": other(posix_lock(READ, OTHERS), path + "-journal"),
 }
 LATE = {
     "child: shares it": shared_with_child(nothing),
@@ -251,9 +258,12 @@ LATE = {
     "self: flock of a mapping": mapped_here,
     "self: POSIX write of index": own_of_index(posix_lock(WRITE)),
     "self: POSIX read of -journal": own(posix_lock(READ), path + "-journal"),
+    "both: POSIX read of index": own(posix_lock(READ, OWN), index),
+    "both: POSIX read of -journal": own(posix_lock(READ, OWN), path + "-journal"),
 }
 # What this process has locked elsewhere, and must have still.
-KEPT = {"self: POSIX write of index": index, "self: POSIX read of -journal": path + "-journal"}
+KEPT = {"self: POSIX write of index": index, "both: POSIX read of index": index,
+        "self: POSIX read of -journal": path + "-journal", "both: POSIX read of -journal": path + "-journal"}
 
 
 def close_stream(fd):

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <sys/time.h>
 
+static struct helper *running;
+
 TestSuite(helper, .init = dir_begin, .fini = dir_end, .timeout = 30);
 
 static const uint64_t second = 1000ull * MS;
@@ -219,6 +221,62 @@ Test(helper, signal_handlers_run_in_the_caller_and_the_wait_goes_on)
     cr_expect_eq(run(sleep_then_say_so, (struct request){.ms = 200}).result, 1);
     cr_expect_geq(atomic_load(&handled), 2);
     cr_expect_eq(atomic_load(&handled_elsewhere), 0);
+}
+
+/* --- being woken --- */
+
+static void say_nearly_done_and_go_on(void *argument)
+{
+    helper_is_nearly_done(running);
+    sleep_then_say_so(argument);
+}
+
+Test(helper, who_is_woken_early_waits_for_the_end_of_the_work)
+{
+    for (unsigned ms = 1; ms < 20; ms *= 3) {
+        running = new_helper((struct request){.ms = ms});
+        cr_expect_eq(helper_run(running, say_nearly_done_and_go_on, clock_now() + second), 0);
+        cr_expect_eq(((struct request *)helper_request(running))->result, 1);
+        helper_free(running);
+    }
+}
+
+static void work_until_told(void *argument)
+{
+    struct request *r = argument;
+    const uint64_t end = clock_now() + (uint64_t)r->ms * MS;
+    while (clock_now() < end && !helper_is_told_to_stop(running))
+        sleep_for(10);
+}
+
+/* In a process of one thread, to which SIGTERM comes when its caller looks only now and then. Which
+ * of its expectations is not met; 0: none. */
+static int be_told_to_end(void)
+{
+    const pid_t program = getpid();
+    static int sent[2];
+    uint64_t when = 0;
+    if (pipe2(sent, O_CLOEXEC) != 0)
+        return 1;
+    running = new_helper((struct request){.ms = 5000});
+    if (fork() == 0) {
+        sleep_for(1300);
+        when = clock_now();
+        const bool told = write(sent[1], &when, sizeof when) == sizeof when;
+        _exit(kill(program, SIGTERM) == 0 && told ? 0 : 1);
+    }
+    if (helper_run_interruptibly(running, work_until_told, clock_now() + 10 * second) != EINTR)
+        return 2;
+    const uint64_t now = clock_now();
+    if (read(sent[0], &when, sizeof when) != sizeof when || now - when > 150u * MS)
+        return 3;
+    return atomic_load(&handled) == 1 ? 0 : 4;
+}
+
+Test(helper, a_signal_for_the_process_ends_the_wait_at_the_next_look_of_the_helper)
+{
+    handle(SIGTERM, on_signal);
+    cr_expect_eq(in_child(be_told_to_end), 0);
 }
 
 static void read_mask(void *argument)

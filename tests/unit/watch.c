@@ -20,7 +20,7 @@ static const char *watched_file(void)
 }
 
 /* No event comes, and the whole time passes. */
-static void sleeps_through(const struct watch *w)
+static void sleeps_through(struct watch *w)
 {
     uint64_t begin = clock_now();
     cr_expect_not(watch_sleep(w, 30 * MS));
@@ -154,4 +154,26 @@ Test(watch, a_file_in_the_working_directory_needs_no_slash)
     unlink("file-wal");
     cr_expect(watch_sleep(&watch, for_long));
     cr_assert_eq(chdir("/"), 0);
+}
+
+/* It stays pending, and would end each sleep. What is not as it should be; 0: all is. */
+static int be_signalled(void)
+{
+    const uint64_t term = 1ull << (SIGTERM - 1);
+    sys_sigmask(SIG_BLOCK, &term, NULL);
+    watch = watch_none();
+    watch_signals(&watch, term);
+    const uint64_t began = clock_now();
+    if (watch_sleep(&watch, 20 * MS) || clock_now() - began < 20 * MS)
+        return 1;
+    if (kill(getpid(), SIGTERM) != 0 || watch_sleep(&watch, for_long) ||
+        clock_now() - began >= for_long)
+        return 2;
+    const uint64_t again = clock_now();
+    return watch_sleep(&watch, 20 * MS) || clock_now() - again < 20 * MS ? 3 : 0;
+}
+
+Test(watch, a_signal_that_comes_ends_one_sleep)
+{
+    cr_expect_eq(in_child(be_signalled), 0);
 }
