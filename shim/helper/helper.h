@@ -21,6 +21,12 @@
 
 struct helper;
 
+/* Around functions that only a helper calls. Its stack has room, and link-time optimisation may put
+ * paths of other rooms there: the compiler's limit of a frame (build.mk) is for the program's. */
+#define HELPER_STACK_BEGIN                                                                         \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wframe-larger-than=\"")
+#define HELPER_STACK_END _Pragma("GCC diagnostic pop")
+
 /* A helper with room for a request of `size` bytes, zeroed; NULL if the kernel gives no memory. */
 struct helper *helper_new(size_t size);
 

@@ -51,6 +51,8 @@ static uint64_t or_configured(uint64_t given, uint64_t configured)
     return given == NO_LIMIT ? configured : given;
 }
 
+HELPER_STACK_BEGIN
+
 /* Runs in the helper. */
 static void work(void *argument)
 {
@@ -67,6 +69,8 @@ static void work(void *argument)
     wait->until = (enum until)r->rule->until;
     wait_store(wait, &r->result);
 }
+
+HELPER_STACK_END
 
 static struct settle_result answer(struct request *r)
 {

@@ -76,6 +76,7 @@ static void fixed_delay(const struct rule *rule)
 }
 
 /* --- in the helper --- */
+HELPER_STACK_BEGIN
 
 static bool is_over(const void *argument)
 {
@@ -200,6 +201,7 @@ static void work(void *argument)
     }
 }
 
+HELPER_STACK_END
 /* --- in the program's thread --- */
 
 static void tell_in_vain(const struct block_request *request)
@@ -262,8 +264,7 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     struct helper *helper = path[0] == '\0' ? NULL : helper_new(sizeof(struct block_request));
     if (helper == NULL) {
         if (path[0] == '\0')
-            log_say(LOG_WARN,
-                    "the directory of a store cannot be determined, a fixed delay instead");
+            log_say(LOG_WARN, "a store's directory cannot be determined, a fixed delay instead");
         else
             tell_failure(path, rule, ENOMEM);
         fixed_delay(rule);
@@ -306,10 +307,9 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->frames = !cause->writers && ((log_wants(LOG_WARN) && !told) || record_wanted());
     if (log_wants(LOG_WARN) || record_wanted())
         wait_name_holders(wait, &request->holders);
-    if (record_wanted()) {
+    wait->naming = request;
+    if (record_wanted())
         wait->lasting = name_meanwhile;
-        wait->naming = request;
-    }
     history_wait_begun(store, wait, cause);
     const bool lent = lines_lend(&request->lending);
     atomic_fetch_add(&own->running, 1);

@@ -28,8 +28,7 @@ static bool is_written(int fd)
     return sys_fcntl(fd, F_GETLK, (long)&lock) < 0 || lock.l_type != F_UNLCK;
 }
 
-/* In a frame of its own, also under link-time optimisation: its caller's has a limit (build.mk). */
-SYS_OWN_FRAME bool idle_database(const struct probe *p, const struct profile *profile)
+bool idle_database(const struct probe *p, const struct profile *profile)
 {
     if (is_held_idle(profile))
         return true;

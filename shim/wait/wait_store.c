@@ -53,8 +53,7 @@ static void wait_sidecars(const struct wait_request *request, struct wait_result
         look_for_frames(request, result);
 }
 
-/* In a frame of its own, also under link-time optimisation: its caller's has a limit (build.mk). */
-SYS_OWN_FRAME void wait_store(const struct wait_request *request, struct wait_result *result)
+void wait_store(const struct wait_request *request, struct wait_result *result)
 {
     wait_begin_result(result);
     if (request->asked)
