@@ -117,14 +117,38 @@ void connection_opened(void *db, const char *file, const struct sqlite_calls *ca
     put(db, store, unseen, calls);
 }
 
+static bool has_gone(int pid)
+{
+    struct proc_stat stat;
+    return !proc_read_stat(&stat, pid) || stat.state == 'Z';
+}
+
+static bool is_of_our_session(int pid)
+{
+    return sys_call(SYS_getsid, pid, 0, 0, 0, 0, 0) == sys_call(SYS_getsid, 0, 0, 0, 0, 0, 0);
+}
+
+/* A daemon leaves its parent's session, and may close before that has come to its end. */
+static bool has_left(int parent)
+{
+    const uint64_t step = 1000000;
+    const uint64_t patience = 50000000;
+    if (has_gone(parent))
+        return true;
+    if (is_of_our_session(parent))
+        return false;
+    bool gone = false;
+    for (uint64_t end = clock_now() + patience; !gone && clock_now() < end; gone = has_gone(parent))
+        sys_poll(-1, 0, step);
+    return gone;
+}
+
 /* One that was opened before this process was forked. Its store, pinned, if the parent has gone:
  * then it is this process's alone, as in a daemon. */
 static struct store *inherited_store(void *db, const struct leaving *l)
 {
-    struct proc_stat stat;
     bool past;
-    if (l->calls.filename == NULL || l->opener == 0 ||
-        (proc_read_stat(&stat, l->opener) && stat.state != 'Z'))
+    if (l->calls.filename == NULL || l->opener == 0 || !has_left(l->opener))
         return NULL;
     const char *file = l->calls.filename(db, "main");
     struct store *store = store_of(file);

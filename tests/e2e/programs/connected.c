@@ -1,8 +1,8 @@
 /* connected WAY PATH: opens a database by sqlite3_open, says "open", and at a line of its input
- * ends in this way: close    sqlite3_close, and says "took" and the milliseconds daemon   the same
- * in a fork child, once the parent has left; the child writes to PATH-took child    the same while
- * the parent waits for the child exit, quick_exit, _exit   by that, while another thread is in its
- * close */
+ * ends in this way: close     sqlite3_close, and says "took" and the milliseconds child     the
+ * same in a fork child, for which the parent waits session   in a session of its own, too daemon
+ * and the parent has left before leaving   or does so in the midst of it exit, quick_exit, _exit by
+ * that, while another thread is in its close */
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -62,18 +62,20 @@ int main(int argc, char **argv)
         timed_close(stdout);
         return 0;
     }
-    if (strcmp(way, "daemon") != 0 && strcmp(way, "child") != 0)
+    if (strstr(way, "exit") != NULL)
         return end(way);
     pid_t child = fork();
     if (child > 0) {
-        if (strcmp(way, "child") == 0)
+        if (strcmp(way, "leaving") == 0)
+            usleep(20000);
+        else if (strcmp(way, "daemon") != 0)
             waitpid(child, NULL, 0);
         _exit(0);
     }
-    if (strcmp(way, "daemon") == 0) {
+    if (strcmp(way, "child") != 0)
         setsid();
+    if (strcmp(way, "daemon") == 0)
         usleep(200000); /* until the parent has left */
-    }
     timed_close(stdout);
     return 0;
 }
