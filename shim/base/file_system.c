@@ -37,18 +37,17 @@ struct file_system file_system_of(int fd)
 }
 
 /* Numbers from statfs(2). */
-bool file_system_is_local(int fd, bool *is_overlay)
+bool file_system_is_local(int fd)
 {
     struct statfs fs;
     if (sys_fstatfs(fd, &fs) < 0)
         return false;
-    *is_overlay = (uint32_t)fs.f_type == 0x794c7630;
     switch ((uint32_t)fs.f_type) {
     case 0xef53:     /* ext2, ext3, ext4 */
     case 0x58465342: /* XFS */
     case 0x9123683e: /* Btrfs */
     case 0x01021994: /* tmpfs */
-    case 0x794c7630: /* overlayfs */
+    case 0x794c7630: /* overlayfs: its own inode, before and after a copy up */
         return true;
     default:
         return false;

@@ -12,7 +12,7 @@ struct file_system {
 
 /* Whether all locks on its files are the kernel's own, and lie on the one inode that every
  * descriptor of the file has. Others may keep them elsewhere. */
-bool file_system_is_local(int fd, bool *is_overlay);
+bool file_system_is_local(int fd);
 
 /* All false where the kernel does not say. */
 struct file_system file_system_of(int fd);

@@ -234,11 +234,10 @@ static bool entry_is_free(struct scene *s, const struct entry *entry)
 
 static bool collections_are_free(struct scene *s)
 {
-    bool is_overlay;
     const int fd = take(s, AT_FDCWD, s->path, O_DIRECTORY, LENT_ROOT);
     if (fd < 0)
         return false;
-    bool free = file_system_is_local(fd, &is_overlay);
+    bool free = file_system_is_local(fd);
     const unsigned most = settings->max_collections;
     const struct entry *entry;
     listing_begin(&s->root, fd);

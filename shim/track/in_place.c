@@ -155,9 +155,8 @@ static bool is_leaving(void)
 
 static bool leaves_free(int fd, const struct handle *h)
 {
-    bool is_overlay;
-    return handle_of_its_engine(h) && is_plain(h->store) && file_system_is_local(fd, &is_overlay) &&
-           !is_overlay && is_free_by_itself(fd, h);
+    return handle_of_its_engine(h) && is_plain(h->store) && file_system_is_local(fd) &&
+           is_free_by_itself(fd, h);
 }
 
 void in_place_leaves(int fd, const struct handle *h)
@@ -189,11 +188,10 @@ bool in_place_is_left(const struct store *store, const struct stat *st)
 
 bool in_place_is_free(int fd, const struct handle *h, const char *path, const struct last_look *l)
 {
-    bool is_overlay;
     if (l->look != LOOK_FREE || (h->facts & FACT_FLOCK) != 0 || path[0] != '/' ||
-        !is_plain(h->store) || !file_system_is_local(fd, &is_overlay))
+        !is_plain(h->store) || !file_system_is_local(fd))
         return false;
-    return (!is_overlay && is_free_by_itself(fd, h)) || is_free_by_second(path, h->identity);
+    return is_free_by_itself(fd, h) || is_free_by_second(path, h->identity);
 }
 
 /* --- what else there is of the store --- */
@@ -217,10 +215,8 @@ bool in_place_is_all(const struct store *store, const char *path, struct last_lo
 bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profile *profile,
                                 const char *path)
 {
-    bool is_overlay;
-    if (!leads_to(path, file) || !is_plain_elsewhere(profile, path) ||
-        !file_system_is_local(fd, &is_overlay) || dotfile_is_held(path) ||
-        !beside_is_nothing(profile, path) || !is_free_by(fd))
+    if (!leads_to(path, file) || !is_plain_elsewhere(profile, path) || !file_system_is_local(fd) ||
+        dotfile_is_held(path) || !beside_is_nothing(profile, path) || !is_free_by(fd))
         return false;
     sys_flock(fd, LOCK_UN);
     return true;

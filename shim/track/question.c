@@ -56,12 +56,11 @@ static SYS_OWN_FRAME struct identity identity_by(int fd)
  * out to be may be another file, which has got the name meanwhile. */
 static enum answer ask_by(struct place *p, int fd, struct store *store, struct identity file)
 {
-    bool is_overlay;
     const struct identity found = identity_by(fd);
     handle_entry(fd);
     place_fill(p, fd, found);
     place_enter(p);
-    const bool is_local = file_system_is_local(fd, &is_overlay);
+    const bool is_local = file_system_is_local(fd);
     const enum answer answer = answer_by(fd);
     if (!is_local)
         store_mark(store, STORE_ASKED_ELSEWHERE, 0);

@@ -4,7 +4,11 @@
 #include "e2e.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 TestSuite(in_place, .init = world_begin, .fini = world_end, .timeout = 60);
@@ -89,6 +93,35 @@ Test(in_place, nor_in_a_process_with_children)
                                        "sqlite vfork",  "sqlite spawn thread"};
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         expect_none(ways[i]);
+}
+
+/* Over the test's directory, for this process and its children. */
+static void mount_overlay(void)
+{
+    static const char *const parts[] = {"lower", "upper", "work"};
+    char options[3 * PATH_MAX + 64];
+    cr_assert(unshare(CLONE_NEWNS) == 0 &&
+              mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+              mount("none", world.dir, "tmpfs", 0, NULL) == 0);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        cr_assert_eq(mkdir(in_dir(parts[i]), 0755), 0);
+    snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s", in_dir("lower"),
+             in_dir("upper"), in_dir("work"));
+    cr_assert_eq(mount("none", world.dir, "overlay", 0, options), 0);
+}
+
+Test(in_place, nor_on_overlayfs_where_containers_have_their_files)
+{
+    static const char *const ways[] = {"alone", "thread", "sqlite thread", "sqlite wal reader"};
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: needs root, to mount it");
+        return;
+    }
+    mount_overlay();
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        expect_none(ways[i]);
+    umount2(world.dir, MNT_DETACH);
+    umount2(world.dir, MNT_DETACH);
 }
 
 /* What a child or a mapping may share is not tried for. */
