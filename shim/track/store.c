@@ -68,7 +68,7 @@ static bool set_path(struct store *s, const char *path)
 {
     size_t size = strlen(path) + 1;
     if (s->path_room < size) {
-        uint32_t room = (uint32_t)((size + 63) & ~(size_t)63);
+        uint32_t room = (uint32_t)((size + 31) & ~(size_t)31);
         char *at = room_for(room);
         if (at == NULL)
             return false;

@@ -23,6 +23,10 @@ struct store {
      * changing hands. Raised from 0 by store_acquire, and by the searches where an engine was seen.
      */
     _Atomic uint32_t pins;
+    /* Closes of its connections on other threads, until the end of their wait, and when the last of
+     * them began: closed.c. One that was left by longjmp never ends. */
+    _Atomic uint32_t closing;
+    _Atomic uint64_t closing_since;
     /* Open handles of this process on any of its files, by kind (handle.h); and, in the same word
      * so that all change together, two flags:
      *   STORE_OPENED  a handle on the primary that counts was open since there was none last;
@@ -41,10 +45,6 @@ struct store {
     _Atomic uint64_t fell;
     _Atomic uint32_t opens;
     _Atomic uint32_t state; /* of enum store_state: see there */
-    /* Closes of its connections on other threads, until the end of their wait, and when the last of
-     * them began: closed.c. One that was left by longjmp never ends. */
-    _Atomic uint32_t closing;
-    _Atomic uint64_t closing_since;
     /* By which flags the engine opens the primary, where only its locks told it: handle.c, bits
      * that are only ever added. */
     _Atomic uint32_t manners;
@@ -57,6 +57,7 @@ struct store {
     char *_Atomic path;           /* of the primary, absolute; "" if it could not be determined */
     uint32_t path_room;           /* of the record for good, whatever store it is of */
 };
+_Static_assert(sizeof(struct store) == 136, "no gaps: there may be ten thousand");
 
 static const uint64_t STORE_OPENED = 1ull << 63;
 static const uint64_t STORE_ENGINE = 1ull << 62;
