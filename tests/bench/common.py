@@ -42,6 +42,7 @@ class Goal:
     limit: str
     measured: str
     met: bool
+    why: str = ""  # where it is known to be missed
 
 
 @dataclasses.dataclass
@@ -58,8 +59,8 @@ class Section:
         self.tables.append(Table(title, list(columns), note=note))
         return self.tables[-1]
 
-    def goal(self, name, limit, measured, met):
-        self.goals.append(Goal(name, limit, measured, bool(met)))
+    def goal(self, name, limit, measured, met, why=""):
+        self.goals.append(Goal(name, limit, measured, bool(met), why))
 
     def skip(self, what):
         self.skipped.append(what)
