@@ -65,16 +65,18 @@ Test(supervise, a_duplicate_that_fails_leaves_the_store_open_there)
 
 Test(supervise, a_signal_ends_the_wait_where_ptrace_is_refused)
 {
-    struct process p = PLAIN(FILTERED("ptrace", "eperm"), SETTLE, signals, "interrupt");
-    struct process holder = hold("posix", world.primary, 1200);
+    struct process p = PLAIN(FILTERED("ptrace", "eperm"), "scripts/settle", "--supervise",
+                             "--max-wait", "20", "--record", world.log, "--", signals, "interrupt");
+    struct process holder = hold_until_told("posix", world.primary);
     send_line(&p, world.primary);
-    sleep_ms(200);
+    for (int waited = 0; waited < 1000 && !log_has("wait begun"); waited++)
+        sleep_ms(20);
     uint64_t began = now_ns();
     kill(p.pid, SIGUSR1);
     await_line(&p, "done");
     await_line(&p, "closed 0");
     cr_expect_lt(now_ns() - began, a_while);
-    released_at(&holder);
+    let_go(&holder);
     cr_expect_eq(finish(&p), 0);
 }
 
