@@ -14,10 +14,8 @@
 
 /* Descriptors that the program has closed and that are open still (track/keep.h) are there for it
  * again: one of the same file instead of a new one, and their numbers where it has no others. */
-static bool made_room(int fd)
+static bool made_room(void)
 {
-    if (fd >= 0)
-        return false;
     int saved = errno;
     bool made = saved == EMFILE && track_make_room();
     errno = saved;
@@ -37,9 +35,9 @@ static bool made_room(int fd)
         int fd = keep_possible() ? track_take_up(dir, path, flags) : -1;                           \
         if (fd < 0)                                                                                \
             fd = call;                                                                             \
-        if (made_room(fd))                                                                         \
+        if (__builtin_expect(fd < 0, 0) && made_room())                                            \
             fd = call;                                                                             \
-        track_opened(fd, dir, path, flags);                                                        \
+        track_opened_attentively(fd, dir, path, flags);                                            \
         return fd;                                                                                 \
     }
 

@@ -44,7 +44,8 @@ SCANDIRAT(scandirat64, dirent64)
 
 EXPORT int mkdir(const char *path, mode_t mode)
 {
-    return dotlock_changed(path, true, real.mkdir(path, mode));
+    const uint16_t ending = dotlock_ending(path);
+    return dotlock_changed(path, ending, true, real.mkdir(path, mode));
 }
 
 /* --- removing --- */
@@ -63,8 +64,8 @@ EXPORT int unlinkat(int dir, const char *path, int flags)
 
 EXPORT int rmdir(const char *path)
 {
-    use_removing(AT_FDCWD, path);
-    return dotlock_changed(path, false, real.rmdir(path));
+    const uint16_t ending = use_removing(AT_FDCWD, path);
+    return dotlock_changed(path, ending, false, real.rmdir(path));
 }
 
 EXPORT int remove(const char *path)

@@ -52,7 +52,16 @@ static inline FILE *opened_stream_quietly(FILE *stream, const char *path, const 
     return stream;
 }
 
-static void opening_stream(const char *path, const char *mode)
+/* In one with a store it matters for every open. */
+static inline __attribute__((always_inline)) FILE *
+opened_stream_attentively(FILE *stream, const char *path, const char *mode)
+{
+    if (stream != NULL)
+        track_opened_attentively(real.fileno(stream), AT_FDCWD, path, flags_of(mode));
+    return stream;
+}
+
+static inline void opening_stream(const char *path, const char *mode)
 {
     if (use_names() != 0 && path != NULL && mode[0] == 'w')
         use_truncating(AT_FDCWD, path);
@@ -106,7 +115,7 @@ static __attribute__((noinline)) FILE *open_anew(const char *path, const char *m
         opening_stream(path, mode);                                                                \
         if (__builtin_expect(keep_possible(), 0))                                                  \
             return open_anew(path, mode, real.name);                                               \
-        return opened_stream(real.name(path, mode), path, mode);                                   \
+        return opened_stream_attentively(real.name(path, mode), path, mode);                       \
     }
 FOPEN(fopen)
 FOPEN(fopen64)

@@ -12,12 +12,19 @@
 /* The second look. */
 void dotlock_note(const char *path, bool held);
 
-/* The program has made (held) or removed a directory; result: of the call, which is returned. */
-static inline int dotlock_changed(const char *path, bool held, int result)
+/* The program has made (held) or removed a directory whose name ends so (seen_ending); result: of
+ * the call, which is returned. */
+static inline int dotlock_changed(const char *path, uint16_t ending, bool held, int result)
 {
-    if (__builtin_expect(use_names() != 0, 0) && result == 0 && dotfile_has_name(path))
+    const uint16_t of_dotfiles = 'c' | 'k' << 8;
+    if (__builtin_expect(ending == of_dotfiles, 0) && result == 0 && dotfile_has_name(path))
         dotlock_note(path, held);
     return result;
+}
+
+static inline uint16_t dotlock_ending(const char *path)
+{
+    return __builtin_expect(use_names() != 0, 0) && path != NULL ? seen_ending(path) : 0;
 }
 
 #endif

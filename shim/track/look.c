@@ -172,6 +172,16 @@ bool track_is_seen(int fd)
     return sys_fstat(fd, &st) == 0 && seen_possible(st.st_ino);
 }
 
+/* A database that is one by its name is a whole number of 512-byte pages, and a -shm is, too. No
+ * one locks another of its files, so who only reads that has no lock to drop. */
+enum track_file track_file_of(int fd)
+{
+    struct stat st;
+    if (sys_fstat(fd, &st) < 0 || seen_possible(st.st_ino))
+        return TRACK_FILE_SEEN;
+    return st.st_size % 512 == 0 && S_ISREG(st.st_mode) ? TRACK_FILE_BY_NAME : TRACK_FILE_NONE;
+}
+
 /* By content: a read in a function of SQLite is the engine's. What it opens elsewhere (a copy of it
  * that no hook sees) is known by its locks. */
 static bool reader_deserves_look(int fd, int flags)

@@ -21,13 +21,13 @@ static void add_ending(char before_last, char last)
     atomic_fetch_or(&own->names, PROFILE_PAIR((unsigned char)before_last, (unsigned char)last));
 }
 
-/* Of what ends at `end`. A directory may be given with slashes behind it. */
+/* Of what ends at `end`. A directory may be given with slashes behind it; two slashes also stand
+ * for what may be any (SEEN_ANY). */
 static void add_name(const char *end, bool is_directory)
 {
     add_ending(end[-2], end[-1]);
-    if (!is_directory)
-        return;
-    add_ending(end[-1], '/');
+    if (is_directory)
+        add_ending(end[-1], '/');
     add_ending('/', '/');
 }
 

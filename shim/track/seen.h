@@ -23,15 +23,24 @@ void seen_add(struct store *store);
 /* Whether that is the directory of one. */
 bool seen_in(struct identity directory);
 
-/* Whether a bit set of names has one that the path may end with; one of one byte may be any. */
-static inline bool seen_name(uint64_t names, const char *path)
+/* What a path ends with that may be anything: slashes, of which each set has two. */
+static const uint16_t SEEN_ANY = '/' | '/' << 8;
+
+/* The last two bytes of a path, the first of them the lower one; SEEN_ANY where it has one. */
+static inline uint16_t seen_ending(const char *path)
 {
     size_t length = strlen(path);
     uint16_t last_two;
     if (__builtin_expect(length < sizeof last_two, 0))
-        return true;
+        return SEEN_ANY;
     memcpy(&last_two, path + length - sizeof last_two, sizeof last_two);
-    return (names >> PROFILE_HASH(last_two) & 1) != 0;
+    return last_two;
+}
+
+/* Whether a bit set of names has one that ends so. */
+static inline bool seen_name(uint64_t names, uint16_t ending)
+{
+    return (names >> PROFILE_HASH(ending) & 1) != 0;
 }
 
 #endif

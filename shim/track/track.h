@@ -185,17 +185,37 @@ bool track_deserves_look(int fd, int dir, const char *path, int flags);
 /* Whether it may be a store that is known: the file says so. */
 bool track_is_seen(int fd);
 
-/* The same where it only had a store: the few instructions of every open beside one. */
+/* What the file of a descriptor says: whether it may be a store that is known, or one by its name.
+ */
+enum track_file { TRACK_FILE_NONE, TRACK_FILE_BY_NAME, TRACK_FILE_SEEN };
+enum track_file track_file_of(int fd);
+
+/* Whether what is opened to be read, in a process that only had a store, may be a store. */
+static inline __attribute__((always_inline)) bool track_reads_store(int fd, const char *path)
+{
+    const enum track_file file = track_file_of(fd);
+    return __builtin_expect(file != TRACK_FILE_NONE, 0) &&
+           (file == TRACK_FILE_SEEN || profile_ending_possible(path));
+}
+
+/* What an open for writing has to be asked there. */
 static inline __attribute__((always_inline)) bool
 track_deserves_quick_look(int fd, int dir, const char *path, int flags)
 {
     if (__builtin_expect(atomic_load_explicit(&track_asks, memory_order_relaxed) != TRACK_ASKS_SEEN,
                          0))
         return track_deserves_look(fd, dir, path, flags);
-    if (__builtin_expect(handle_possible(fd), 0))
-        return true;
-    return (flags & O_ACCMODE) == O_RDONLY ? track_is_seen(fd)
-                                           : track_may_be_link(dir, path, flags);
+    return __builtin_expect(handle_possible(fd), 0) || track_may_be_link(dir, path, flags);
+}
+
+/* Whether an open that has succeeded is one to read in such a process, of a number that is in no
+ * book: the few instructions of most opens beside a store. */
+static inline __attribute__((always_inline)) bool track_only_reads(int fd, int flags)
+{
+    return (flags & O_ACCMODE) == O_RDONLY &&
+           __builtin_expect(
+               atomic_load_explicit(&track_asks, memory_order_relaxed) == TRACK_ASKS_SEEN, 1) &&
+           __builtin_expect(!handle_possible(fd), 1);
 }
 
 /* Where an open is looked at in a process that is not attentive. A link that is opened to be read
@@ -217,8 +237,11 @@ static inline void track_opened_quietly(int fd, int dir, const char *path, int f
 static inline __attribute__((always_inline)) void
 track_opened_attentively(int fd, int dir, const char *path, int flags)
 {
-    if (fd >= 0 &&
-        (profile_ending_possible(path) || track_deserves_quick_look(fd, dir, path, flags)))
+    if (fd < 0)
+        return;
+    if (track_only_reads(fd, flags)
+            ? track_reads_store(fd, path)
+            : profile_ending_possible(path) || track_deserves_quick_look(fd, dir, path, flags))
         track_look(fd, dir, path, flags);
 }
 

@@ -32,8 +32,9 @@ static inline uint64_t use_names_now(void)
 static inline void use_listing(int dir, const char *path);
 static inline void use_listing_descriptor(int fd);
 
-/* Before a name is taken away; before one is, and another is given to what had it. */
-static inline void use_removing(int dir, const char *path);
+/* Before a name is taken away; before one is, and another is given to what had it. The first
+ * returns the name's ending (seen_ending), or 0 where nothing asks for it. */
+static inline uint16_t use_removing(int dir, const char *path);
 static inline void use_renaming(int from_dir, const char *from, int to_dir, const char *to);
 
 /* Before a file is opened in a way that empties it. */
@@ -78,11 +79,15 @@ static inline void use_listing_descriptor(int fd)
         use_of_directory_descriptor(fd);
 }
 
-static inline void use_removing(int dir, const char *path)
+static inline uint16_t use_removing(int dir, const char *path)
 {
     const uint64_t names = use_names();
-    if (__builtin_expect(names != 0, 0) && path != NULL && seen_name(names, path))
+    if (__builtin_expect(names == 0, 1) || path == NULL)
+        return 0;
+    const uint16_t ending = seen_ending(path);
+    if (seen_name(names, ending))
         use_of_name(dir, path, "remove");
+    return ending;
 }
 
 static inline void use_renaming(int from_dir, const char *from, int to_dir, const char *to)
@@ -90,9 +95,9 @@ static inline void use_renaming(int from_dir, const char *from, int to_dir, cons
     const uint64_t names = use_names();
     if (__builtin_expect(names == 0, 1))
         return;
-    if (from != NULL && seen_name(names, from))
+    if (from != NULL && seen_name(names, seen_ending(from)))
         use_of_name(from_dir, from, "rename");
-    if (to != NULL && seen_name(names, to))
+    if (to != NULL && seen_name(names, seen_ending(to)))
         use_of_name(to_dir, to, "rename");
 }
 

@@ -56,16 +56,43 @@ static bool call_both(void)
     return fd >= 0 && close(fd) == 0;
 }
 
-static bool call_unlink(void)
+/* Past the library. */
+static bool made(void)
 {
     int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CREAT, 0600);
-    return fd >= 0 && sys_close(fd) == 0 && unlink(path) == 0;
+    return fd >= 0 && sys_close(fd) == 0;
+}
+
+static bool call_unlink(void)
+{
+    return made() && unlink(path) == 0;
 }
 
 static bool call_rename(void)
 {
     return rename(path, other) == 0 &&
            sys_call(SYS_renameat2, AT_FDCWD, (long)other, AT_FDCWD, (long)path, 0, 0) == 0;
+}
+
+static bool call_remove(void)
+{
+    return made() && remove(path) == 0;
+}
+
+static bool call_unlinkat(void)
+{
+    return made() && unlinkat(AT_FDCWD, path, 0) == 0;
+}
+
+static bool call_rmdir(void)
+{
+    return sys_call(SYS_mkdirat, AT_FDCWD, (long)other, 0700, 0, 0, 0) == 0 && rmdir(other) == 0;
+}
+
+static bool call_openat(void)
+{
+    int fd = openat(AT_FDCWD, path, O_RDONLY);
+    return fd >= 0 && sys_close(fd) == 0;
 }
 
 static bool call_opendir(void)
@@ -81,6 +108,8 @@ static const struct {
     {"open", call_open},     {"write", call_write},   {"create", call_create},
     {"close", call_close},   {"fopen", call_fopen},   {"both", call_both},
     {"unlink", call_unlink}, {"rename", call_rename}, {"opendir", call_opendir},
+    {"openat", call_openat}, {"remove", call_remove}, {"unlinkat", call_unlinkat},
+    {"rmdir", call_rmdir},
 };
 
 /* Opens a store as SQLite does: from here on there is one that could be used. */
@@ -119,7 +148,7 @@ int main(int argc, char **argv)
         return 0;
     }
     fprintf(stderr, "calls: expected "
-                    "open|write|create|close|fopen|both|unlink|rename|opendir[:STORE] COUNT FILE "
+                    "WHAT[:[-]STORE] COUNT FILE "
                     "[BATCH]\n");
     return 2;
 }

@@ -62,13 +62,13 @@ def count_tracked(space):
     return added_to_call("both", duels.make_store(space.directory("here/counted")))
 
 
-def added_to_name(call, beside):
+def added_to_name(call, beside, size=100):
     """Added to a call on a name that is no store's; beside: where the process has a store open."""
     def count(space):
         directory = space.directory(f"here/{call}")
         results = []
         for library in (None, SETTLE):
-            path = directory if call == "opendir" else cost.file_of(space, 4096)
+            path = directory if call == "opendir" else cost.file_of(space, size)
             what = f"{call}:{duels.make_store(space.directory('here/beside'))}" if beside else call
             results.append(common.instructions_of_call(what, path, library))
         return results[1] - results[0]
@@ -217,12 +217,19 @@ ROWS = [
     Row("open-write", "the same, for writing, a multiple of 512", count("write", 4096), counted=True),
     Row("open-new", "the same, a new file", count("create", 100), counted=True),
     Row("open-beside", "the same, to be read, where a store is open", added_to_name("open", True), counted=True),
-    Row("write-beside", "the same, for writing, where a store is open", added_to_name("write", True), counted=True),
+    Row("openat-beside", "the same by openat", added_to_name("openat", True), counted=True),
+    Row("open-512-beside", "the same, its size a multiple of 512", added_to_name("open", True, 4096), counted=True),
+    Row("write-beside", "the same, for writing", added_to_name("write", True), counted=True),
+    Row("new-beside", "the same, emptied", added_to_name("create", True), counted=True),
     Row("open-content", "the same, to be read, where databases are known by their content",
         count("open", 4096, SETTLE_STORES="chroma:sqlite"), counted=True),
     Row("fopen", "added to fopen and fclose of it", count("fopen", 100), counted=True),
+    Row("fopen-beside", "the same, where a store is open", added_to_name("fopen", True), counted=True),
     Row("unlink", "added to an unlink of what is no store's", added_to_name("unlink", False), counted=True),
     Row("unlink-beside", "the same, where a store is open", added_to_name("unlink", True), counted=True),
+    Row("unlinkat-beside", "the same by unlinkat", added_to_name("unlinkat", True), counted=True),
+    Row("remove-beside", "the same by remove", added_to_name("remove", True), counted=True),
+    Row("rmdir-beside", "the same to an rmdir", added_to_name("rmdir", True), counted=True),
     Row("rename", "added to a rename of what is no store's", added_to_name("rename", False), counted=True),
     Row("rename-beside", "the same, where a store is open", added_to_name("rename", True), counted=True),
     Row("opendir", "added to opendir of what is no store's", added_to_name("opendir", False), counted=True),

@@ -136,6 +136,27 @@ Test(keep, a_name_of_an_index_file_that_leads_to_the_database_is_seen)
     done(&p);
 }
 
+/* Beside another store what is opened to be read is told by its file alone, but for its size. */
+Test(keep, who_reads_a_store_beside_another_is_seen_before_its_engine_is)
+{
+    const char *sizes[] = {"0", "512", "8192"};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char command[PATH_MAX + 64];
+        const char *path = in_dir("other/chroma.sqlite3");
+        mkdir(in_dir("other"), 0755);
+        snprintf(command, sizeof command, "truncate -s %s '%s'", sizes[i], path);
+        cr_assert_eq(system(command), 0);
+        struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+        cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
+        cr_assert_geq(say(&p, "open-read A -", path).result, 0);
+        cr_assert_geq(say(&p, "engine E -", path).result, 0);
+        cr_assert_eq(step(&p, "lock E - shared").result, 0);
+        cr_expect_eq(step(&p, "close A").result, 0);
+        cr_expect_eq(lock_owner(path, SHARED_LOCK), p.pid, "%s bytes", sizes[i]);
+        done(&p);
+    }
+}
+
 Test(keep, an_engine_is_known_by_its_lock_alone)
 {
     struct process p = start();
