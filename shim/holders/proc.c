@@ -199,42 +199,6 @@ bool proc_read_stat(struct proc_stat *stat, int pid)
     return stat->start != 0;
 }
 
-static bool is_ancestor(int pid)
-{
-    const int generations = 64;
-    struct proc_stat stat = {.parent = proc_self()};
-    for (int i = 0; i < generations && stat.parent > 1; i++) {
-        if (!proc_read_stat(&stat, stat.parent))
-            return false;
-        if (stat.parent == pid)
-            return true;
-    }
-    return false;
-}
-
-/* wchan is the kernel's function that it sleeps in, "0" where that is not told (proc(5)). */
-static bool sleeps_in_wait(int pid)
-{
-    static const char in_wait[] = "do_wait";
-    struct lines lines;
-    char path[64];
-    struct text t = text_in(path, sizeof path);
-    proc_path(&t, pid, "/wchan");
-    if (lines_open(&lines, path) < 0)
-        return false;
-    const char *line = lines_next(&lines);
-    bool result = line != NULL && strncmp(line, in_wait, strlen(in_wait)) == 0;
-    lines_close(&lines);
-    return result;
-}
-
-bool proc_awaits_us(int pid)
-{
-    struct proc_stat stat;
-    return is_ancestor(pid) && proc_read_stat(&stat, pid) && stat.threads == 1 &&
-           sleeps_in_wait(pid);
-}
-
 void proc_read_command(int pid, char *out, size_t size)
 {
     struct lines lines;

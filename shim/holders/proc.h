@@ -62,11 +62,6 @@ struct proc_stat {
 /* False where it cannot be read. */
 bool proc_read_stat(struct proc_stat *stat, int pid);
 
-/* Whether a process is one of those that this one descends from and does nothing but wait for a
- * child to end: it has one thread, which sleeps in wait(2). False where the kernel does not tell
- * where a process sleeps. */
-bool proc_awaits_us(int pid);
-
 /* "" if it is unknown. */
 void proc_read_command(int pid, char *out, size_t size);
 

@@ -6,6 +6,7 @@
 #include "helper/interruption.h"
 #include "helper/log.h"
 #include "helper/record.h"
+#include "holders/awaits.h"
 #include "holders/proc.h"
 #include "track/books.h"
 #include "track/budget.h"
@@ -107,8 +108,7 @@ static bool is_in_vain(void *argument, const struct probe *probe)
     struct block_request *request = argument;
     int pid = probe->holder.pid;
     return idle_lock(&probe->holder, request->wait.profile) && find_out(request, pid) &&
-           (outlasted_knows(request->wait.identity, pid, request->who.start) ||
-            proc_awaits_us(pid)) &&
+           (outlasted_knows(request->wait.identity, pid, request->who.start) || awaits_us(pid)) &&
            idle_database(probe, request->wait.profile);
 }
 

@@ -227,7 +227,7 @@ void tell_given_up(const struct wait_request *wait, const struct wait_result *re
     text_str(&line.text, " instead of ");
     text_seconds(&line.text, wait->max_wait);
     text_str(&line.text, outlasted ? ", since it outlasted a whole wait: "
-                                   : ", since it waits itself for this process to end: ");
+                                   : ", since it waits itself for this process: ");
     holder_describe(&line.text, &result->holder);
     log_end(&line);
 }

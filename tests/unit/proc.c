@@ -2,7 +2,6 @@
 
 #include "unit.h"
 
-#include <pthread.h>
 #include <sys/sysmacros.h>
 
 TestSuite(proc, .init = dir_begin, .fini = dir_end, .timeout = 10);
@@ -185,74 +184,4 @@ Test(proc, the_stat_of_a_process_tells_its_parent_threads_and_start_whatever_its
         cr_expect_eq(in_child(reads_stat), 0, "%s", name);
     }
     cr_expect_not(proc_read_stat(&stat, 1 << 22));
-}
-
-static void *sit(void *unused)
-{
-    pause();
-    return unused;
-}
-
-static int awaited; /* pid that is asked about */
-
-/* Has a child, or a child's child, ask whether this process awaits it. */
-static int ask_below(unsigned generations, bool thread, bool waits)
-{
-    int answers[2];
-    char answer = '?';
-    pthread_t sitting;
-    awaited = getpid();
-    if (pipe(answers) < 0 || (thread && pthread_create(&sitting, NULL, sit, NULL) != 0))
-        return 2;
-    pid_t child = fork();
-    if (child == 0) {
-        for (unsigned i = 1; i < generations; i++) {
-            pid_t next = fork();
-            if (next > 0) {
-                waitpid(next, NULL, 0);
-                _exit(0);
-            }
-        }
-        sys_poll(-1, 0, 100 * MS); /* until it waits */
-        answer = proc_awaits_us(awaited) ? 1 : 0;
-        _exit(write(answers[1], &answer, 1) == 1 ? 0 : 1);
-    }
-    if (waits)
-        waitpid(child, NULL, 0);
-    if (read(answers[0], &answer, 1) != 1)
-        return 3;
-    return answer;
-}
-
-static int waits_for_child(void)
-{
-    return ask_below(1, false, true);
-}
-
-static int waits_for_grandchild(void)
-{
-    return ask_below(2, false, true);
-}
-
-static int waits_beside_a_thread(void)
-{
-    return ask_below(1, true, true);
-}
-
-static int reads_instead(void)
-{
-    return ask_below(1, false, false);
-}
-
-Test(proc, one_that_waits_for_its_child_awaits_that_and_its_children)
-{
-    cr_expect_eq(in_child(waits_for_child), 1);
-    cr_expect_eq(in_child(waits_for_grandchild), 1);
-}
-
-Test(proc, one_that_can_do_something_else_awaits_nobody)
-{
-    cr_expect_eq(in_child(waits_beside_a_thread), 0);
-    cr_expect_eq(in_child(reads_instead), 0);
-    cr_expect_not(proc_awaits_us(getpid()), "itself");
 }
