@@ -184,16 +184,28 @@ static void tell_of_replacing(int error)
     log_end(&line);
 }
 
-/* Neither read nor write: whoever uses the number meanwhile gets an error. What a lock of the open
- * file itself is, goes only once the thread is back in the program: to wait for it would be in
- * vain. */
+/* More than a note: what does not wait is what the user asked for. */
+static void tell_of_passing(void)
+{
+    static atomic_bool told;
+    if (!atomic_exchange(&told, true))
+        log_say(LOG_WARN, "ptrace is refused: a close does not wait whose file has a flock, a lock "
+                          "of the open file or a lease of the program's, or is to be unwritten or "
+                          "closed (until)");
+}
+
+/* Neither read nor write: whoever uses the number meanwhile gets an error. The open file itself
+ * goes only once the thread is back in the program, and what lock is its own: to wait for that
+ * would be in vain. */
 static void begin_replaced(struct held *h, const struct departure *departures, int count)
 {
     bool replaced = true;
     int dead = open("/dev/null", O_ACCMODE | O_CLOEXEC);
     for (int i = 0; i < count; i++)
-        if (departures[i].has_lock)
+        if (departures[i].waits && departures[i].goes_late)
             replaced = false;
+    if (!replaced)
+        tell_of_passing();
     for (int i = 0; replaced && i < count; i++)
         replaced = dead >= 0 && slots_replace(h->slot, departures[i].fd, dead);
     if (dead >= 0)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/lines.h"
 #include "base/sys.h"
+#include "config/rules.h"
 #include "helper/record.h"
 #include "holders/proc.h"
 #include "holders/sqlite_locks.h"
@@ -247,6 +248,8 @@ static void prepare(struct departure *d, int thread, int directory)
     d->file = -1;
     d->free = false;
     d->has_lock = read_information(thread, d->fd, false).has_lock;
+    d->goes_late =
+        d->has_lock || rules_get(atomic_load(&d->handle.store->rule))->until != UNTIL_UNLOCKED;
     if (peek_at(directory, d->fd, &look) != 0)
         return;
     memcpy(d->path, look.path, strlen(look.path) + 1);

@@ -26,9 +26,10 @@ struct departure {
     struct handle handle;
     char path[PATH_MAX]; /* "": the primary is where it was */
     bool waits;
-    bool has_lock; /* a flock, OFD lock or lease that goes with the descriptor alone */
-    int file;      /* of one that waits: open anew, for the last look; -1: could not be */
-    bool free;     /* mirror_is_free */
+    bool has_lock;  /* a flock, OFD lock or lease that goes with the open file alone */
+    bool goes_late; /* what is waited for is in the way until the open file itself is gone */
+    int file;       /* of one that waits: open anew, for the last look; -1: could not be */
+    bool free;      /* mirror_is_free */
 };
 
 enum { DEPARTURES = 16 };

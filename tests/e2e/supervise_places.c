@@ -47,6 +47,33 @@ Test(supervise, where_ptrace_is_refused_a_dead_descriptor_stands_in)
     expect_wait_of_a_close(&p);
 }
 
+/* The open file itself is there until the thread has left the call, so that a wait for it is in
+ * vain. */
+Test(supervise,
+     where_ptrace_is_refused_what_goes_with_the_open_file_is_not_waited_for_and_that_is_said)
+{
+    static const char *const levels[] = {"unlocked", "unwritten", "closed"};
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        struct process p = PLAIN(FILTERED("ptrace", "eperm"), "scripts/settle", "--supervise",
+                                 "--until", levels[i], "--max-wait", "5", "--", stepper);
+        for (int n = 0; n < 2; n++) {
+            say(&p, "open A -", world.primary);
+            if (i == 0)
+                cr_expect_eq(step(&p, "flock A -").result, 0);
+            struct step closed = step(&p, "close A -");
+            cr_expect_eq(closed.result, 0);
+            cr_expect_lt(closed.took, 4 * a_while, "%s: in vain", levels[i]);
+        }
+        say(&p, "open A -", world.primary);
+        if (i == 0)
+            expect_wait(&p, "close A -");
+        cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+        const char *said = strstr(errors_of(&p), "a close does not wait");
+        cr_expect_not_null(said, "%s: %s", levels[i], errors_of(&p));
+        cr_expect(said == NULL || strstr(said + 1, "a close does not wait") == NULL, "said twice");
+    }
+}
+
 /* The descriptor in its place would have closed it. */
 Test(supervise, a_duplicate_that_fails_leaves_the_store_open_there)
 {
