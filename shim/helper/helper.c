@@ -264,6 +264,13 @@ static void look_on(const struct helper *h)
         sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
+/* Where the signals interrupt this thread itself, to be woken for them would hide that. */
+static void watch_on(struct helper *h, const struct interruption *interruption)
+{
+    if (interruption->shared)
+        atomic_store(&h->watched, interruption->alone_handled ? 0 : interruption->watched);
+}
+
 /* Waits until the kernel has cleared `alive` at the helper's end. 0, or ETIMEDOUT or EINTR. */
 static int join(struct helper *h, uint64_t deadline, struct interruption *interruption)
 {
@@ -288,6 +295,7 @@ static int join(struct helper *h, uint64_t deadline, struct interruption *interr
             break;
         if (interruption_came(interruption, result))
             return EINTR;
+        watch_on(h, interruption);
         if (result == -ETIMEDOUT && end == deadline)
             return ETIMEDOUT;
     }
