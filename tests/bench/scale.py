@@ -45,7 +45,8 @@ def possible_sweeps(section):
         possible = [min(value, most - SPARE) if place < 2 else value for value in values]
         for value, wanted in zip(possible, values):
             if value != wanted:
-                section.skip(f"{wanted} {name}: no more than {most} descriptors are allowed here (RLIMIT_NOFILE)")
+                section.skip(f"{wanted} {name}: no more than {most} descriptors are allowed here (RLIMIT_NOFILE, which "
+                             f"takes CAP_SYS_RESOURCE to raise); {value} instead")
         yield name, place, possible
 
 
