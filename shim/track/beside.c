@@ -66,17 +66,16 @@ static void end(const struct scene *s)
 
 /* Asked of the books with signals held: this process has none of the store's files open, and
  * nothing is put off, of which there would be more and more otherwise. */
-static bool begin(struct scene *s)
+static void begin(struct scene *s)
 {
     if (s->store == NULL)
-        return false;
+        return;
     s->old = process_hold_signals();
     s->may_open = process_home() == s->home && handle_count_of(s->store) == 0 &&
                   atomic_load(&BOOKS.places.count) == 0 && !atomic_exchange(&own->asking, true);
     if (!s->may_open)
         process_let_signals(s->old);
     s->limit = limit_of_numbers();
-    return s->may_open;
 }
 
 static bool may_open(struct scene *s)
