@@ -289,8 +289,6 @@ static int join(struct helper *h, uint64_t deadline, struct interruption *interr
          * at a thread's end is not */
         long result = sys_call(SYS_futex, (long)&h->alive, FUTEX_WAIT_BITSET, alive, (long)&until,
                                0, (long)FUTEX_BITSET_MATCH_ANY);
-        if (result == 0)
-            look_on(h); /* helper_is_nearly_done */
         if (atomic_load(&h->alive) == 0)
             break;
         if (interruption_came(interruption, result))
@@ -345,17 +343,12 @@ int helper_run_interruptibly(struct helper *h, void (*work)(void *), uint64_t de
     return run(h, work, deadline, true);
 }
 
-/* The same futex as the kernel's at the thread's end, with its value as it was. */
-void helper_is_nearly_done(struct helper *h)
-{
-    sys_call(SYS_futex, (long)&h->alive, FUTEX_WAKE, 1, 0, 0, 0);
-}
-
+/* By the futex that the kernel wakes at the thread's end, with its value as it was. */
 bool helper_is_told_to_stop(struct helper *h)
 {
     const sys_sigset watched = atomic_load(&h->watched);
     if (watched != 0 && interruption_is_pending(watched))
-        helper_is_nearly_done(h);
+        sys_call(SYS_futex, (long)&h->alive, FUTEX_WAKE, 1, 0, 0, 0);
     return atomic_load(&h->stop);
 }
 

@@ -52,10 +52,6 @@ int helper_run_interruptibly(struct helper *h, void (*work)(void *request), uint
  * that one need not wake up to look for them. */
 bool helper_is_told_to_stop(struct helper *h);
 
-/* Has whoever waits for the helper wake up while it does what is left of its work, which should
- * take microseconds: to be woken takes twenty. To be called in the helper. */
-void helper_is_nearly_done(struct helper *h);
-
 /* Begins work(request) in such a thread and does not wait for it. Returns 0, or an error as
  * helper_run has them; ENOTSUP under a filter. */
 int helper_begin(struct helper *h, void (*work)(void *request));

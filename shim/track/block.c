@@ -159,11 +159,6 @@ static void take_names(struct block_request *request)
     }
 }
 
-static void wake_early(void *argument)
-{
-    helper_is_nearly_done(((const struct block_request *)argument)->helper);
-}
-
 static void count_down(struct block_request *request, uint64_t used)
 {
     if (!atomic_exchange(&request->counted, false))
@@ -299,7 +294,6 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->reopened = is_over;
     wait->context = request;
     wait->in_vain = is_in_vain;
-    wait->nearly = wake_early;
     wait->signals = interruption_signals;
     wait->asker = request;
     wait->enough = now + block_fixed_delay(rule);

@@ -50,9 +50,6 @@ struct wait_request {
     bool (*reopened)(const void *context);
     const void *context;
     uint64_t signals; /* a set: one that comes has `reopened` asked at once; 0: none */
-    /* told once the primary is settled after a sleep, before what else there is of the store is
-     * looked at: whoever waits for the result may wake up meanwhile. NULL: nobody is */
-    void (*nearly)(void *asker);
     /* asked after each question that finds the primary held, once `enough` (clock_now) is past:
      * whether more of it would be in vain; true ends the wait as its deadline does. NULL: never */
     bool (*in_vain)(void *asker, const struct probe *probe);

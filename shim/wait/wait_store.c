@@ -60,8 +60,6 @@ void wait_store(const struct wait_request *request, struct wait_result *result)
         result->probes = 1;
     else
         wait_for(request, request->path, request->identity, "", result);
-    if (result->outcome == OUTCOME_SETTLED_AFTER_WAITING && request->nearly != NULL)
-        request->nearly(request->asker);
     if (settled(result->outcome))
         wait_sidecars(request, result);
     if (settled(result->outcome) && request->profile != NULL &&

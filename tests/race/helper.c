@@ -55,11 +55,6 @@ bool helper_is_told_to_stop(struct helper *h)
     return false;
 }
 
-void helper_is_nearly_done(struct helper *h)
-{
-    (void)h;
-}
-
 int helper_begin(struct helper *h, void (*work)(void *))
 {
     (void)h;

@@ -225,22 +225,6 @@ Test(helper, signal_handlers_run_in_the_caller_and_the_wait_goes_on)
 
 /* --- being woken --- */
 
-static void say_nearly_done_and_go_on(void *argument)
-{
-    helper_is_nearly_done(running);
-    sleep_then_say_so(argument);
-}
-
-Test(helper, who_is_woken_early_waits_for_the_end_of_the_work)
-{
-    for (unsigned ms = 1; ms < 20; ms *= 3) {
-        running = new_helper((struct request){.ms = ms});
-        cr_expect_eq(helper_run(running, say_nearly_done_and_go_on, clock_now() + second), 0);
-        cr_expect_eq(((struct request *)helper_request(running))->result, 1);
-        helper_free(running);
-    }
-}
-
 static void work_until_told(void *argument)
 {
     struct request *r = argument;
