@@ -221,15 +221,6 @@ static void reap_left_ones(void)
     }
 }
 
-/* A process of its own does not see what is pending for this one. */
-static void watch_signals(struct helper *h, sys_sigset mask, struct interruption *interruption)
-{
-    *interruption = interruption_begin(mask, h->filtered ? 1 : 2);
-    interruption->shared = !h->filtered;
-    if (interruption->shared)
-        atomic_store(&h->watched, interruption->watched);
-}
-
 /* The helper inherits the mask: a signal for the process is then never handled on its small stack.
  * Nor can a handler fork any more between the look at the owner and the new thread. */
 static long start(struct helper *h, enum seccomp_clone clone, struct interruption *interruption)
@@ -249,7 +240,7 @@ static long start(struct helper *h, enum seccomp_clone clone, struct interruptio
             enter_process((int)id);
     }
     if (interruption != NULL && id > 0)
-        watch_signals(h, old, interruption);
+        *interruption = interruption_begin(old, h->filtered ? 1 : 2);
     else
         sys_sigmask(SIG_SETMASK, &old, NULL);
     return id;
@@ -264,11 +255,13 @@ static void look_on(const struct helper *h)
         sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
-/* Where the signals interrupt this thread itself, to be woken for them would hide that. */
-static void watch_on(struct helper *h, const struct interruption *interruption)
+/* The helper looks, too, once the two are blocked for good: while this thread takes them itself, to
+ * be woken by the helper at the same moment would hide that it was interrupted. A process of its
+ * own does not see what is pending for this one. */
+static void share_looks(struct helper *h, struct interruption *i)
 {
-    if (interruption->shared)
-        atomic_store(&h->watched, interruption->alone_handled ? 0 : interruption->watched);
+    i->shared = i->looked && !i->alone_handled && !h->filtered;
+    atomic_store(&h->watched, i->shared ? i->watched : 0);
 }
 
 /* Waits until the kernel has cleared `alive` at the helper's end. 0, or ETIMEDOUT or EINTR. */
@@ -293,7 +286,7 @@ static int join(struct helper *h, uint64_t deadline, struct interruption *interr
             break;
         if (interruption_came(interruption, result))
             return EINTR;
-        watch_on(h, interruption);
+        share_looks(h, interruption);
         if (result == -ETIMEDOUT && end == deadline)
             return ETIMEDOUT;
     }
