@@ -198,24 +198,18 @@ static inline __attribute__((always_inline)) bool track_reads_store(int fd, cons
            (file == TRACK_FILE_SEEN || profile_ending_possible(path));
 }
 
-/* What an open for writing has to be asked there. */
+/* Whether an open is looked at in an attentive process: the few instructions of each beside a
+ * store. Most are to read, and of a number that is in no book. */
 static inline __attribute__((always_inline)) bool
-track_deserves_quick_look(int fd, int dir, const char *path, int flags)
+track_looks_attentively(int fd, int dir, const char *path, int flags)
 {
     if (__builtin_expect(atomic_load_explicit(&track_asks, memory_order_relaxed) != TRACK_ASKS_SEEN,
                          0))
-        return track_deserves_look(fd, dir, path, flags);
-    return __builtin_expect(handle_possible(fd), 0) || track_may_be_link(dir, path, flags);
-}
-
-/* Whether an open that has succeeded is one to read in such a process, of a number that is in no
- * book: the few instructions of most opens beside a store. */
-static inline __attribute__((always_inline)) bool track_only_reads(int fd, int flags)
-{
-    return (flags & O_ACCMODE) == O_RDONLY &&
-           __builtin_expect(
-               atomic_load_explicit(&track_asks, memory_order_relaxed) == TRACK_ASKS_SEEN, 1) &&
-           __builtin_expect(!handle_possible(fd), 1);
+        return profile_ending_possible(path) || track_deserves_look(fd, dir, path, flags);
+    if ((flags & O_ACCMODE) == O_RDONLY && __builtin_expect(!handle_possible(fd), 1))
+        return track_reads_store(fd, path);
+    return profile_ending_possible(path) || __builtin_expect(handle_possible(fd), 0) ||
+           track_may_be_link(dir, path, flags);
 }
 
 /* Where an open is looked at in a process that is not attentive. A link that is opened to be read
@@ -237,11 +231,7 @@ static inline void track_opened_quietly(int fd, int dir, const char *path, int f
 static inline __attribute__((always_inline)) void
 track_opened_attentively(int fd, int dir, const char *path, int flags)
 {
-    if (fd < 0)
-        return;
-    if (track_only_reads(fd, flags)
-            ? track_reads_store(fd, path)
-            : profile_ending_possible(path) || track_deserves_quick_look(fd, dir, path, flags))
+    if (fd >= 0 && track_looks_attentively(fd, dir, path, flags))
         track_look(fd, dir, path, flags);
 }
 

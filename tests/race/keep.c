@@ -1,7 +1,8 @@
 /* Own locks, from many threads: one after the other they are the engine, which opens a database,
  * locks it, looks for its lock and unlocks it under a mutex, and then closes it, as SQLite does;
- * meanwhile the others open the same file and close it, as a program that polls does. No close may
- * cost the engine its lock, and none may be left when all have ended. */
+ * meanwhile the others open the same file and close it, as a program that polls does, and ask
+ * whether it is free where nobody has it open. No close may cost the engine its lock, and none may
+ * be left when all have ended. */
 #include "base/sys.h"
 #include "config/rules.h"
 #include "race.h"
@@ -74,6 +75,20 @@ static void be_engine(int flags)
     close_file(fd);
 }
 
+static _Atomic unsigned answers;
+
+static void ask_whether_free(void)
+{
+    struct stat st;
+    CHECK(sys_fstat(witness, &st) == 0);
+    struct store *store = store_find(identity_of(&st));
+    if (store == NULL)
+        return;
+    if (question_ask(store, true) != ANSWER_NONE)
+        atomic_fetch_add(&answers, 1);
+    store_release(store);
+}
+
 static void *poll_and_lock(void *number)
 {
     uint64_t state = *(unsigned *)number;
@@ -84,6 +99,8 @@ static void *poll_and_lock(void *number)
             close_file(open_file(dice(&state, 2) == 0 ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CLOEXEC));
         if (dice(&state, 16) == 0)
             track_shared();
+        if (dice(&state, 2) == 0)
+            ask_whether_free();
     }
     return NULL;
 }
@@ -108,6 +125,8 @@ int main(void)
     CHECK(handle_next(0, ~0u) == -1);
     CHECK(atomic_load(&BOOKS.closes.on_their_way) == 0);
     CHECK(atomic_load(&BOOKS.closes.locks_on_their_way) == 0);
+    CHECK(atomic_load(&BOOKS.question.asking) == 0);
+    CHECK(atomic_load(&answers) > 0);
 
     unlink(path);
     *slash = '\0';
