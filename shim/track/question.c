@@ -64,10 +64,13 @@ static enum answer ask_by(struct place *p, int fd, struct store *store, struct i
     const enum answer answer = answer_by(fd);
     if (!is_local)
         store_mark(store, STORE_ASKED_ELSEWHERE, 0);
-    if ((answer == ANSWER_FREE && identity_same(found, file)) || !descriptor_has_another(fd, found))
+    if ((answer == ANSWER_FREE && identity_same(found, file)) ||
+        !descriptor_has_another(fd, found)) {
         place_close(p);
-    else
+    } else {
+        atomic_store(&p->shared, true); /* it never was the program's: no open gets it */
         place_publish(p);
+    }
     return is_local && identity_same(found, file) ? answer : ANSWER_NONE;
 }
 
