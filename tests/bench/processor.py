@@ -31,4 +31,5 @@ def run(section, bench):
                       sum(trial.early for trial in trials), sum(trial.gave_up for trial in trials))
             if method in (duels.OURS, duels.COMMAND):
                 section.goal(f"{method.name}: processor time of {HOLD:.0f} s, the holder {kind.said}",
-                             f"{GOAL * 1000:.0f} ms", f"{median * 1000:.1f} ms", median <= GOAL)
+                             f"{GOAL * 1000:.0f} ms", f"{median * 1000:.1f} ms", median <= GOAL,
+                             "with the start of two processes" if method is duels.COMMAND else "")
