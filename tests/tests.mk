@@ -273,6 +273,23 @@ supervise: ## settle --supervise with static programs in C, Go and Rust for musl
 	$(Q)$(again) all
 	$(Q)$(python) tests/supervise/run tests/README.md $(if $(UPDATE),--update) $(SUPERVISED)
 
+.PHONY: supervise-machines machine-programs
+# The end-to-end tests of it, linked statically, with a stand-in for Criterion.
+MACHINE_SOURCES := tests/supervise/machine/runner.c tests/e2e/e2e.c tests/e2e/host.c $(wildcard tests/e2e/supervise*.c)
+$(B)/machine/runner: $(MACHINE_SOURCES) $(wildcard tests/supervise/machine/criterion/*.h)
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -static -Itests/supervise/machine -o $@ $(filter %.c,$^) $(LDFLAGS)
+
+machine-programs: static $(B)/machine/runner $(patsubst %,$(B)/programs/%-static, holder filtered stepper signals supervised)
+	@:
+
+MACHINES ?= amd64 arm64
+supervise-machines: ## settle --supervise with Debian's kernel, which has Yama, and on aarch64; minutes
+	$(setup) machines
+	$(Q)$(again) all
+	$(Q)BUILD=$(B) sh tests/supervise/machine/run $(MACHINES)
+
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs
@@ -453,7 +470,7 @@ $(B)/bench/empty.so: tests/bench/empty.c
 
 bench: ## all that we promise of speed, beside its peers; SECTIONS="cost overshoot" are some of it
 	$(setup) bench
-	$(Q)$(again) all $(BENCH) $(B)/programs/supervised-static
+	$(Q)$(again) all $(BENCH) $(addprefix $(B)/programs/, supervised-static filtered)
 	$(Q)$(python) tests/bench/run $(SECTIONS)
 
 bench-guard: ## instruction counts and overshoot against tests/bench/limits

@@ -119,6 +119,28 @@ Test(supervise, under_gdb_closes_wait)
     cr_expect_eq(finish(&p), 0);
 }
 
+/* Yama's ptrace_scope: at 1 the command may be traced, which has said so, but no child of it; at 2
+ * whoever has CAP_SYS_PTRACE may; at 3 nobody. Most kernels have it (tests/supervise/machine). */
+static bool yama_refuses_children(void)
+{
+    int scope = 0;
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    if (file != NULL && fscanf(file, "%d", &scope) != 1)
+        scope = 0;
+    if (file != NULL)
+        fclose(file);
+    return scope == 3 || (scope > 0 && geteuid() != 0);
+}
+
+Test(supervise, a_close_of_a_child_waits_whether_it_may_be_traced_or_not)
+{
+    struct process p = PLAIN(SETTLE, "sh", "-c", "build/programs/stepper-static; exit 0");
+    say(&p, "open A -", world.primary);
+    expect_wait(&p, "close A -");
+    cr_expect_eq(log_has("ptrace is refused"), yama_refuses_children());
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
 /* --- what else may be refused --- */
 
 /* As in a container without CAP_SYS_PTRACE. */
