@@ -181,7 +181,9 @@ static bool sidecars_are_free(struct scene *s, const char *path)
 /* --- the collections --- */
 
 /* Those that a wait asks for first (wait/secondaries.c), by their usual names: to list a directory
- * takes longer than to ask for one of them. MISSING: there may be others to be asked for. */
+ * takes longer than to ask for one of them. They are not looked at before, as what is listed is:
+ * hnswlib's own names are those of regular files, and a FIFO is opened without waiting. MISSING:
+ * there may be others to be asked for. */
 static enum found ask_usual(struct scene *s, const char *collection)
 {
     enum found found = FREE;
