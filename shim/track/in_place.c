@@ -155,8 +155,8 @@ static bool is_leaving(void)
 
 static bool leaves_free(int fd, const struct handle *h)
 {
-    return handle_of_its_engine(h) && is_plain(h->store) && file_system_is_local(fd) &&
-           is_free_by_itself(fd, h);
+    return handle_of_its_engine(h) && (h->facts & FACT_FLOCK) == 0 && is_plain(h->store) &&
+           file_system_is_local(fd) && is_free_by_itself(fd, h);
 }
 
 void in_place_leaves(int fd, const struct handle *h)
