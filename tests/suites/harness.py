@@ -119,8 +119,9 @@ FIXED_DELAY = 0.1
 UNEXAMINED = ": cannot be examined ("
 UNFINALISED = "statements that "
 # And what such tests do to their databases: they copy and remove them while connections are open, and open some by
-# file systems of their own (SQLite's test VFS), or have the last close leave the -wal as it is.
-REMARKS = (UNFINALISED, ": used while ", ": closed by all, but its -wal has ", "SQLite's files are opened past this library")
+# file systems of their own (SQLite's test VFS), or have the last close leave the -wal as it is; or wait for a child that
+# closes what they have open.
+REMARKS = (UNFINALISED, ": used while ", ": while the same holder only keeps it open, ", ": closed by all, but its -wal has ", "SQLite's files are opened past this library")
 
 
 def read_log(text: str) -> Log:
