@@ -16,7 +16,7 @@ static struct directory {
     unsigned count;
 } directories[DIRECTORIES];
 static unsigned directory_count;
-static char *store; /* the path of the store's directory */
+static char *store_path; /* of its directory */
 static bool listing_fails;
 
 /* Open listings: a directory and how far it has been read. Descriptors are their indices. */
@@ -30,8 +30,8 @@ static bool is_store(const char *path)
     size_t length = strlen(path);
     while (length > 0 && path[length - 1] == '/')
         length--;
-    return strncmp(path, store, length) == 0 &&
-           strspn(store + length, "/") == strlen(store + length);
+    return strncmp(path, store_path, length) == 0 &&
+           strspn(store_path + length, "/") == strlen(store_path + length);
 }
 
 /* A collection, by its name in the open store. */
@@ -106,7 +106,31 @@ static int stat_directory(const char *path, struct stat *st)
     return 0;
 }
 
+static bool has_file(const struct directory *d, const char *name)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        if (str_equal(d->files[i], name))
+            return true;
+    return false;
+}
+
+/* Of a file by the names of its collection and its own, in the open store. */
+static int stat_file(int dir, const char *path, struct stat *st, int flags)
+{
+    char collection[NAME_MAX + 1];
+    const char *slash = strchr(path, '/');
+    CHECK(slash != NULL && slash - path <= NAME_MAX && (flags & AT_SYMLINK_NOFOLLOW) != 0);
+    snprintf(collection, sizeof collection, "%.*s", (int)(slash - path), path);
+    const struct directory *d = collection_at(dir, collection);
+    CHECK(d != NULL);
+    if (!has_file(d, slash + 1))
+        return -ENOENT;
+    *st = (struct stat){.st_mode = S_IFREG};
+    return 0;
+}
+
 #define sys_stat     stat_directory
+#define sys_fstatat  stat_file
 #define sys_openat   open_directory
 #define sys_close    close_directory
 #define sys_getdents list_directory
@@ -144,37 +168,69 @@ void probe_end(struct probe *p)
 
 static bool is_index_file(const char *name)
 {
-    return str_ends_with(name, ".bin") || str_ends_with(name, ".pickle");
+    return name[0] != '.' ? str_ends_with(name, ".bin") || str_ends_with(name, ".pickle")
+                          : str_ends_with(name + 1, ".bin") || str_ends_with(name + 1, ".pickle");
+}
+
+static unsigned expected;
+
+static void expect_asked(const struct directory *directory, const char *name)
+{
+    CHECK(expected < asked_count && asked[expected].directory == directory &&
+          str_equal(asked[expected].name, name));
+    expected++;
+}
+
+/* By the usual names, if no more files than these are wanted; returns how many. */
+static unsigned look_for_usual(const struct wait_request *request, const struct directory *d)
+{
+    unsigned files = 0;
+    const char *name;
+    char there[NAME_MAX + 1 + NAME_MAX + 1];
+    while (request->max_files <= 3 && files < request->max_files &&
+           (name = profile_usual(request->profile, (int)files)) != NULL && has_file(d, name)) {
+        snprintf(there, sizeof there, "%s/%s", d->name, name);
+        expect_asked(&directories[0], there);
+        files++;
+    }
+    return files;
+}
+
+static bool is_one_of_usual(const struct wait_request *request, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (str_equal(profile_usual(request->profile, (int)i), name))
+            return true;
+    return false;
 }
 
 static void look_slowly(const struct wait_request *request)
 {
     unsigned collections = 0;
-    unsigned at = 0;
+    expected = 0;
     for (unsigned i = 1; i < directory_count && !listing_fails; i++) {
         const struct directory *d = &directories[i];
         /* A store's directory may be named with a slash at its end; its collections are not with
          * two. */
-        const char *slash = str_ends_with(store, "/") ? "" : "/";
-        size_t length = strlen(store) + strlen(slash) + strlen(d->name);
-        unsigned files = 0;
+        const char *slash = str_ends_with(store_path, "/") ? "" : "/";
+        size_t length = strlen(store_path) + strlen(slash) + strlen(d->name);
         if ((d->type != DT_DIR && d->type != DT_UNKNOWN) || d->name[0] == '.' || length >= PATH_MAX)
             continue;
         if (request->max_collections != 0 && collections == request->max_collections)
             break;
+        const unsigned usual = look_for_usual(request, d);
+        unsigned files = usual;
         for (unsigned k = 0; k < d->count; k++) {
-            if (!is_index_file(d->files[k]))
+            if (!is_index_file(d->files[k]) || is_one_of_usual(request, usual, d->files[k]))
                 continue;
             if (request->max_files != 0 && files == request->max_files)
                 break;
-            CHECK(at < asked_count && asked[at].directory == d &&
-                  str_equal(asked[at].name, d->files[k]));
-            at++;
+            expect_asked(d, d->files[k]);
             files++;
         }
         collections += files > 0;
     }
-    CHECK(at == asked_count);
+    CHECK(expected == asked_count);
 }
 
 /* A name as a directory can hold it; NULL where the line is none, or there already. */
@@ -234,7 +290,7 @@ static void free_all(void)
             free(d->files[--d->count]);
         free(d->name);
     }
-    free(store);
+    free(store_path);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -248,12 +304,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     listing_fails = take_byte(&in) == 'e';
     char *line = take_line(&in);
     line[strnlen(line, PATH_MAX - 20)] = '\0';
-    store = malloc(strlen(line) + 2);
-    sprintf(store, "%s%s", *line == '\0' ? "" : "/", line);
+    store_path = malloc(strlen(line) + 2);
+    sprintf(store_path, "%s%s", *line == '\0' ? "" : "/", line);
     free(line);
     take_directories(&in);
 
-    snprintf(request.path, sizeof request.path, "%s/chroma.sqlite3", store);
+    snprintf(request.path, sizeof request.path, "%s/chroma.sqlite3", store_path);
     result = (struct wait_result){.outcome = OUTCOME_SETTLED_AT_ONCE};
     secondaries_wait(&request, &result);
     look_slowly(&request);
