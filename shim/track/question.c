@@ -2,15 +2,23 @@
 
 #include "base/descriptor.h"
 #include "base/file_system.h"
+#include "base/path.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
+#include "helper/log.h"
+#include "helper/record.h"
 #include "helper/seccomp.h"
 #include "track/books.h"
 #include "track/opened.h"
 #include "track/places.h"
 #include "track/process.h"
 #include "wait/dotfile.h"
+#include "wait/wal.h"
+
+#include <limits.h>
+#include <sys/file.h>
 
 static struct question_books *const own = &BOOKS.question;
 
@@ -37,13 +45,17 @@ static SYS_OWN_FRAME bool is_there(const char *path, struct identity file)
            S_ISREG(st.st_mode) && identity_same(identity_of(&st), file);
 }
 
-/* Of all POSIX locks; those of this process, too, since it asks for an open file description's. */
+/* Of all POSIX locks; those of this process, too, since it asks for an open file description's. A
+ * flock can only be tried for. */
 static SYS_OWN_FRAME enum answer answer_by(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (sys_fcntl(fd, F_OFD_GETLK, (long)&lock) < 0)
         return ANSWER_NONE;
-    return lock.l_type == F_UNLCK ? ANSWER_FREE : ANSWER_HELD;
+    if (lock.l_type != F_UNLCK || sys_flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return ANSWER_HELD;
+    sys_flock(fd, LOCK_UN);
+    return ANSWER_FREE;
 }
 
 static SYS_OWN_FRAME struct identity identity_by(int fd)
@@ -90,6 +102,20 @@ static enum answer ask(struct store *store, const char *path, struct identity fi
     return ANSWER_NONE;
 }
 
+/* Frames that were left in a -wal are counted, and told, by a helper. */
+static SYS_OWN_FRAME bool may_have_frames(const struct store *store, const char *path)
+{
+    struct stat st;
+    const bool told = (atomic_load(&store->state) & STORE_FRAMES_TOLD) != 0;
+    if ((told || !log_wants(LOG_WARN)) && !record_wanted())
+        return false;
+    char *room = scratch_take();
+    const bool may = room == NULL || (path_beside(room, PATH_MAX, path, "-wal") &&
+                                      sys_stat(room, &st) == 0 && st.st_size > WAL_EMPTY);
+    scratch_give(room);
+    return may;
+}
+
 /* What a lock of SQLite's, or another record lock, tells. */
 static bool may_be_asked(struct store *store, bool number_is_due)
 {
@@ -113,5 +139,9 @@ enum answer question_ask(struct store *store, bool number_is_due)
         atomic_fetch_sub(&own->asking, 1);
     }
     process_let_signals(old);
-    return answer == ANSWER_FREE && dotfile_is_held(path) ? ANSWER_HELD : answer;
+    if (answer != ANSWER_FREE)
+        return answer;
+    if (dotfile_is_held(path))
+        return ANSWER_HELD;
+    return may_have_frames(store, path) ? ANSWER_NONE : ANSWER_FREE;
 }

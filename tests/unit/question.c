@@ -1,6 +1,7 @@
 #include "track/question.h"
 
 #include "config/rules.h"
+#include "helper/log.h"
 #include "track/books.h"
 #include "unit.h"
 
@@ -75,13 +76,29 @@ Test(question, what_nobody_has_locked_is_free)
 /* Without another descriptor on the file this process has no lock to lose. */
 Test(question, another_process_is_told_and_no_descriptor_stays)
 {
-    static const enum keeps locks[] = {KEEPS_POSIX_READ, KEEPS_POSIX_WRITE, KEEPS_OFD};
+    static const enum keeps locks[] = {KEEPS_POSIX_READ, KEEPS_POSIX_WRITE, KEEPS_OFD,
+                                       KEEPS_FLOCK_SHARED, KEEPS_FLOCK};
     for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
         struct keeper keeper = keep(locks[i], database, -1);
         expect_answer(ANSWER_HELD, 0);
         let_go(&keeper);
         expect_answer(ANSWER_FREE, 0);
     }
+}
+
+/* A helper counts them, and tells. */
+Test(question, of_frames_that_were_left_a_helper_is_asked)
+{
+    cr_assert_eq(truncate(a_file("chroma.sqlite3-wal"), 4096), 0);
+    log_start(LOG_OFF, "");
+    expect_answer(ANSWER_FREE, 0);
+    log_start(LOG_WARN, "");
+    expect_answer(ANSWER_NONE, 0);
+    store_mark(closed_store(), STORE_FRAMES_TOLD, 0);
+    expect_answer(ANSWER_FREE, 0);
+    cr_assert_eq(truncate(in_dir("chroma.sqlite3-wal"), 0), 0);
+    store_mark(closed_store(), 0, STORE_FRAMES_TOLD);
+    expect_answer(ANSWER_FREE, 0);
 }
 
 Test(question, a_dot_file_is_a_lock)
