@@ -117,6 +117,7 @@ Test(slots, there_is_an_end_to_them)
     cr_expect_gt(taken, 500u);
     cr_expect_lt(taken, 100000u);
     kill(other, SIGKILL);
+    cr_assert_eq(waitpid(other, NULL, 0), other);
     cr_expect_not(slots_continue_lost());
     cr_expect_geq(slots_hand_over(0, other), 0, "they are free again");
 }
