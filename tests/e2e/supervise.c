@@ -82,9 +82,14 @@ Test(supervise, who_only_reads_and_children_do_not_wait)
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
 }
 
-Test(supervise, rules_and_settings_hold)
+/* A rule, the log, the exit line, and the record, which settle-report reads. */
+Test(supervise, rules_log_record_and_report_are_the_librarys)
 {
-    struct process p = SHIMMED_WITH(OPTIONS("--supervise", "--max-wait", "300ms"), stepper);
+    char record[PATH_MAX + 8];
+    snprintf(record, sizeof record, "%s.record", world.log);
+    struct process p = SHIMMED_WITH(OPTIONS("--supervise", "--rule", "/tmp/*: max_wait=300ms",
+                                            "--max-wait", "60", "--record", record),
+                                    stepper);
     say(&p, "open A -", world.primary);
     struct process holder = hold("posix", world.primary, 1500);
     struct step closed = step(&p, "close A -");
@@ -93,6 +98,10 @@ Test(supervise, rules_and_settings_hold)
     cr_expect(log_has("still locked after"));
     released_at(&holder);
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+    cr_expect(log_has("summary: 1 close"));
+    struct process report = PLAIN("scripts/settle-report", record);
+    cr_expect(says(&report, "How closes ended", 10000));
+    cr_expect_eq(finish(&report), 0);
 }
 
 /* --- a free store --- */
