@@ -30,29 +30,44 @@ static void say_missing(const char *directory)
     log_say_path(LOG_WARN, directory, is_home ? no_home : missing);
 }
 
-/* Files are known by absolute names without symbolic links, so the directories of SETTLE_DIRS must
- * be, too. */
-static __attribute__((noinline)) void resolve_dirs(char *dirs, size_t size)
-{
+/* Not on the stack: a library that is loaded late begins on that of whichever thread loads it. */
+struct resolving {
     char out[DIRS_SIZE];
-    struct text t = text_in(out, sizeof out);
+    char directory[PATH_MAX];
+};
+
+static void resolve_each(struct resolving *r, char *dirs, size_t size)
+{
+    struct text t = text_in(r->out, sizeof r->out);
     for (const char *at = dirs; *at != '\0';) {
-        char directory[PATH_MAX];
-        struct text d = text_in(directory, sizeof directory);
+        struct text d = text_in(r->directory, sizeof r->directory);
         size_t length = strcspn(at, ":");
         text_bytes(&d, at, length);
         at += length + (at[length] == ':');
         if (length == 0)
             continue; /* it is not the current directory */
-        if (!glob_resolve(directory, sizeof directory))
-            say_missing(directory);
+        if (!glob_resolve(r->directory, sizeof r->directory))
+            say_missing(r->directory);
         text_str(&t, t.length > 0 ? ":" : "");
-        text_str(&t, directory);
+        text_str(&t, r->directory);
     }
     if (t.length + 1 < t.size)
-        str_copy(dirs, size, out);
+        str_copy(dirs, size, r->out);
     else
         log_say(LOG_WARN, "SETTLE_DIRS is too long with its links resolved, so they are not");
+}
+
+/* Files are known by absolute names without symbolic links, so the directories of SETTLE_DIRS must
+ * be, too. */
+static void resolve_dirs(char *dirs, size_t size)
+{
+    struct resolving *r = sys_mmap(sizeof *r);
+    if (r == NULL) {
+        log_say(LOG_WARN, "no memory to resolve the links of SETTLE_DIRS, so they are not");
+        return;
+    }
+    resolve_each(r, dirs, size);
+    sys_munmap(r, sizeof *r);
 }
 
 /* What the settings say is not looked at where nobody has set it (settings_set_defaults). */
