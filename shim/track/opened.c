@@ -125,17 +125,20 @@ static unsigned facts_by(int fd, int flags)
 
 /* What the descriptor tells of who opened it. The flags that open(2) was called with are those that
  * the kernel keeps, but for O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC and O_CLOEXEC (do_dentry_open in its
- * fs/open.c), of which the last is the descriptor's own. */
-static unsigned facts_of(int fd)
+ * fs/open.c), of which the last is the descriptor's own. False: it only names the file (O_PATH), so
+ * that nothing is read, written or locked by it, and it is no handle. */
+static bool facts_of(int fd, unsigned *facts)
 {
     const int flags = sys_fcntl(fd, F_GETFL, 0);
     const int own_flags = sys_fcntl(fd, F_GETFD, 0);
-    if (flags < 0 || own_flags < 0)
-        return facts_of_moment(fd);
-    return facts_by(fd, (flags & ~O_CLOEXEC) | ((own_flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0));
+    const int cloexec = (own_flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
+    *facts = flags < 0 || own_flags < 0 ? facts_of_moment(fd)
+                                        : facts_by(fd, (flags & ~O_CLOEXEC) | cloexec);
+    return flags < 0 || (flags & O_PATH) == 0;
 }
 
-static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struct recognised *found)
+static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struct recognised *found,
+                                      unsigned facts)
 {
     seccomp_is_on(); /* so that the close need not find out */
     struct store *store = store_acquire(found->primary, found->profile, found->named.primary);
@@ -147,7 +150,7 @@ static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struc
     opened_enter(fd, (struct handle){.role = found->role,
                                      .store = store,
                                      .identity = identity_of(st),
-                                     .facts = facts_of(fd)});
+                                     .facts = facts});
     in_place_opened(fd);
     readers_enter(store);
     promote_candidates(store, found->primary);
@@ -156,9 +159,16 @@ static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struc
 
 void opened_enter_reader(int fd, struct store *store, struct identity primary)
 {
+    unsigned facts;
+    if (!facts_of(fd, &facts)) {
+        store_release(store);
+        return;
+    }
+    /* It was opened before, and not by the call of SQLite that this may be inside of now. */
+    facts &= ~(unsigned)FACT_IN_SQLITE;
     opened_enter(
-        fd, (struct handle){
-                .role = ROLE_PRIMARY, .store = store, .identity = primary, .facts = facts_of(fd)});
+        fd,
+        (struct handle){.role = ROLE_PRIMARY, .store = store, .identity = primary, .facts = facts});
 }
 
 static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st, unsigned facts)
@@ -177,12 +187,14 @@ static void examine(int fd, const struct stat *st, const char *given)
         log_say_path(LOG_WARN, given, "cannot be tracked (no memory)");
         return;
     }
+    unsigned facts;
     recognise(fd, st, given, found);
-    if (found->role == ROLE_CANDIDATE)
-        note_candidate(fd, st,
-                       facts_of(fd) | (recognised_lacks_beside(found) ? FACT_LACKS_BESIDE : 0));
-    else if (found->role != ROLE_NONE)
-        enter_store(fd, st, found);
+    if (found->role == ROLE_NONE || !facts_of(fd, &facts))
+        ;
+    else if (found->role == ROLE_CANDIDATE)
+        note_candidate(fd, st, facts | (recognised_lacks_beside(found) ? FACT_LACKS_BESIDE : 0));
+    else
+        enter_store(fd, st, found, facts);
     scratch_give(found);
 }
 

@@ -414,6 +414,43 @@ Test(use, a_reader_that_stays_open_keeps_no_close_from_waiting)
     user_ends(&p);
 }
 
+/* In a database that is known by its content; others are seen at each open. */
+static void expect_close_waits_after(const char *opens)
+{
+    const char *database = in_dir("app.db");
+    struct process maker = PLAIN("/usr/bin/python3", "-c",
+                                 "import sqlite3, sys\n"
+                                 "sqlite3.connect(sys.argv[1]).execute('create table t(a)')",
+                                 database);
+    cr_assert_eq(finish(&maker), 0);
+    struct process p = user_with(OPTIONS("--stores", "sqlite"));
+    run(&p, "P = D + '/app.db'");
+    run(&p, opens);
+    run(&p, "c = sqlite3.connect(P); c.execute('insert into t values (1)'); c.commit()");
+    struct process holder = hold("posix", database, 300);
+    expect_waits(&p, &holder, "c.close()");
+    user_ends(&p);
+    unlink(database);
+}
+
+Test(use, a_reader_from_before_the_engine_keeps_no_close_from_waiting)
+{
+    expect_close_waits_after("f = os.open(P, os.O_RDONLY)");
+}
+
+/* Also by a number that was a reader's before. */
+Test(use, what_only_names_the_file_is_no_handle)
+{
+    expect_close_waits_after("f = os.open(P, os.O_PATH)");
+    expect_close_waits_after("os.close(os.open('/dev/null', os.O_RDONLY));"
+                             "f = os.open(P, os.O_PATH)");
+    struct process p = user_with(OPTIONS("--dir", world.dir));
+    run(&p, "f = open(D + '/index', 'w'); g = os.open(D + '/index', os.O_PATH)");
+    struct process holder = hold("posix", in_dir("index"), 300);
+    expect_waits(&p, &holder, "f.close()");
+    user_ends(&p);
+}
+
 Test(use, with_trigger_every_and_in_directories_that_were_named_readers_count)
 {
     struct process p = user_with(OPTIONS("--trigger", "every"));
