@@ -983,6 +983,20 @@ Test(keep, two_engines_in_one_process_are_not_helped)
     done(&p);
 }
 
+/* Before there is an engine, who only reads is looked at where its name may be a store's. */
+Test(keep, a_reader_of_another_name_from_before_the_engine_is_not_known)
+{
+    const char *other = in_dir("other");
+    cr_assert_eq(symlink(world.primary, other), 0);
+    struct process p = start();
+    cr_assert_geq(say(&p, "open-read A -", other).result, 0);
+    say(&p, "engine E -", world.primary);
+    step(&p, "lock E - shared");
+    cr_expect_eq(step(&p, "close A").result, 0);
+    cr_expect(!has_shared(&p));
+    done(&p);
+}
+
 Test(keep, closes_that_sqlite_itself_puts_off_are_its_own)
 {
     static const char script[] =
