@@ -33,12 +33,22 @@ install: all ## below PREFIX=/usr/local (and DESTDIR)
 		ln -sf settle $(DESTINATION)/$(COMPLETIONS)/$$command || exit 1; done
 	@$(say_ldconfig)
 
-# The directories of others stay.
+# Programs would complain of a library that is gone, each at its start.
+PRELOAD_LIST := /etc/ld.so.preload
+refuse_if_preloaded = test -n "$(DESTDIR)" || ! grep -qsF $(PREFIX)/lib/settle/libsettle.so $(PRELOAD_LIST) \
+	|| { echo "make uninstall: $(PRELOAD_LIST) names $(PREFIX)/lib/settle/libsettle.so: take that line out first (scripts/README.md)" >&2; exit 1; }
+# Directories that are empty then go, too, but not those that a system has anyhow.
+OWN_DIRECTORIES := $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS) $(dir $(COMPLETIONS)) \
+	$(if $(filter-out /usr /usr/local,$(PREFIX)),share/man share bin include lib .)
+
 uninstall: ## takes that away
+	@$(refuse_if_preloaded)
 	rm -rf $(DESTINATION)/lib/settle
 	rm -f $(addprefix $(DESTINATION)/, include/settle.h lib/libsettle.so $(PKGCONFIG)/settle.pc $(MAN7)/libsettle.7) \
 		$(foreach command, $(COMMANDS), $(DESTINATION)/bin/$(command) $(DESTINATION)/$(MAN1)/$(command).1 \
 		$(DESTINATION)/$(COMPLETIONS)/$(command))
+	@for directory in $(OWN_DIRECTORIES:%=$(DESTINATION)/%); do \
+		test ! -d $$directory || rmdir --ignore-fail-on-non-empty $${directory%/.} || exit 1; done
 
 deb: ## a Debian package, in build/
 	$(Q)sh scripts/setup deb
@@ -48,7 +58,7 @@ deb: ## a Debian package, in build/
 rpm: ## a package for Fedora, openSUSE and their like, in build/
 apk: ## ... for Alpine
 rpm apk:
-	$(Q)sh scripts/setup build
+	$(Q)sh scripts/setup static
 	$(Q)$(again) all static
 	$(Q)scripts/nfpm/build $@ $(abspath $(B)) $(VERSION)
 
