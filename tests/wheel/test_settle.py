@@ -2,7 +2,9 @@
 
 import json
 import os
+import platform
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -120,6 +122,10 @@ class Errors(WithStore):
                 self.assertIn(word, str(caught.exception))
         with self.assertRaises(ValueError):
             settle.wait()
+        with self.assertRaises(ValueError):
+            settle.wait("")
+        with self.assertRaises(ValueError):
+            settle.settled(self.dir, until="free")  # not after all the work
 
 
 class OnLeaving(WithStore):
@@ -178,6 +184,18 @@ class Commands(WithStore):
         report = self.run_command(os.path.join(BIN, "settle-report"), "--json", record)
         self.assertEqual(report.returncode, 0, report.stderr)
         json.loads(report.stdout)
+
+    @unittest.skipIf(platform.machine() == "aarch64", "its settle-wait is built without SQLite")
+    def test_a_database_is_copied_without_a_library_of_the_system(self):
+        primary = os.path.join(self.dir, "app.db")
+        copy = os.path.join(self.dir, "copy.db")
+        with sqlite3.connect(primary) as database:
+            database.execute("CREATE TABLE t (a)")
+        database.close()
+        subprocess.run([os.path.join(BIN, "settle-wait"), "--copy", copy, primary], check=True)
+        with sqlite3.connect(copy) as database:
+            self.assertEqual(database.execute("SELECT count(*) FROM t").fetchall(), [(0,)])
+        database.close()
 
     def test_the_exit_code_is_that_of_the_program(self):
         done = self.run_command(sys.executable, "-m", "settle", "--", sys.executable, "-c", "raise SystemExit(7)")

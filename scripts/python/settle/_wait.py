@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 from types import TracebackType
-from typing import Any, Dict, List, NamedTuple, Optional, Type, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 from ._where import command
 
@@ -100,6 +100,28 @@ def _environment() -> Dict[str, str]:
     }
 
 
+def _arguments(
+    paths: Sequence[Path], max_wait: float, check_interval: float, until: str
+) -> Tuple[List[str], List[str]]:
+    """Paths and options of settle-wait; what is none raises."""
+    if not paths:
+        raise ValueError("paths: expected one at least")
+    if until not in _LEVELS:
+        raise ValueError(f"until={until!r}: expected one of {', '.join(_LEVELS)}")
+    options = [
+        "--max-wait",
+        _check_seconds("max_wait", max_wait),
+        "--check-interval",
+        _check_seconds("check_interval", check_interval),
+        "--until",
+        until,
+    ]
+    names = [os.fspath(path) for path in paths]
+    if "" in names:
+        raise ValueError("paths: '': expected a path")
+    return names, options
+
+
 def _run(paths: List[str], options: List[str]) -> Result:
     program = command("settle-wait")
     done = subprocess.run(
@@ -136,19 +158,7 @@ def wait(
     Raises FileNotFoundError, UnexaminedError (an OSError), and ValueError for a number or level that is
     none.
     """
-    if not paths:
-        raise ValueError("wait(): expected a path at least")
-    if until not in _LEVELS:
-        raise ValueError(f"until={until!r}: expected one of {', '.join(_LEVELS)}")
-    options = [
-        "--max-wait",
-        _check_seconds("max_wait", max_wait),
-        "--check-interval",
-        _check_seconds("check_interval", check_interval),
-        "--until",
-        until,
-    ]
-    return _run([os.fspath(path) for path in paths], options)
+    return _run(*_arguments(paths, max_wait, check_interval, until))
 
 
 def wait_file(
@@ -169,17 +179,15 @@ class settled:
             print("still held by", store.result.holders)
 
     `result` is None until then. An exception from within goes on; so that it is not hidden behind one of
-    the wait's own, paths that are not there any more, or cannot be examined, are then no error.
+    the wait's own, paths that are not there any more, or cannot be examined, are then no error. An argument
+    that is wrong raises before anything is done.
     """
 
     def __init__(
         self, *paths: Path, max_wait: float = 2.0, check_interval: float = 0.05, until: str = "unlocked"
     ) -> None:
         self.result: Optional[Result] = None
-        self._paths = paths
-        self._max_wait = max_wait
-        self._check_interval = check_interval
-        self._until = until
+        self._arguments = _arguments(paths, max_wait, check_interval, until)
 
     def __enter__(self) -> "settled":
         return self
@@ -191,12 +199,7 @@ class settled:
         traceback: Optional[TracebackType],
     ) -> None:
         try:
-            self.result = wait(
-                *self._paths,
-                max_wait=self._max_wait,
-                check_interval=self._check_interval,
-                until=self._until,
-            )
+            self.result = _run(*self._arguments)
         except OSError:
             if error is None:
                 raise
