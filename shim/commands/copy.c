@@ -76,6 +76,12 @@ static bool name_job(struct copy *c, unsigned i)
     return fits;
 }
 
+static bool ends_in_slash(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 0 && path[length - 1] == '/';
+}
+
 /* SQLite would roll it back for whoever opens the database to write. */
 static bool refuse_hot_journal(struct target *t)
 {
@@ -99,6 +105,12 @@ static bool plan_one(struct copy *c, unsigned i)
     job->directory = copy_source_is_directory(t) ? job->of : NULL;
     if (job->directory != NULL && !copy_source_directory(t, job->of, sizeof job->of)) {
         text_str(&why, strerror(ENAMETOOLONG));
+        return fail(t, STATUS_UNEXAMINED);
+    }
+    if (job->directory == NULL && !c->place.several && ends_in_slash(c->request->to)) {
+        text_str(&why, "cannot be copied to ");
+        text_path(&why, c->request->to);
+        text_str(&why, ": it becomes a file; expected a name without a slash at its end");
         return fail(t, STATUS_UNEXAMINED);
     }
     job->database = t->request.path;

@@ -103,6 +103,14 @@ static void say_beside(const struct target *t)
     say_journal(t);
 }
 
+static void say_not_sqlite(const struct target *t)
+{
+    char buffer[128];
+    struct text message = text_in(buffer, sizeof buffer);
+    text_str(&message, "is no SQLite database: there was nothing to fold in");
+    say(t->given, "", &message);
+}
+
 static void say_reason(const struct target *t)
 {
     char buffer[sizeof t->reason];
@@ -133,6 +141,8 @@ void print_sentences(const struct target *t)
         say_reason(t);
     if (t->status == STATUS_HELD)
         say_held(t);
+    if (t->not_sqlite)
+        say_not_sqlite(t);
     bool said = t->status == STATUS_HELD && t->reason[0] != '\0';
     if (t->located && !t->copy.made && !said)
         say_beside(t);

@@ -291,8 +291,9 @@ int main(int argc, char **argv)
         return puts("settle-check " SETTLE_VERSION), 0;
     if (argc == 3 && str_equal(word, "--"))
         return check_command(argv[2]);
-    if (argc == 2)
+    if (argc == 2 && word[0] != '-')
         return check_command(word);
-    fputs("usage: settle-check [--] COMMAND, see 'settle --help'\n", stderr);
-    return UNKNOWN;
+    bool is_help = argc == 2 && (str_equal(word, "--help") || str_equal(word, "-h"));
+    fputs("usage: settle-check [--] COMMAND, see 'settle --help'\n", is_help ? stdout : stderr);
+    return is_help ? 0 : UNKNOWN;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "commands/checkpoint.h"
+#include "commands/database.h"
 #include "wait/locate.h"
 #include "wait/wal.h"
 
@@ -149,6 +150,7 @@ void target_checkpoint(struct target *t)
         t->folded = true;
         break;
     case FOLDED_NOTHING:
+        t->not_sqlite = t->request.profile == NULL && !database_is_one(t->request.path);
         break;
     case FOLDED_BUSY:
         t->status = STATUS_HELD;

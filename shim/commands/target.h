@@ -34,6 +34,7 @@ struct target {
     long frames;            /* in the -wal only; -1: it cannot be read */
     bool hot_journal;       /* a crash cut a transaction off, and SQLite is to roll it back */
     bool folded;            /* both have been done */
+    bool not_sqlite;        /* nor could they be: a file by name that is no database of SQLite's */
     struct target_copy copy;
 };
 

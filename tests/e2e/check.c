@@ -215,6 +215,16 @@ Test(check, a_php_that_binds_its_extensions_as_others_do_can)
     expect_check(in_dir("php"), 0, "php", "can run under settle");
 }
 
+Test(check, an_option_is_no_program)
+{
+    struct process p = PLAIN("build/settle-check", "--help");
+    await_line(&p, "usage: settle-check");
+    cr_expect_eq(finish(&p), 0);
+    p = PLAIN("build/settle-check", "--soon");
+    cr_expect_eq(finish(&p), 125);
+    cr_expect_not_null(strstr(errors_of(&p), "usage: settle-check"), "%s", errors_of(&p));
+}
+
 Test(check, what_is_no_program_is_said)
 {
     shell("cd \"$1\"; echo text > text; chmod +x text; : > empty; chmod +x empty; "

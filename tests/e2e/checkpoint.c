@@ -191,6 +191,9 @@ Test(checkpoint, of_what_is_no_database_says_so)
     cr_assert_eq(unlink(in_dir("chroma.sqlite3-journal")), 0, "SQLite would have removed it");
     struct process p = PLAIN(WAIT, "--checkpoint", world.dir);
     cr_expect_eq(finish(&p), 0, "a file that has nothing beside it has nothing to fold");
+    cr_assert_eq(rename(world.primary, in_dir("notes.txt")), 0);
+    expect_said(PLAIN(WAIT, "--checkpoint", in_dir("notes.txt")), 0,
+                "notes.txt: is no SQLite database: there was nothing to fold in");
 }
 
 /* --- settle --after --checkpoint --- */

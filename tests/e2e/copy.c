@@ -526,6 +526,10 @@ Test(copy, to_no_place_is_refused)
     expect_said(PLAIN(WAIT, "--copy", in_dir("copy"), world.dir), 3,
                 "cannot be copied into itself");
     expect_said(PLAIN(WAIT, "--copy", "..", world.dir), 3, "expected the name");
+    char slash[PATH_MAX + 1];
+    snprintf(slash, sizeof slash, "%s/", to());
+    expect_said(PLAIN(WAIT, "--copy", slash, world.primary), 3,
+                "it becomes a file; expected a name without a slash at its end");
     expect_said(PLAIN(WAIT, "--copy", "", world.dir), 2, "--copy='': expected the name");
     expect_said(PLAIN(WAIT, "--copy", to(), "--list", world.dir), 2, "expected one of them");
     expect_said(PLAIN(WAIT, "--max-hold", "1", world.dir), 2, "expected both");

@@ -69,7 +69,13 @@ static void expect_error(struct process p, int status, const char *message)
 Test(outside, wrong_usage_is_exit_2_with_a_message_that_names_it)
 {
     expect_error(PLAIN(WAIT), 2, "no path given");
-    expect_error(PLAIN(WAIT, "--soon", world.dir), 2, "--soon");
+    expect_error(PLAIN(WAIT, ""), 2, "settle-wait: '': expected a path\n");
+    expect_error(PLAIN(WAIT, "--soon", world.dir), 2, "settle-wait: unknown option '--soon'; see");
+    expect_error(PLAIN(WAIT, "-qx", world.dir), 2, "settle-wait: unknown option '-q'; see");
+    expect_error(PLAIN(WAIT, "--json=1", world.dir), 2, "'--json=1': expected no value\n");
+    expect_error(PLAIN(WAIT, world.dir, "--max-hold"), 2,
+                 "settle-wait: --max-hold='': expected seconds such as 2.0");
+    expect_error(PLAIN(WAIT, world.dir, "--until"), 2, "--until='': expected unlocked, unwritten");
     expect_error(PLAIN(WAIT, "--max-wait", "soon", world.dir), 2,
                  "--max-wait='soon': expected seconds such as 2.0 or 500ms, from 0 to 86400\n");
     expect_error(PLAIN(WAIT, "--until", "never", world.dir), 2,
