@@ -30,6 +30,15 @@ static void say_missing(const char *directory)
     log_say_path(LOG_WARN, directory, is_home ? no_home : missing);
 }
 
+static void expect_directory(const char *path)
+{
+    struct stat st;
+    if (sys_stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        log_say_path(LOG_WARN, path,
+                     "named by SETTLE_DIRS, is a file: expected a directory, such as the one that "
+                     "it is in");
+}
+
 /* Not on the stack: a library that is loaded late begins on that of whichever thread loads it. */
 struct resolving {
     char out[DIRS_SIZE];
@@ -48,6 +57,7 @@ static void resolve_each(struct resolving *r, char *dirs, size_t size)
             continue; /* it is not the current directory */
         if (!glob_resolve(r->directory, sizeof r->directory))
             say_missing(r->directory);
+        expect_directory(r->directory);
         text_str(&t, t.length > 0 ? ":" : "");
         text_str(&t, r->directory);
     }

@@ -128,9 +128,11 @@ exit_codes_are_those_of_env() {
     run
     fails 'a program is needed' 125 \
         "settle-entrypoint: no program: expected 'settle-entrypoint program [argument ...]', see 'settle-entrypoint --help'"
-    for name in '' --no-such -x; do
+    run ''
+    fails 'nothing is no program' 127 "settle-entrypoint: '': no such program"
+    for name in --log -x; do
         run "$name"
-        fails "'$name' is no program" 127 "settle-entrypoint: '$name': no such program"
+        fails "'$name' is no program, and no option" 127 "settle-entrypoint: '$name': no such program; settings are no options here, but variables of the container, such as SETTLE_LOG=info"
     done
     run no-such-program
     fails_naming 'a program that is not found is 127' 127 no-such-program

@@ -399,6 +399,18 @@ Test(handles, a_directory_that_does_not_exist_is_a_warning_that_names_it)
     end(&p);
 }
 
+Test(handles, a_file_in_place_of_a_directory_is_a_warning_that_names_it)
+{
+    FILE *file = fopen(in_dir("../file"), "w");
+    cr_assert_not_null(file);
+    fclose(file);
+    struct process p = stepper_tracking("file");
+    step(&p, "lowest");
+    cr_expect_eq(log_count("warning: "), 1);
+    cr_expect(log_has("/file: named by SETTLE_DIRS, is a file: expected a directory"));
+    end(&p);
+}
+
 Test(handles, a_directory_that_is_no_glob_may_look_like_one)
 {
     cr_assert_eq(mkdir(in_dir("../[a]*\\"), 0755), 0);

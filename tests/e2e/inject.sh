@@ -16,7 +16,7 @@ config=$bundle/config.json
 # As installed, so that all files are known by where they are.
 mkdir -p home/bin home/lib/settle
 cp "$top/scripts/settle-inject" "$top/scripts/settle-entrypoint" "$build/settle-wait" home/bin/
-cp "$build/libsettle.so" "$build/settle-run" home/lib/settle/
+cp "$build/libsettle.so" "$build/settle-run" "$build/settle-check" home/lib/settle/
 
 inject() {
     # shellcheck disable=SC2086
@@ -302,6 +302,12 @@ rootfs" ]
         inject --env "$value" "$bundle"
         fails "--env '$value'" 2 "settle-inject: --env '$value': expected NAME=VALUE with the name of a setting of settle, such as SETTLE_LOG=info$see"
     done
+    inject --env SETTLE_LOGS=info "$bundle"
+    fails 'a variable that is no setting' 2 "settle-inject: --env 'SETTLE_LOGS=info': there is no setting 'SETTLE_LOGS'; 'settle --help' lists them$see"
+    inject --env SETTLE_MAX_WAIT=soon "$bundle"
+    fails 'a value that its setting does not take' 2 "settle-inject: --env 'SETTLE_MAX_WAIT=soon': expected seconds such as 2.0 or 500ms, from 0 to 86400$see"
+    inject --entrypoint --env SETTLE_AFTER=yes "$bundle"
+    fails 'a value that the entrypoint does not take' 2 "settle-inject: --env 'SETTLE_AFTER=yes': expected 0, 1 or checkpoint$see"
     inject --env
     fails '--env without a value' 2 "settle-inject: --env without a value: expected NAME=VALUE, such as SETTLE_LOG=info$see"
     inject --env SETTLE_AFTER=1 "$bundle"

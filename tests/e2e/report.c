@@ -534,6 +534,11 @@ Test(report, wrong_usage_says_what_is_expected)
     cr_expect_eq(status_of(p), 2);
     expect_says(errors_of(&p), "RECORD");
     add_wait("/s/db", "settled at once", 0.1);
+    p = REPORT("--html", record(), record());
+    cr_expect_eq(status_of(p), 2);
+    expect_says(errors_of(&p), "is a record, and would be gone; expected another file");
+    p = REPORT(record());
+    cr_expect_eq(status_of(p), 0, "it is there still");
     p = REPORT("--html", in_dir("none/page.html"), record());
     cr_expect_eq(status_of(p), 2);
     expect_says(errors_of(&p), "page.html: cannot be written: No such file or directory");
