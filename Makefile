@@ -30,10 +30,10 @@ endif
 endif
 endif
 
-# What is built in great numbers is built on all processors.
-PROCESSORS := $(shell nproc)
-again = $(MAKE) --no-print-directory
-make_all = $(again) -j$(PROCESSORS)
+# Many targets are made by a make of their own, after their setup. It shares the jobs of this one (make -jN) where a
+# recipe names it, $(MAKE); without a -j, what is built in great numbers is built on all processors.
+MAKEFLAGS += --no-print-directory
+jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 ifeq ($(V),1)
 Q :=
@@ -48,6 +48,15 @@ COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
+
+# Of several goals one is made after the other, each with all jobs: two may be makes of their own that build the same.
+ifneq ($(word 2,$(filter-out $(B)/%,$(MAKECMDGOALS))),)
+.NOTPARALLEL:
+.PHONY: $(MAKECMDGOALS)
+$(sort $(MAKECMDGOALS)):
+	$(Q)$(MAKE) $@
+else
+
 .PHONY: all help demo check clean
 
 all: ## the library and the commands, in build/
@@ -59,12 +68,12 @@ help: ## this list
 
 demo: ## the main job, shown; installs what it needs
 	$(Q)sh scripts/setup demo
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)/usr/bin/python3 scripts/demo
 
 check: ## all tests that need nothing but this machine, and a network once
 	$(Q)sh scripts/setup check
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)/usr/bin/python3 tests/lanes check
 
 clean: ## removes build/
@@ -73,3 +82,5 @@ clean: ## removes build/
 include shim/build.mk tests/tests.mk scripts/release.mk
 
 -include $(wildcard $(addprefix $(B)/, *.d */*.d */*/*.d */*/*/*.d))
+
+endif

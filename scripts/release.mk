@@ -59,7 +59,7 @@ rpm: ## a package for Fedora, openSUSE and their like, in build/
 apk: ## ... for Alpine
 rpm apk:
 	$(Q)sh scripts/setup static
-	$(Q)$(again) all static
+	$(Q)$(MAKE) all static
 	$(Q)scripts/nfpm/build $@ $(abspath $(B)) $(VERSION)
 
 # What is committed, with the date of the commit: the same bytes wherever it is made.
@@ -75,8 +75,8 @@ dist: ## an archive of the sources
 .PHONY: wheel wheel-test wheel-musl
 wheel: ## Python wheels, in build/dist: manylinux and musllinux, for x86-64 and aarch64
 	$(Q)sh scripts/setup build wheel
-	$(Q)$(again) all static
-	$(Q)$(again) B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all static
+	$(Q)$(MAKE) all static
+	$(Q)$(MAKE) B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all static
 	$(Q)python=$$(tests/venv scripts/python/tools.txt) && export PYTHON=$$python && \
 		scripts/python/build $(abspath $(B)) x86_64 $(VERSION) $(abspath $(B))/dist && \
 		STRIP=aarch64-linux-gnu-strip \
@@ -89,5 +89,5 @@ wheel-musl: wheel ## ... in a Python with musl, which is built once, from Debian
 
 wheel-test: wheel ## the wheels, installed in empty environments and used
 	$(Q)sh scripts/setup roots
-	$(Q)$(again) $(B)/programs/plain-musl
+	$(Q)$(MAKE) $(B)/programs/plain-musl
 	$(Q)PYTHON=$$(tests/venv scripts/python/tools.txt) BUILD=$(B) sh tests/wheel/run $(B)/dist

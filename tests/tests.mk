@@ -12,7 +12,7 @@ E2E_JOBS ?= 8
 
 ci: ## what decides whether a change lands: check, lint, and the tests with roots; as root, with a network
 	$(setup)
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)$(python) tests/lanes ci $(if $(UPDATE),--update tests/README.md)
 
 # What several lanes need, and so none of them builds.
@@ -37,7 +37,7 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(MODULE_ARCHIVES)
 
 unit: ## the modules
 	$(setup) check
-	$(Q)$(make_all) $(TESTS)
+	$(Q)$(MAKE) $(jobs) $(TESTS)
 	$(Q)for test in $(TESTS); do $$test --jobs 2 || exit 1; done
 
 # --- abi ---
@@ -153,7 +153,7 @@ $(B)/libraries/libcopy.so: Makefile
 INSTALLED := $(abspath $(B))/installed
 $(INSTALLED)/lib/libsettle.so: $(B)/libsettle.so $(B)/settle-wait shim/settle.h shim/preload/link/settle.pc.in Makefile
 	$(say) COPY $(INSTALLED)
-	$(Q)$(again) install PREFIX=$(INSTALLED) > $(B)/install.log
+	$(Q)$(MAKE) install PREFIX=$(INSTALLED) > $(B)/install.log
 	$(Q)touch $@
 
 LINK_API = $$(PKG_CONFIG_PATH=$(INSTALLED)/lib/pkgconfig pkg-config --cflags --libs settle) \
@@ -186,7 +186,7 @@ e2e-programs: all $(PROGRAMS) $(B)/programs/scopes-linked $(FOREIGN) $(LIBRARIES
 
 e2e: ## programs under the library, end to end
 	$(setup) check
-	$(Q)$(make_all) e2e-programs
+	$(Q)$(MAKE) $(jobs) e2e-programs
 	$(Q)$(B)/e2e-tests --jobs $(E2E_JOBS)
 
 launcher: all ## the launcher, in every shell
@@ -198,13 +198,13 @@ entrypoint: all static $(B)/programs/holder ## settle-entrypoint and settle-inje
 
 chroma: ## a real Chroma server
 	$(setup) check
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)sh tests/e2e/chroma/run
 
 RUNS ?= 40
 chroma-wal: ## how many shutdowns (RUNS=) of a ChromaDB in WAL mode leave its main file as the whole store
 	$(setup) check
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)sh tests/e2e/chroma/run $(RUNS)
 
 # --- chroma: real chromadb in Python programs ---
@@ -219,14 +219,14 @@ chroma-python-short: CHROMA_ROUNDS := 6
 chroma-python-short: VERSIONS ?= 1.3.3 1.5.9
 chroma-python chroma-python-short:
 	$(setup) chroma-python
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)$(python) tests/chroma/run tests/README.md --rounds $(CHROMA_ROUNDS) $(if $(UPDATE),--update) $(VERSIONS)
 
 # Copies of a store that the program's own threads go on writing to, without and with settle by turns: half an hour.
 .PHONY: chroma-python-live
 chroma-python-live: ## ... copies of a live store, no worse than without
 	$(setup) chroma-python
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)$(python) tests/chroma/live tests/README.md --copies $(COPIES) $(if $(UPDATE),--update) $(VERSIONS)
 COPIES ?= 200
 
@@ -236,7 +236,7 @@ COPIES ?= 200
 .PHONY: engines
 engines: ## engines as people install them, in each language: their closes wait, and the program's own readers do not
 	$(setup) engines
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)$(python) tests/engines/run tests/README.md $(if $(UPDATE),--update) $(ENGINES)
 
 # By settle-wait --copy, of stores that programs go on writing to: half an hour.
@@ -248,7 +248,7 @@ copy-live-short: COPIES_EACH = 3
 copy-live-short: VERSIONS ?= 1.3.3
 copy-live copy-live-short:
 	$(setup) chroma-python
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)$(python) tests/chroma/copies tests/README.md --copies $(COPIES_EACH) $(if $(UPDATE),--update) $(VERSIONS)
 
 # --- stores: other embedded stores, by their real libraries ---
@@ -261,7 +261,7 @@ stores-short: ## ... three of them, one of each kind
 stores-short: STORES_HERE = leveldb duckdb hdf5
 stores stores-short:
 	$(setup) chroma-python $(if $(filter h2,$(or $(STORES_HERE),h2)),stores)
-	$(Q)$(again) all $(B)/libraries/paused-copy.so
+	$(Q)$(MAKE) all $(B)/libraries/paused-copy.so
 	$(Q)BUILD=$(B) $(python) tests/stores/run $(STORES_HERE)
 
 # --- supervise: programs that no preloaded library reaches ---
@@ -270,7 +270,7 @@ stores stores-short:
 SUPERVISED ?=
 supervise: ## settle --supervise with static programs in C, Go and Rust for musl (SUPERVISED="bbolt rust": some of them)
 	$(setup) supervise
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)$(python) tests/supervise/run tests/README.md $(if $(UPDATE),--update) $(SUPERVISED)
 
 .PHONY: supervise-machines machine-programs
@@ -287,7 +287,7 @@ machine-programs: static $(B)/machine/runner $(patsubst %,$(B)/programs/%-static
 MACHINES ?= amd64 arm64
 supervise-machines: ## settle --supervise with Debian's kernel, which has Yama, and on aarch64; minutes
 	$(setup) machines
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)BUILD=$(B) sh tests/supervise/machine/run $(MACHINES)
 
 # --- race: what threads share, under ThreadSanitizer ---
@@ -309,12 +309,12 @@ $(B)/race/%: $(B)/tests/race/%.o $(RACE_OBJECTS) $(RACE_ARCHIVES)
 
 # ThreadSanitizer of these compilers knows no address spaces as random as newer kernels make them.
 race-programs:
-	$(Q)$(make_all) $(RACES)
+	$(Q)$(MAKE) $(jobs) $(RACES)
 	$(Q)fixed=; setarch -R true 2>/dev/null && fixed='setarch -R'; \
 		for program in $(RACES); do $$fixed $$program || exit 1; done
 
 race: ## what threads share, under ThreadSanitizer
-	$(Q)TSAN_OPTIONS=halt_on_error=1 $(again) B=$(B)/race \
+	$(Q)TSAN_OPTIONS=halt_on_error=1 $(MAKE) B=$(B)/race \
 		CFLAGS="-O1 -g -fsanitize=thread" LDFLAGS=-fsanitize=thread race-programs
 
 # --- sanitizers: other tests, once more under AddressSanitizer and UBSan ---
@@ -323,7 +323,7 @@ race: ## what threads share, under ThreadSanitizer
 # The modules have no heap, so a leak can only be a test's own.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize: ## unit and race, under AddressSanitizer and UBSan
-	$(Q)ASAN_OPTIONS=detect_leaks=0 $(again) B=$(B)/sanitize \
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) B=$(B)/sanitize \
 		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" unit race-programs
 
 # The end-to-end tests with the commands under the same sanitizers, and the library trapping undefined
@@ -334,11 +334,11 @@ TREE := $(CURDIR)/$(B)/sanitized
 sanitize-e2e: ## e2e, with commands under AddressSanitizer, and the library trapping undefined behaviour
 	@mkdir -p $(TREE)
 	$(Q)ln -sfn $(CURDIR)/Makefile $(CURDIR)/shim $(CURDIR)/tests $(CURDIR)/scripts $(TREE)
-	$(Q)$(again) -C $(TREE) B=build \
+	$(Q)$(MAKE) -C $(TREE) B=build \
 		CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
 		build/settle-wait build/settle-run build/settle-check build/settle-supervise
 	$(Q)ASAN_OPTIONS=detect_leaks=0 SETTLE_LIBRARY=$(TREE)/build/libsettle.so \
-		$(again) -C $(TREE) B=build CFLAGS="-O1 -g $(TRAP)" e2e
+		$(MAKE) -C $(TREE) B=build CFLAGS="-O1 -g $(TRAP)" e2e
 
 # --- fuzz ---
 
@@ -360,17 +360,17 @@ $(B)/launched: tests/fuzz/launched.c $(B)/obj/commands.a $(WAIT_ARCHIVES)
 
 fuzz: ## libFuzzer on each parser of settings, paths and lines
 	$(setup) fuzz
-	$(Q)$(again) all $(B)/launched
-	$(Q)$(again) B=$(B)/fuzz CC=clang \
+	$(Q)$(MAKE) all $(B)/launched
+	$(Q)$(MAKE) B=$(B)/fuzz CC=clang \
 		CFLAGS="-O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link" LDFLAGS="$(SANITIZE)" fuzz-programs
 	$(Q)$(python) tests/fuzz/launcher.py $(B)/launched $(LAUNCHER_RUNS)
 
 fuzz-programs:
-	$(Q)$(make_all) $(FUZZERS)
+	$(Q)$(MAKE) $(jobs) $(FUZZERS)
 	$(Q)$(python) tests/fuzz/run.py $(FUZZ_RUNS) $(FUZZ_SECONDS) $(FUZZERS)
 
 fuzz-short: ## ... for a second each
-	$(Q)$(again) FUZZ_SECONDS=1 LAUNCHER_RUNS=300 fuzz
+	$(Q)$(MAKE) FUZZ_SECONDS=1 LAUNCHER_RUNS=300 fuzz
 
 # --- valgrind ---
 
@@ -378,12 +378,12 @@ fuzz-short: ## ... for a second each
 VALGRIND_PROGRAMS := all $(B)/programs/holder $(B)/programs/stepper $(B)/programs/threads
 valgrind: ## real programs, and the unit tests, under memcheck
 	$(setup) check
-	$(Q)$(again) $(VALGRIND_PROGRAMS) $(TESTS)
+	$(Q)$(MAKE) $(VALGRIND_PROGRAMS) $(TESTS)
 	$(Q)$(python) tests/valgrind/run.py $(TESTS)
 
 valgrind-short: ## ... without the unit tests, which take minutes
 	$(setup) check
-	$(Q)$(again) $(VALGRIND_PROGRAMS)
+	$(Q)$(MAKE) $(VALGRIND_PROGRAMS)
 	$(Q)$(python) tests/valgrind/run.py
 
 # --- torture ---
@@ -417,7 +417,7 @@ LOCKS_SECONDS ?= 60
 LOCKS_RUNS ?= 20
 torture: torture-programs ## ten minutes of writers and readers on one database, some killed (TORTURE_SECONDS=, SEED=); then torture-locks
 	$(Q)$(python) tests/torture/run --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED))
-	$(Q)$(again) torture-locks
+	$(Q)$(MAKE) torture-locks
 
 torture-short: torture-programs ## ... for half a minute, and with a library that must be caught
 	$(Q)$(python) tests/torture/run --seconds 30 $(if $(SEED),--seed $(SEED))
@@ -445,7 +445,7 @@ suites-short: ## ... a part of the first four
 suites-short: SUITES := --short
 suites suites-short:
 	$(setup) suites
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)$(python) tests/suites/test_harness.py
 	$(Q)$(python) tests/suites/run $(SUITES)
 
@@ -453,11 +453,11 @@ suites suites-short:
 
 .PHONY: bench bench-guard
 # Measuring programs; of several sources: the duel and its parties.
-BENCH := $(patsubst %,$(B)/bench/%,calls starts stores database floor duel waiter levels empty.so)
+BENCH := $(patsubst %,$(B)/bench/%,calls starts stores database floor duel waiter levels wakes empty.so)
 
 $(B)/bench/duel: tests/bench/hold.c
 $(B)/bench/waiter: tests/bench/peers/polling.c
-$(B)/bench/floor $(B)/bench/levels: $(MODULE_ARCHIVES)
+$(B)/bench/floor $(B)/bench/levels $(B)/bench/wakes: $(MODULE_ARCHIVES)
 $(B)/bench/%: tests/bench/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
@@ -470,12 +470,12 @@ $(B)/bench/empty.so: tests/bench/empty.c
 
 bench: ## all that we promise of speed, beside its peers; SECTIONS="cost overshoot" are some of it
 	$(setup) bench
-	$(Q)$(again) all $(BENCH) $(addprefix $(B)/programs/, supervised-static filtered)
+	$(Q)$(MAKE) all $(BENCH) $(addprefix $(B)/programs/, supervised-static filtered)
 	$(Q)$(python) tests/bench/run $(SECTIONS)
 
 bench-guard: ## instruction counts and overshoot against tests/bench/limits
 	$(setup) check
-	$(Q)$(again) all $(BENCH)
+	$(Q)$(MAKE) all $(BENCH)
 	$(Q)$(python) tests/bench/run --guard
 
 # --- in roots of other systems: as root, with a network ---
@@ -506,13 +506,13 @@ $(B)/portable-tests: tests/portable/roots.c tests/e2e/e2e.c
 
 portable: ## the same library with other libcs
 	$(setup) check portable
-	$(Q)$(again) all $(B)/programs/holder $(B)/e2e-tests $(B)/portable-tests
+	$(Q)$(MAKE) all $(B)/programs/holder $(B)/e2e-tests $(B)/portable-tests
 	$(Q)BUILD=$(B) sh tests/portable/run libcs
 
 cross: ## the library for aarch64, by Debian's cross compiler, under qemu
 	$(setup) check cross
-	$(Q)$(again) B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all abi
-	$(Q)$(again) $(B)/programs/holder $(B)/e2e-tests
+	$(Q)$(MAKE) B=$(B)/aarch64 CC=aarch64-linux-gnu-gcc all abi
+	$(Q)$(MAKE) $(B)/programs/holder $(B)/e2e-tests
 	$(Q)BUILD=$(B) sh tests/portable/run aarch64
 
 $(B)/container-tests: tests/containers/containers.c tests/e2e/e2e.c
@@ -533,7 +533,7 @@ container-programs: all static $(B)/docker/default.json $(addprefix $(B)/contain
 
 containers: ## the same library in containers of Debian old and new, and of musl; the recipes
 	$(setup) check containers
-	$(Q)$(again) container-programs
+	$(Q)$(MAKE) container-programs
 	$(Q)BUILD=$(B) sh tests/containers/run
 
 # --- cells: who holds a store, and how it is closed ---
@@ -541,12 +541,12 @@ containers: ## the same library in containers of Debian old and new, and of musl
 .PHONY: cells cells-short
 cells: ## each kind of holder by each kind of close, with and without threads, on each file system (as root)
 	$(setup) check
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)BUILD=$(B) $(python) tests/cells/run
 
 cells-short: ## ... by close(2), on one file system
 	$(setup) check
-	$(Q)$(again) all
+	$(Q)$(MAKE) all
 	$(Q)BUILD=$(B) $(python) tests/cells/run --short
 
 # --- matrix, page, package: what the README shows, and what is shipped ---
@@ -554,7 +554,7 @@ cells-short: ## ... by close(2), on one file system
 .PHONY: matrix page package package-nfpm
 matrix: ## the table of who sees which holder, as root (UPDATE=1 writes it); settle on a network file system
 	$(setup) matrix
-	$(Q)$(again) all $(addprefix $(B)/programs/, holder supervised-static)
+	$(Q)$(MAKE) all $(addprefix $(B)/programs/, holder supervised-static)
 	$(Q)BUILD=$(B) $(python) tests/matrix/network
 	$(Q)BUILD=$(B) $(python) tests/matrix/run tests/README.md $(if $(UPDATE),--update)
 
@@ -564,12 +564,12 @@ page: ## the page of settle-report in Chromium; pictures are left in build/page
 
 package: ## what is installed and packed; the package in a root of its own, as root
 	$(setup) check build package
-	$(Q)$(again) all $(B)/programs/holder
+	$(Q)$(MAKE) all $(B)/programs/holder
 	$(Q)BUILD=$(B) sh tests/package/run
 
 package-nfpm: ## the .rpm and the .apk; the latter in a root of musl, as root; builds nfpm once
 	$(setup) check nfpm
-	$(Q)$(again) all $(B)/programs/holder $(B)/programs/plain-musl
+	$(Q)$(MAKE) all $(B)/programs/holder $(B)/programs/plain-musl
 	$(Q)BUILD=$(B) sh tests/package/nfpm
 
 # --- docs ---
@@ -584,7 +584,7 @@ docs: ## every command block of the READMEs as it stands, in a scratch copy of t
 .PHONY: lint format
 lint: ## all that is written here, and a build with clang
 	$(setup) lint check
-	$(Q)$(again) B=$(B)/clang CC=clang $(addprefix $(B)/clang/, libsettle.so settle-wait settle-run settle-check settle-supervise)
+	$(Q)$(MAKE) B=$(B)/clang CC=clang $(addprefix $(B)/clang/, libsettle.so settle-wait settle-run settle-check settle-supervise)
 	$(Q)BUILD=$(B) MADE=$(B)/clang/made sh tests/lint/run
 
 format: ## lays out the C files
