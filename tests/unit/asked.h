@@ -1,14 +1,17 @@
 /* A process under the supervisor's filter, that makes the system calls which it is told to make:
- * for tests of what answers them. */
+ * for tests of what answers them, and the set-up of those that have one for each test. */
 #ifndef SETTLE_ASKED_H
 #define SETTLE_ASKED_H
 
 #include "supervise/filter.h"
+#include "supervise/slots.h"
 #include "unit.h"
 
+#include <errno.h>
 #include <linux/seccomp.h>
 
 enum { NO_RESULT = -4711 };
+enum { PATIENCE = 10000, A_MOMENT = 100 }; /* ms */
 
 struct asked {
     pid_t pid;
@@ -92,6 +95,29 @@ static inline void asked_end(const struct asked *p)
 {
     kill(p->pid, SIGKILL);
     waitpid(p->pid, NULL, __WALL);
+}
+
+/* The one of a test; its calls are received in slots. */
+static struct asked asked;
+
+static inline void asked_set_up(void)
+{
+    asked = asked_begin();
+    cr_assert(slots_start(asked.listener));
+}
+
+static inline void asked_tear_down(void)
+{
+    asked_end(&asked);
+}
+
+/* The close of a descriptor that is not open. */
+static inline int receive_a_close(void)
+{
+    asked_call(&asked, SYS_close, 777, 0, 0);
+    const int slot = slots_receive();
+    cr_assert_geq(slot, 0, "%s", strerror(errno));
+    return slot;
 }
 
 #endif

@@ -2,34 +2,9 @@
 
 #include "asked.h"
 
-#include <errno.h>
 #include <sys/stat.h>
 
-enum { PATIENCE = 10000, A_MOMENT = 100 }; /* ms */
-
-static struct asked asked;
-
-static void begin(void)
-{
-    asked = asked_begin();
-    cr_assert(slots_start(asked.listener));
-}
-
-static void end(void)
-{
-    asked_end(&asked);
-}
-
-TestSuite(slots, .init = begin, .fini = end, .timeout = 60);
-
-/* The close of a descriptor that is not open. */
-static int receive_a_close(void)
-{
-    asked_call(&asked, SYS_close, 777, 0, 0);
-    const int slot = slots_receive();
-    cr_assert_geq(slot, 0, "%s", strerror(errno));
-    return slot;
-}
+TestSuite(slots, .init = asked_set_up, .fini = asked_tear_down, .timeout = 60);
 
 Test(slots, a_call_waits_until_it_is_let_go_on_and_is_the_kernels_then)
 {

@@ -1,14 +1,9 @@
 #include "supervise/workers.h"
 
 #include "asked.h"
-#include "supervise/slots.h"
 
-#include <errno.h>
 #include <sys/resource.h>
 
-enum { PATIENCE = 10000, A_MOMENT = 100 }; /* ms */
-
-static struct asked asked;
 static unsigned left;
 
 static void leave(void)
@@ -16,26 +11,7 @@ static void leave(void)
     left++;
 }
 
-static void begin(void)
-{
-    asked = asked_begin();
-    cr_assert(slots_start(asked.listener));
-}
-
-static void end(void)
-{
-    asked_end(&asked);
-}
-
-TestSuite(workers, .init = begin, .fini = end, .timeout = 60);
-
-static int receive_a_close(void)
-{
-    asked_call(&asked, SYS_close, 777, 0, 0);
-    const int slot = slots_receive();
-    cr_assert_geq(slot, 0, "%s", strerror(errno));
-    return slot;
-}
+TestSuite(workers, .init = asked_set_up, .fini = asked_tear_down, .timeout = 60);
 
 /* Looks after them as a dispatcher does, until the call has gone on. */
 static long look_until_a_result(void)
