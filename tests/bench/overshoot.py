@@ -6,7 +6,7 @@ import statistics
 
 import common
 import duels
-from common import quantile
+from common import PROGRAMS, quantile
 
 # A row: the holding time in seconds, how often on the working directory's file system, elsewhere, and
 # for a peer.
@@ -26,6 +26,7 @@ EXT4_P50, EXT4_P99 = 0.00015, 0.001
 # What a user would like, and what is not had for the processor time that a wait may take (shim/README.md, wait).
 LIKED, LIKED_MOST = 0.05, 0.02
 COMMAND_P50 = 0.002
+WAKES = 1000
 
 
 def allowed(trial):
@@ -160,7 +161,22 @@ def set_goals(section, ours, command):
                  measured <= COMMAND_P50)
 
 
+def measure_wakes(section, bench):
+    """Whether the caller should be woken before its helper asks for the sidecars."""
+    table = section.table("From a release to the return, by when the helper wakes the caller (us)", "sidecars", "woken",
+                          "median", "99 %", note=f"{WAKES} waits each, in turns, of a helper that does nothing else")
+    path = duels.make_store(bench.places.working()[1] / "wakes")
+    for sidecars in ([], ["-wal", "-shm"]):
+        for ending in sidecars:
+            path.with_name(path.name + ending).touch()
+        common.say("overshoot: when the caller is woken")
+        lines = common.output_of([PROGRAMS / "wakes", path, WAKES]).splitlines()
+        for said, line in zip(("at its end, as it is", "before it asks for the sidecars"), lines, strict=True):
+            table.add(" and ".join(sidecars) or "none", said, *(f"{int(word) / 1000:.1f}" for word in line.split()))
+
+
 def run(section, bench):
     duels.check(bench.places.working()[1])
+    measure_wakes(section, bench)
     ours = measure_ours(section, bench)
     set_goals(section, ours, measure_peers(section, bench, ours))
