@@ -1,6 +1,7 @@
 #include "base/elf_lookup.h"
 
 #include "base/elf_tables.h"
+#include "base/sys.h"
 
 #include <elf.h>
 #include <link.h>
@@ -162,7 +163,7 @@ struct object {
     bool has_names;
 };
 
-static struct object object_of(uintptr_t base, const ElfW(Dyn) * dynamic)
+SYS_AT_START static struct object object_of(uintptr_t base, const ElfW(Dyn) * dynamic)
 {
     struct object o = {.tables.base = base};
     struct elf_tables *t = &o.tables;
@@ -224,7 +225,7 @@ static void remember(uintptr_t base, const void *dynamic)
     looked_at.count++;
 }
 
-static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
+SYS_AT_START static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
 {
     struct search *search = argument;
     const ElfW(Dyn) *dynamic = elf_dynamic_of(info);
@@ -241,7 +242,8 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *argument)
     return search->missing == 0;
 }
 
-static size_t find(const struct elf_names *names, void **functions, bool behind, bool remembers)
+SYS_AT_START static size_t find(const struct elf_names *names, void **functions, bool behind,
+                                bool remembers)
 {
     struct search search = {.names = names,
                             .functions = functions,
@@ -253,7 +255,7 @@ static size_t find(const struct elf_names *names, void **functions, bool behind,
     return search.set;
 }
 
-size_t elf_find_next(const struct elf_names *names, void **functions)
+SYS_AT_START size_t elf_find_next(const struct elf_names *names, void **functions)
 {
     return find(names, functions, false, looked_at.count == 0);
 }

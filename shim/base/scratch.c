@@ -30,7 +30,7 @@ void scratch_give(void *memory)
     sys_munmap(memory, SCRATCH_SIZE);
 }
 
-void scratch_drop(void)
+SYS_AT_START void scratch_drop(void)
 {
     for (int i = 0; i < KEPT; i++) {
         void *memory = atomic_load_explicit(&kept[i], memory_order_relaxed);

@@ -8,6 +8,8 @@
  * call some of these unasked when the linker has already dropped them. The names stand in
  * parentheses, as some of them are macros in glibc since 2.43 (_Generic, for C23's const results).
  */
+#include "base/sys.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -69,7 +71,7 @@ int(strcmp)(const char *a, const char *b)
     return difference(a, b);
 }
 
-int(strncmp)(const char *a, const char *b, size_t most)
+SYS_AT_START int(strncmp)(const char *a, const char *b, size_t most)
 {
     for (; most > 0 && *a != '\0' && *a == *b; most--, a++)
         b++;
@@ -84,7 +86,7 @@ size_t(strspn)(const char *s, const char *set)
     return length;
 }
 
-size_t(strcspn)(const char *s, const char *set)
+SYS_AT_START size_t(strcspn)(const char *s, const char *set)
 {
     size_t length = 0;
     while (strchr(set, s[length]) == NULL) /* it finds the end, too */

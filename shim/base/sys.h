@@ -102,6 +102,11 @@ static inline int sys_fstat(int fd, struct stat *st)
  * start. */
 #define SYS_SELDOM_TOUCHED __attribute__((section(".bss.seldom")))
 
+/* For functions that run at the start of every process: the linker puts them together, beside what
+ * the loader has read. Each page that is touched elsewhere brings 15 others with it
+ * (fault_around_bytes in the kernel's mm/memory.c), which take longer than the start itself. */
+#define SYS_AT_START __attribute__((section(".text.startup")))
+
 static inline int sys_openat(int dir, const char *path, int flags, unsigned mode)
 {
     return (int)sys_call(SYS_openat, dir, (long)path, flags, (long)mode, 0, 0);

@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include "base/sys.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -126,7 +127,7 @@ bool str_ends_with(const char *s, const char *suffix)
     return length >= wanted && str_equal(s + length - wanted, suffix);
 }
 
-bool str_copy(char *out, size_t size, const char *s)
+SYS_AT_START bool str_copy(char *out, size_t size, const char *s)
 {
     size_t length = strlen(s);
     bool fits = length < size;

@@ -1,6 +1,7 @@
 #include "config/profile.h"
 
 #include "base/path.h"
+#include "base/sys.h"
 
 #include <string.h>
 
@@ -116,7 +117,7 @@ profile_set profile_all(void)
 }
 
 /* What a word of the list stands for. */
-static profile_set named_by(const char *word, size_t length)
+SYS_AT_START static profile_set named_by(const char *word, size_t length)
 {
     for (int i = 0; i < profile_count; i++)
         if (!profiles[i].by_directory && is_word(word, length, profiles[i].name))
@@ -124,7 +125,7 @@ static profile_set named_by(const char *word, size_t length)
     return is_word(word, length, every) ? profile_all() : 0;
 }
 
-profile_set profile_select(const char *stores, const char *dirs)
+SYS_AT_START profile_set profile_select(const char *stores, const char *dirs)
 {
     profile_set set = 0;
     for (const char *at = stores;; at++) {
@@ -170,7 +171,7 @@ bool profile_beside(const struct profile *profile, const char *primary, char *ou
                           profile->beside);
 }
 
-bool profile_by_name(profile_set set)
+SYS_AT_START bool profile_by_name(profile_set set)
 {
     for (; set != 0; set = profile_rest(set))
         if (profile_first(set)->primary[0] != '\0' && profile_first(set)->beside[0] == '\0')
@@ -178,7 +179,7 @@ bool profile_by_name(profile_set set)
     return false;
 }
 
-bool profile_by_content(profile_set set)
+SYS_AT_START bool profile_by_content(profile_set set)
 {
     for (; set != 0; set = profile_rest(set))
         if (profile_first(set)->by_content)
@@ -186,7 +187,7 @@ bool profile_by_content(profile_set set)
     return false;
 }
 
-bool profile_by_lock_name(profile_set set)
+SYS_AT_START bool profile_by_lock_name(profile_set set)
 {
     for (; set != 0; set = profile_rest(set))
         if (profile_first(set)->beside[0] != '\0')
@@ -240,7 +241,7 @@ const struct profile *profile_of_content(profile_set set, const char *start, siz
     return NULL;
 }
 
-const struct profile *profile_of_sqlite(profile_set set)
+SYS_AT_START const struct profile *profile_of_sqlite(profile_set set)
 {
     return (set >> PROFILE_SQLITE & 1u) != 0 ? &profiles[PROFILE_SQLITE] : NULL;
 }

@@ -130,7 +130,8 @@ static void defaults_of(const struct settings *settings)
     count = 0;
 }
 
-void rules_read(const char *text, const struct settings *settings, settings_complain *to)
+SYS_AT_START void rules_read(const char *text, const struct settings *settings,
+                             settings_complain *to)
 {
     char copy[RULES_SIZE];
     tell = to;
@@ -181,7 +182,7 @@ const char *rules_glob(uint32_t number)
     return globs[number - 1];
 }
 
-bool rules_any_trigger(enum trigger trigger)
+SYS_AT_START bool rules_any_trigger(enum trigger trigger)
 {
     bool found = false;
     for (uint32_t i = 0; i <= count; i++)

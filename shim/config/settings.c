@@ -58,7 +58,7 @@ enum { RULE_ROWS = sizeof rule_rows / sizeof rule_rows[0] };
     if ((standard)[0] != '\0')                                                                     \
         str_copy(s->field, sizeof s->field, standard);
 #define BESIDE(...)
-void settings_set_defaults(struct settings *s)
+SYS_AT_START void settings_set_defaults(struct settings *s)
 {
     SETTLE_SETTINGS(NUMBER, NUMBER, CHOICE, STRING, BESIDE)
 }
@@ -297,7 +297,7 @@ static bool is_ours(const char *variable)
     return variable[0] == prefix[0] && strncmp(variable, prefix, sizeof prefix - 1) == 0;
 }
 
-char *const *settings_environment(char *const *environment, char **room, size_t count)
+SYS_AT_START char *const *settings_environment(char *const *environment, char **room, size_t count)
 {
     size_t used = 0;
     for (char *const *at = environment; at != NULL && *at != NULL; at++) {
@@ -311,7 +311,8 @@ char *const *settings_environment(char *const *environment, char **room, size_t 
     return room;
 }
 
-void settings_read(struct settings *s, char *const *environment, settings_complain *complain)
+SYS_AT_START void settings_read(struct settings *s, char *const *environment,
+                                settings_complain *complain)
 {
     static const char before[] = "SETTLE_BEFORE";
     for (; environment != NULL && *environment != NULL; environment++) {
@@ -337,7 +338,7 @@ void settings_read(struct settings *s, char *const *environment, settings_compla
     }
 }
 
-const char *settings_variable(char *const *environment, const char *name)
+SYS_AT_START const char *settings_variable(char *const *environment, const char *name)
 {
     size_t length = strlen(name);
     for (; environment != NULL && *environment != NULL; environment++)
@@ -346,7 +347,7 @@ const char *settings_variable(char *const *environment, const char *name)
     return NULL;
 }
 
-bool settings_disabled(char *const *environment)
+SYS_AT_START bool settings_disabled(char *const *environment)
 {
     const char *value = settings_variable(environment, "SETTLE_DISABLE");
     return value != NULL && value[0] != '\0' && !str_equal(value, "0");

@@ -19,7 +19,7 @@ static const char *used = "";
 static const char *program = ""; /* pages that only a process with a record has */
 static atomic_bool broken;
 
-void record_start(const char *record, const char *used_list)
+SYS_AT_START void record_start(const char *record, const char *used_list)
 {
     file = record;
     used = used_list;
@@ -36,7 +36,7 @@ void record_program(const char *path)
     program = path;
 }
 
-bool record_wanted(void)
+SYS_AT_START bool record_wanted(void)
 {
     return file[0] != '\0';
 }
@@ -122,7 +122,7 @@ void record_end(struct record *r)
     give_buffer(r->buffer);
 }
 
-bool record_lists_used(void)
+SYS_AT_START bool record_lists_used(void)
 {
     return used[0] != '\0';
 }

@@ -13,7 +13,7 @@ static _Atomic int state;     /* enum state */
 static _Atomic int looked_in; /* the pid */
 static const char *glibc;     /* its version */
 
-void seccomp_start(const char *version)
+SYS_AT_START void seccomp_start(const char *version)
 {
     glibc = version;
 }

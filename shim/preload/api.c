@@ -15,7 +15,7 @@
 
 static const struct settings *settings;
 
-void api_start(const struct settings *s)
+SYS_AT_START void api_start(const struct settings *s)
 {
     settings = s;
 }

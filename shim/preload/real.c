@@ -323,14 +323,14 @@ static void ask_loader_for_missing(void **found)
         real.dlerror(); /* a symbol that this libc lacks is not the program's error */
 }
 
-static void adopt(void *const *found)
+SYS_AT_START static void adopt(void *const *found)
 {
     for (size_t i = 0; i < REAL_COUNT; i++)
         if (found[i] != NULL)
             real.functions[i] = found[i];
 }
 
-void real_resolve(void)
+SYS_AT_START void real_resolve(void)
 {
     void *found[REAL_COUNT] = {NULL};
     bool complete = elf_find_next(&names, found) == REAL_COUNT;

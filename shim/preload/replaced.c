@@ -32,7 +32,7 @@ static bool lists_library(const char *list)
 }
 
 /* At each start of a process, so most variables are told by their first letter. */
-static const char *list_in(char *const *environment)
+SYS_AT_START static const char *list_in(char *const *environment)
 {
     static const char name[] = "LD_PRELOAD=";
     for (; environment != NULL && *environment != NULL; environment++)
@@ -41,7 +41,7 @@ static const char *list_in(char *const *environment)
     return NULL;
 }
 
-void replaced_start(char *const *environment)
+SYS_AT_START void replaced_start(char *const *environment)
 {
     first_list = list_in(environment);
 }

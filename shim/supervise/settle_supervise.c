@@ -23,6 +23,7 @@
 #include "supervise/peek.h"
 #include "supervise/slots.h"
 #include "track/begin.h"
+#include "track/books.h"
 #include "track/process.h"
 #include "track/sum.h"
 
@@ -188,8 +189,9 @@ static bool begin(void)
     rules_read(settings_variable(environ, "SETTLE_RULES"), &settings, begin_complain);
     begin_record(&settings, environ);
     process_start(pthread_self, pthread_getcpuclockid);
-    if (!begin_books(&settings))
+    if (!books_ready())
         return false;
+    begin_books(&settings);
     peek_start(&settings);
     return true;
 }

@@ -5,7 +5,6 @@
 #include "base/sys.h"
 #include "helper/log.h"
 #include "helper/record.h"
-#include "track/books.h"
 #include "track/track.h"
 
 #include <settle.h>
@@ -90,7 +89,7 @@ static const char *file_of(char *const *environment, const char *variable, char 
     return path;
 }
 
-void begin_log(struct settings *s, char *const *environment)
+SYS_AT_START void begin_log(struct settings *s, char *const *environment)
 {
     const char *first[] = {"SETTLE_LOG", "SETTLE_LOG_FILE"};
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
@@ -102,21 +101,15 @@ void begin_log(struct settings *s, char *const *environment)
     log_say(LOG_DEBUG, "libsettle " SETTLE_VERSION);
 }
 
-void begin_record(struct settings *s, char *const *environment)
+SYS_AT_START void begin_record(struct settings *s, char *const *environment)
 {
     record_start(file_of(environment, "SETTLE_RECORD", s->record),
                  file_of(environment, "SETTLE_USED", s->used));
 }
 
-bool begin_books(struct settings *s)
+SYS_AT_START void begin_books(struct settings *s)
 {
-    if (!books_start()) {
-        log_say(LOG_WARN,
-                "off: this kernel cannot keep a table from fork children (Linux 4.14 can)");
-        return false;
-    }
     if (s->dirs[0] != '\0')
         resolve_dirs(s->dirs, sizeof s->dirs);
     track_start(s);
-    return true;
 }

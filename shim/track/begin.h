@@ -14,7 +14,7 @@ void begin_log(struct settings *settings, char *const *environment);
 /* The settings have been read. */
 void begin_record(struct settings *settings, char *const *environment);
 
-/* False, and says so, where there can be none. */
-bool begin_books(struct settings *settings);
+/* Of a process that has no store yet. */
+void begin_books(struct settings *settings);
 
 #endif

@@ -42,7 +42,7 @@ struct scene {
 };
 _Static_assert(sizeof(struct scene) <= SCRATCH_SIZE, "it has room");
 
-void beside_start(const struct settings *s)
+SYS_AT_START void beside_start(const struct settings *s)
 {
     settings = s;
 }

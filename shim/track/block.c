@@ -1,6 +1,7 @@
 #include "track/block.h"
 
 #include "base/clock.h"
+#include "base/sys.h"
 #include "config/rules.h"
 #include "helper/helper.h"
 #include "helper/interruption.h"
@@ -45,13 +46,13 @@ struct block_request {
     struct log_line line; /* here, since the program's stack may be a small one */
 };
 
-void block_start(const struct settings *s)
+SYS_AT_START void block_start(const struct settings *s)
 {
     settings = s;
     budget_start(s->total_wait);
 }
 
-unsigned block_waits_running(void)
+SYS_AT_START unsigned block_waits_running(void)
 {
     return atomic_load(&own->running);
 }

@@ -54,8 +54,16 @@ extern struct books_memory {
 } books_memory __attribute__((visibility("hidden")));
 #define BOOKS (books_memory.books)
 
-/* Makes the memory ready. False if the kernel cannot (Linux before 4.14): nothing is tracked then.
+/* Whether the kernel empties the books in a fork child, which it is asked for once, before the
+ * first word is written: that splits a mapping, which a process without a store need not pay for at
+ * its start. False if it cannot (Linux before 4.14), which is said once: nothing is tracked then.
  */
+bool books_ready(void);
+
+/* Whether anything can stand in them: not before. */
+bool books_are_begun(void);
+
+/* As books_ready, and they are this process's. */
 bool books_start(void);
 
 #endif

@@ -1,5 +1,6 @@
 #include "track/budget.h"
 
+#include "base/sys.h"
 #include "config/settings.h"
 #include "track/books.h"
 #include "track/process.h"
@@ -8,7 +9,7 @@ static struct budget_books *const own = &BOOKS.budget;
 
 static uint64_t total = NO_LIMIT;
 
-void budget_start(uint64_t ns)
+SYS_AT_START void budget_start(uint64_t ns)
 {
     total = ns;
 }

@@ -394,7 +394,7 @@ void track_recheck(void)
     opened_miss_all();
 }
 
-uint32_t closed_unfinished(void)
+SYS_AT_START uint32_t closed_unfinished(void)
 {
     return atomic_load(&own->unfinished);
 }

@@ -22,9 +22,9 @@ struct closed_books {
      * for and logged. The exit gives them time. Up before the table's entry is taken, so that
      * whoever reads handle_count first and this afterwards misses none; down in closed_end. */
     _Atomic uint32_t unfinished;
-    /* Page faults of children that had ended when the program was started, those of the process's
-     * life before its exec; then, when the first of the handles that are open was opened. Written
-     * by in_place_start. */
+    /* Page faults of children that had ended when the first of the handles that are open was
+     * opened, where the program opened that itself: written by in_place_opened. 0 before, which a
+     * process that had children before its exec has passed already. */
     _Atomic uint64_t faults_before;
 };
 

@@ -8,6 +8,7 @@
 #include "helper/interruption.h"
 #include "helper/log.h"
 #include "track/block.h"
+#include "track/books.h"
 #include "track/budget.h"
 #include "track/closed.h"
 #include "track/handle.h"
@@ -20,7 +21,7 @@
 
 static const struct settings *settings;
 
-void exit_start(const struct settings *s)
+SYS_AT_START void exit_start(const struct settings *s)
 {
     settings = s;
 }
@@ -75,8 +76,10 @@ static void wait_at_exit(bool other_threads(void))
     }
 }
 
-void exit_wait_and_tell(bool other_threads(void))
+SYS_AT_START void exit_wait_and_tell(bool other_threads(void))
 {
+    if (!books_are_begun())
+        return; /* a look at them would cost the end of each process a page fault */
     wait_at_exit(other_threads);
     if (settings != NULL && settings->at_exit != AT_EXIT_OFF)
         use_ended();
@@ -91,9 +94,9 @@ void track_exit_at_once(void)
         sum_tell();
 }
 
-void track_exit(void)
+SYS_AT_START void track_exit(void)
 {
-    if (track_is_on() && handle_count() > 0 && process_thread_at_home())
+    if (books_are_begun() && track_is_on() && handle_count() > 0 && process_thread_at_home())
         opened_miss_all();
     exit_wait_and_tell(helper_other_threads);
 }

@@ -1,6 +1,7 @@
 #include "track/handle_count.h"
 
 #include "base/clock.h"
+#include "base/sys.h"
 #include "track/books.h"
 #include "track/seen.h"
 
@@ -96,7 +97,7 @@ bool handle_count_out(struct store *store, enum role role, enum kind kind)
     return last;
 }
 
-uint32_t handle_count(void)
+SYS_AT_START uint32_t handle_count(void)
 {
     return atomic_load(&own->count);
 }

@@ -57,15 +57,10 @@ static SYS_OWN_FRAME uint64_t faults_of_children(void)
     return (uint64_t)usage.ru_minflt;
 }
 
-void in_place_start(void)
-{
-    atomic_store(&own->faults_before, faults_of_children());
-}
-
 void in_place_opened(int fd)
 {
     if (handle_count() == 1 && handle_get(fd).kind == KIND_PRESUMED)
-        in_place_start();
+        atomic_store(&own->faults_before, faults_of_children());
 }
 
 /* No child now, and none since the first of the handles was opened: one that has ended has left its

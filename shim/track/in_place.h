@@ -10,9 +10,6 @@
 #include "track/handle.h"
 #include "wait/last_look.h"
 
-/* Before anything is tracked. */
-void in_place_start(void);
-
 /* A handle was entered: of the first one, children that have ended by now cannot have it. */
 void in_place_opened(int fd);
 

@@ -22,7 +22,7 @@ _Atomic uint32_t keep_sharings;
 static _Atomic uint32_t spawns;
 static const uint32_t times = UINT32_MAX >> FACT_TIME;
 
-void keep_start(bool on)
+SYS_AT_START void keep_start(bool on)
 {
     is_on = on;
 }

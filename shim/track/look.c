@@ -29,7 +29,7 @@ static bool every;         /* each close waits, also that of who only reads */
 static bool by_name_alone; /* and nobody wants to know of each handle */
 static uint32_t settings_ask;
 
-void look_start(const struct settings *s)
+SYS_AT_START void look_start(const struct settings *s)
 {
     profiles_on = recognise_profiles();
     by_name = profile_by_name(profiles_on);

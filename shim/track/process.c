@@ -12,11 +12,13 @@ static struct process_books *const own = &BOOKS.process;
  * thread is another process, with one table again. */
 static __thread int left_table_in __attribute__((tls_model("initial-exec")));
 
+static int first; /* the process that process_start was called in */
 static process_self *self;
 static process_clock *clock_of;
 
-void process_start(process_self *pthread_self, process_clock *pthread_getcpuclockid)
+SYS_AT_START void process_start(process_self *pthread_self, process_clock *pthread_getcpuclockid)
 {
+    first = sys_getpid();
     self = pthread_self;
     clock_of = pthread_getcpuclockid;
 }
@@ -52,12 +54,12 @@ static bool libc_knows_this_thread(void)
     return ~(clock >> 3) == sys_gettid();
 }
 
-/* The tables of a fork child are empty and nobody's, and a vfork child of it must not take them.
- * Its pid does not tell it apart. Where a filter may kill for the question, whoever comes first
- * moves in. */
-static bool may_move_in(void)
+/* The tables of a process that has had no store yet are empty and nobody's, and a vfork child of it
+ * must not take them. The pid does not tell the two apart, but of the process that the library was
+ * loaded into. Where a filter may kill for the question, whoever comes first moves in. */
+static bool may_move_in(int pid)
 {
-    return seccomp_may_kill() || libc_knows_this_thread();
+    return pid == first || seccomp_may_kill() || libc_knows_this_thread();
 }
 
 /* The process's number, where it is that of the books; else 0. */
@@ -65,7 +67,8 @@ static int at_home(void)
 {
     int pid = sys_getpid();
     int home = atomic_load(&own->home);
-    if (home == 0 && may_move_in() && atomic_compare_exchange_strong(&own->home, &home, pid))
+    if (home == 0 && may_move_in(pid) && books_ready() &&
+        atomic_compare_exchange_strong(&own->home, &home, pid))
         return pid;
     return home == pid ? home : 0;
 }
@@ -85,7 +88,7 @@ bool process_publish(void *_Atomic *pointer, size_t size)
 {
     if (atomic_load(pointer) != NULL)
         return true;
-    void *pages = fresh_pages(size);
+    void *pages = books_ready() ? fresh_pages(size) : NULL;
     void *none = NULL;
     if (pages == NULL)
         return atomic_load(pointer) != NULL;

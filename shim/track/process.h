@@ -13,15 +13,15 @@
 #include <stdatomic.h>
 
 struct process_books {
-    /* pid. Written once by books_start, and in a fork child, where it is 0, once by whoever asks
-     * process_at_home first, with a compare-and-swap. Sequentially consistent: what is looked up in
-     * the books after it was found to be this process's must not be what was there before. */
+    /* pid. 0 at first, in a fork child, too, and written once by whoever asks process_at_home
+     * first, with a compare-and-swap (or by books_start). Sequentially consistent: what is looked
+     * up in the books after it was found to be this process's must not be what was there before. */
     _Atomic int home;
 };
 
-/* libc's functions by which a fork child is told from a vfork child; NULL, as without this call,
- * where it lacks them: glibc before 2.34 has the second one only where libpthread is loaded. At
- * start. */
+/* Of the calling process. libc's functions by which a fork child is told from a vfork child; NULL,
+ * as without this call, where it lacks them: glibc before 2.34 has the second one only where
+ * libpthread is loaded. At start. */
 typedef pthread_t process_self(void);
 typedef int process_clock(pthread_t thread, clockid_t *clock);
 void process_start(process_self *pthread_self, process_clock *pthread_getcpuclockid);
@@ -30,8 +30,8 @@ void process_start(process_self *pthread_self, process_clock *pthread_getcpucloc
  * empty books), unless it was made by a raw system call. */
 bool process_at_home(void);
 
-/* The pid of the process that the books describe; 0 where a fork has emptied them and nobody has
- * called process_at_home since. */
+/* The pid of the process that the books describe; 0 where nobody has called process_at_home yet, or
+ * since a fork has emptied them. */
 int process_home(void);
 
 /* Whether they also describe the descriptors of the calling thread. */

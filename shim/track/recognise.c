@@ -16,7 +16,7 @@ static const struct settings *settings;
 static profile_set profiles_on;
 static bool by_lock_name; /* with a file beside it */
 
-void recognise_start(const struct settings *s)
+SYS_AT_START void recognise_start(const struct settings *s)
 {
     settings = s;
     profiles_on = profile_select(s->stores, s->dirs);
@@ -25,12 +25,12 @@ void recognise_start(const struct settings *s)
         clock_now(); /* to find the clock takes more stack than the close of a small file may */
 }
 
-profile_set recognise_profiles(void)
+SYS_AT_START profile_set recognise_profiles(void)
 {
     return profiles_on;
 }
 
-bool recognise_databases(void)
+SYS_AT_START bool recognise_databases(void)
 {
     return profile_of_sqlite(profiles_on) != NULL;
 }

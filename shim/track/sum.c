@@ -32,10 +32,10 @@ static struct passed_over *noted(void)
     return atomic_load(&passed_over);
 }
 
-void sum_start(const struct settings *s)
+SYS_AT_START void sum_start(const struct settings *s)
 {
     settings = s;
-    began = process_home();
+    began = sum_wanted() ? process_of_thread() : 0;
 }
 
 static bool is_line_wanted(void)
@@ -43,7 +43,7 @@ static bool is_line_wanted(void)
     return settings->summary == SUMMARY_ON || log_wants(LOG_INFO);
 }
 
-bool sum_wanted(void)
+SYS_AT_START bool sum_wanted(void)
 {
     return settings != NULL && (is_line_wanted() || record_wanted());
 }

@@ -1,11 +1,11 @@
 #include "track/track.h"
 
+#include "base/sys.h"
 #include "helper/helper.h"
 #include "helper/log.h"
 #include "track/beside.h"
 #include "track/block.h"
 #include "track/exit.h"
-#include "track/in_place.h"
 #include "track/keep.h"
 #include "track/look.h"
 #include "track/process.h"
@@ -15,12 +15,12 @@
 
 static atomic_bool on;
 
-bool track_is_on(void)
+SYS_AT_START bool track_is_on(void)
 {
     return atomic_load_explicit(&on, memory_order_relaxed);
 }
 
-void track_start(const struct settings *s)
+SYS_AT_START void track_start(const struct settings *s)
 {
     recognise_start(s);
     block_start(s);
@@ -28,7 +28,6 @@ void track_start(const struct settings *s)
     use_start(s);
     keep_start(s->keep_locks == KEEP_LOCKS_ON);
     sum_start(s);
-    in_place_start();
     beside_start(s);
     look_start(s);
     atomic_store(&on, true);

@@ -36,7 +36,7 @@ struct use {
     bool interrupted; /* and SIGINT or SIGTERM ended that */
 };
 
-void use_start(const struct settings *s)
+SYS_AT_START void use_start(const struct settings *s)
 {
     settings = s;
 }
