@@ -32,8 +32,9 @@ need_root_and_mirror() { # suite
 
 # The archive of a root in the cache, whose name tells of all that it was made from; made where it is not there.
 # A suite whose Release file has expired, as on a mirror that is kept still, serves a test all the same.
+# Where $beside names a suite, such as experimental, it adds to the first one.
 root_archive() { # suite, architecture, packages, variant
-    key=$(echo "$@" "$mirror" | sha256sum | cut -c 1-12)
+    key=$(echo "$@" "$mirror" ${beside:+"$beside"} | sha256sum | cut -c 1-12)
     archive=$cache/$1-$2-$4-$key.tar.zst
     [ -z "$(find "$archive" -mtime -$ROOT_DAYS 2>/dev/null)" ] || return 0
     find "$cache" -name '*.tar.zst' -mtime +$ROOT_DAYS -delete # nobody takes them any more
@@ -44,6 +45,7 @@ root_archive() { # suite, architecture, packages, variant
     # shellcheck disable=SC2086 # no word where there is no hook
     if mmdebstrap --quiet --mode=root --variant="$4" --arch="$2" --include="$3" $hooks --format=tar \
         --dpkgopt=force-unsafe-io --aptopt='Acquire::Check-Valid-Until "false"' "$1" - "$mirror" \
+        ${beside:+"deb $mirror $beside main"} \
         2>"$archive.$$.log" >"$archive.$$.tar" &&
         zstd -q -1 "$archive.$$.tar" -o "$archive.$$" && mv "$archive.$$" "$archive"; then
         rm -f "$archive.$$".*
