@@ -16,7 +16,12 @@ say_ldconfig = test -z "$(DESTDIR)" || exit 0; PATH=$$PATH:/sbin:/usr/sbin; comm
 	|| echo "make install: programs that link libsettle (pkg-config settle) find it after, as root: ldconfig $(PREFIX)/lib"
 man_page = sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|; s|^\.Os$$|.Os settle $(VERSION)|'
 
+# Nor is a person left to guess from what `install` says of many directories.
+refuse_if_closed = place=$(DESTINATION); until test -e $$place; do place=$$(dirname $$place); done; test -w $$place \
+	|| { echo "make install: $$place: you may not write there: do it as root, or with PREFIX=\$$HOME/.local" >&2; exit 1; }
+
 install: all ## below PREFIX=/usr/local (and DESTDIR)
+	@$(refuse_if_closed)
 	install -d $(addprefix $(DESTINATION)/, bin include lib/settle/report $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
 	install -m 755 $(SCRIPTS:%=scripts/%) $(B)/settle-wait $(DESTINATION)/bin/
 	install -m 644 $(wildcard scripts/report/*.*) $(DESTINATION)/lib/settle/report/

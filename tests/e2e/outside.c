@@ -99,4 +99,6 @@ Test(outside, help_and_version_go_to_standard_output)
     p = PLAIN(WAIT, "--help");
     await_line(&p, "Usage: settle-wait");
     cr_expect_eq(finish(&p), 0);
+    p = PLAIN("sh", "-c", "! " WAIT " --help | grep -E '.{81}'");
+    cr_expect_eq(finish(&p), 0, "--help fits into 80 columns");
 }
