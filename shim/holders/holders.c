@@ -74,6 +74,36 @@ static void disown_what_was_passed_on(struct search *s)
     }
 }
 
+/* Whether all processes that may have it have been looked into: pid 0 may be any. */
+static bool were_looked_into(const struct search *s, int pid)
+{
+    for (unsigned i = 0; i < s->first_count && pid != 0; i++)
+        if (s->first[i].pid == pid)
+            return !s->first[i].refused;
+    return holders_complete(s->found);
+}
+
+/* Nobody has been found to have by a descriptor what /proc/locks told of: then it is a lock on a
+ * twin, and not on the file. */
+static bool is_of_a_twin(const struct search *s, const struct holder *h)
+{
+    if (h->descriptor >= 0 || !hold_is_lock(h->hold))
+        return false;
+    for (unsigned i = 0; i < s->file_count; i++)
+        if (str_equal(s->files[i].ending, h->ending))
+            return s->files[i].has_twins && were_looked_into(s, h->pid);
+    return false;
+}
+
+static void drop_locks_of_twins(struct search *s)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < s->found->count; i++)
+        if (!is_of_a_twin(s, &s->found->list[i]))
+            s->found->list[kept++] = s->found->list[i];
+    s->found->count = kept;
+}
+
 static void look_into_all(struct search *s)
 {
     struct listing processes;
@@ -179,9 +209,9 @@ void holders_find(struct holders *found, const struct holders_question *question
         look_first_into(&s, found->list[i].pid);
     look_first_into(&s, s.self);
     look_into_all(&s);
-    disown_what_was_passed_on(&s);
-
     found->out_of_sight = !s.saw_init || !proc_shows_all();
+    drop_locks_of_twins(&s);
+    disown_what_was_passed_on(&s);
     if (seen != NULL) {
         struct holder known = as_proc_counts(&s, seen);
         put_first(&s, &known);

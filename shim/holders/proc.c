@@ -5,6 +5,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static unsigned long take_number(const char **at, unsigned base)
@@ -108,6 +109,7 @@ bool proc_read_mapping(struct proc_mapping *mapping, char *line)
         return false;
     take_device(&mapping->file, device, 16);
     mapping->file.ino = number_of(ino, 10);
+    mapping->path = line + strspn(line, " ");
     return true;
 }
 
@@ -128,6 +130,22 @@ bool proc_mapping_writes(const struct proc_mapping *mapping, const char *process
     if (sys_statx_cached(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st) == 0)
         return (st.mode & S_IWUSR) != 0;
     return mapping->permissions[1] == 'w' && mapping->permissions[3] == 's';
+}
+
+/* By its path, as the process sees it: to follow a link in map_files takes a capability. */
+bool proc_mapping_is_of(const struct proc_mapping *mapping, const char *process,
+                        struct identity identity)
+{
+    char path[PATH_MAX];
+    struct sys_statx st;
+    struct text t = text_in(path, sizeof path);
+    text_str(&t, process);
+    text_str(&t, "/root");
+    text_str(&t, mapping->path);
+    if (sys_statx_cached(AT_FDCWD, path, 0, &st) < 0)
+        return true;
+    return identity_same(identity,
+                         (struct identity){sys_device(st.dev_major, st.dev_minor), st.ino});
 }
 
 /* "36 35 98:0 /mnt1 ..." (mountinfo) */

@@ -2,6 +2,7 @@
 #ifndef SETTLE_PROC_H
 #define SETTLE_PROC_H
 
+#include "base/identity.h"
 #include "base/text.h"
 #include "holders/holder.h"
 
@@ -10,7 +11,9 @@
 #include <stdint.h>
 
 /* A file as /proc/locks and /proc/PID/maps name it: the device is the superblock's, which on btrfs
- * and overlayfs is not the one that stat gives. */
+ * and overlayfs is not the one that stat gives. On btrfs each subvolume has a device for stat and
+ * inodes of its own, and a snapshot the same inodes as what it was made of: so files of several
+ * subvolumes have one name here. */
 struct proc_file {
     unsigned major, minor;
     uint64_t ino;
@@ -30,6 +33,7 @@ struct proc_mapping {
     struct proc_file file;
     const char *range;
     const char *permissions;
+    const char *path;
 };
 
 /* Reads a line of a process's maps. False for memory without a file. */
@@ -38,6 +42,11 @@ bool proc_read_mapping(struct proc_mapping *mapping, char *line);
 /* Whether the descriptor that it was made from could write. process: "/proc/PID" or
  * "/proc/PID/task/TID". */
 bool proc_mapping_writes(const struct proc_mapping *mapping, const char *process);
+
+/* Whether it is one of that file, whatever else is called the same in maps; true where that is not
+ * to be seen. process: as above. */
+bool proc_mapping_is_of(const struct proc_mapping *mapping, const char *process,
+                        struct identity identity);
 
 /* The flags of a descriptor (O_RDWR and so on), as a line of fdinfo tells them after its key: octal
  * digits as far as there are any; 0, which is O_RDONLY, where there are none. */

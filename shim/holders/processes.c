@@ -103,7 +103,8 @@ static void look_at_mappings(struct search *s, int pid, const char *table)
         struct proc_mapping mapping;
         const struct file *file =
             proc_read_mapping(&mapping, line) ? search_file_in_proc(s, mapping.file) : NULL;
-        if (file == NULL)
+        if (file == NULL ||
+            (file->has_twins && !proc_mapping_is_of(&mapping, table, file->identity)))
             continue;
         mapped[file - s->files] = true;
         writes[file - s->files] |= proc_mapping_writes(&mapping, table);

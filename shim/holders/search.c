@@ -51,6 +51,7 @@ void search_add_file(struct search *s, const char *ending)
     } else {
         proc_find_superblock(&file->in_proc, st.mnt_id);
     }
+    file->has_twins = file->in_proc.major != st.dev_major || file->in_proc.minor != st.dev_minor;
     s->file_count++;
 }
 

@@ -12,6 +12,7 @@ enum { SEARCH_FILES = 4, SEARCH_FIRST = 64 };
 struct file {
     struct identity identity;
     struct proc_file in_proc;
+    bool has_twins; /* others may have the same in_proc */
     const char *ending;
     bool wal_index;
 };
