@@ -290,6 +290,34 @@ supervise-machines: ## settle --supervise with Debian's kernel, which has Yama, 
 	$(Q)$(MAKE) all
 	$(Q)BUILD=$(B) sh tests/supervise/machine/run $(MACHINES)
 
+# --- machine: on kernels of Debian's, by qemu ---
+
+# What `make cells`, `make bench` and `make e2e` ask, where there are Btrfs, 100,000 descriptors, and other kernels than
+# this one: of the releases in KERNELS, with the files on each of ON.
+.PHONY: cells-machine bench-machine e2e-machine
+MACHINE := BUILD=$(B) sh tests/machine/run
+KERNELS ?= bookworm
+ON ?= btrfs
+
+cells-machine: ## the cells on a machine whose kernel has Btrfs, by each kind of close; who holds a store in a subvolume
+	$(setup) check machines
+	$(Q)$(MAKE) all $(B)/programs/holder
+	$(Q)$(MACHINE) --tmp btrfs $(python) tests/machine/subvolumes
+	$(Q)$(MACHINE) --tmp btrfs $(python) tests/cells/run
+
+bench-machine: ## how the last close scales, on a machine that allows 100,000 descriptors
+	$(setup) check machines
+	$(Q)$(MAKE) all $(BENCH)
+	$(Q)NO_SKIP=1 $(MACHINE) sh -c '$(python) tests/bench/run --strict --output build/machine/out/scale.json scale && \
+		cp $(B)/bench/scale.svg build/machine/out/'
+
+E2E_FILTER ?= */*
+e2e-machine: ## the end-to-end tests on machines (KERNELS=, ON=, E2E_FILTER=): hours
+	$(setup) check machines
+	$(Q)$(MAKE) $(jobs) e2e-programs
+	$(Q)for kernel in $(KERNELS); do for on in $(ON); do $(MACHINE) --seconds 9000 --kernel $$kernel --tmp $$on \
+		$(B)/e2e-tests --jobs 4 --filter '$(E2E_FILTER)' || exit 1; done; done
+
 # --- race: what threads share, under ThreadSanitizer ---
 
 .PHONY: race race-programs
