@@ -21,6 +21,7 @@ COUNTED_ON = "x86_64"
 TRIALS = 15
 TURNS = 5
 MANY = 5000
+FAULTS_OF = 101
 
 # How many of them are within the limit. A whole process has to get the processor several times, and on a
 # busy machine few of them show what it takes itself.
@@ -79,6 +80,12 @@ def added_to_name(call, beside, size=100):
 def count_start(_):
     """More than a library that does nothing: what this adds is the loader's, and another libc's another."""
     empty, ours = common.in_parallel(common.instructions, [([cost.PROGRAM], EMPTY), ([cost.PROGRAM], SETTLE)])
+    return ours - empty
+
+
+def count_faults(_):
+    """The same of page faults, which differ from start to start by where the kernel puts things."""
+    empty, ours = (figures[-1] for figures in cost.start_figures(FAULTS_OF, [EMPTY, SETTLE], common.environment()))
     return ours - empty
 
 
@@ -236,6 +243,7 @@ ROWS = [
     Row("opendir-beside", "the same, where a store is open", added_to_name("opendir", True), counted=True),
     Row("tracked", "added to open and last close of a store", count_tracked, counted=True),
     Row("start", "added to the start of a process, beyond an empty library", count_start, counted=True),
+    Row("start-faults", "the same, page faults", count_faults, ATTEMPTS),
     *(Row(f"time-{name}", f"added to an open of {said}", time_added(call, file), ATTEMPTS)
       for name, said, call, file in OPENS),
     *(Row(f"sqlite-{name}", f"the same by SETTLE_STORES=sqlite: {said}",
