@@ -41,8 +41,13 @@ SYS_AT_START void look_start(const struct settings *s)
     const bool by_more = by_content || by_lock_name;
     by_name_alone = !by_more && !by_directory && !every && !sum_wanted() && !record_lists_used();
     const bool all = by_directory || every || (by_more && record_wanted());
-    settings_ask = (all ? TRACK_ASKS_READERS : 0) | (all || sum_wanted() ? TRACK_ASKS_OTHERS : 0) |
-                   (by_more ? TRACK_ASKS_MORE : 0);
+    settings_ask = 0;
+    if (all)
+        settings_ask |= TRACK_ASKS_READERS;
+    if (all || sum_wanted())
+        settings_ask |= TRACK_ASKS_OTHERS;
+    if (by_more)
+        settings_ask |= TRACK_ASKS_MORE;
     look_go_on();
 }
 
