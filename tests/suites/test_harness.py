@@ -47,6 +47,35 @@ class TheRule(unittest.TestCase):
         self.assertEqual([finding.case for finding in found if finding.differs()], ["b"])
 
 
+class MoreRuns(unittest.TestCase):
+    """Of one case, whose outcomes are written as letters, one for each run."""
+
+    def again(self, plain: str, shimmed: str) -> tuple[int, bool]:
+        ways = {"plain": iter(plain), "shimmed": iter(shimmed)}
+
+        def run_in(way: str) -> harness.Run:
+            return harness.Run({"case": next(ways[way])}, 0.0, 0.0, harness.Log(), "")
+
+        runs = {way: [run_in(way)] for way in ways}
+        (finding,) = harness.run_again(runs, "file", run_in)
+        return len(finding.plain) + len(finding.shimmed), finding.differs()
+
+    def test_are_not_needed_where_each_way_is_of_one_mind(self):
+        self.assertEqual(self.again("pppp", "ffff"), (8, True))
+
+    def test_are_not_needed_for_what_came_in_both_ways(self):
+        self.assertEqual(self.again("pfpp", "fppf"), (8, False))
+
+    def test_end_when_what_varies_under_the_library_varies_without(self):
+        self.assertEqual(self.again("ppppppf", "fpfp"), (11, False))
+
+    def test_end_when_what_varies_without_the_library_varies_under_it(self):
+        self.assertEqual(self.again("fppf", "ppppf"), (9, False))
+
+    def test_that_never_show_it_leave_a_difference(self):
+        self.assertEqual(self.again("p" * 12, "fpfp"), (16, True))
+
+
 class AReport(unittest.TestCase):
     def complaints(self, short: bool = False, **changes: object) -> list[str]:
         numbers = {"passed": 10, "closes": 1, "plain": 100.0, "shimmed": 105.0, "waited": 0.0} | changes
