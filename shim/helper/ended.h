@@ -4,7 +4,11 @@
 #ifndef SETTLE_ENDED_H
 #define SETTLE_ENDED_H
 
-/* The helper with that thread id has ended, or is left to itself. Lock-free; from any thread. */
+/* The helper with that thread id has done its work, or was told to stop. Lock-free; from any thread.
+ */
 void ended_enter(int id);
+
+/* It goes on by itself, for as long as it likes. */
+void ended_enter_running(int id);
 
 #endif

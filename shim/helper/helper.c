@@ -311,8 +311,10 @@ static int run(struct helper *h, void (*work)(void *), uint64_t deadline, bool i
     if (error != 0 && h->mapped > 0) {
         h->abandoned = true;
         atomic_store(&h->stop, true);
-        if (!h->filtered)
+        if (!h->filtered && error == EINTR)
             ended_enter((int)id);
+        else if (!h->filtered)
+            ended_enter_running((int)id);
     }
     interruption_end(&interruption);
     if (h->mapped == 0)
@@ -345,7 +347,7 @@ bool helper_is_told_to_stop(struct helper *h)
     return atomic_load(&h->stop);
 }
 
-/* It is entered among the ended ones at once: the end of the process waits for no such thread. */
+/* It is entered among those at once: the end of the process waits for no such thread. */
 int helper_begin(struct helper *h, void (*work)(void *))
 {
     if (seccomp_is_on())
@@ -355,7 +357,7 @@ int helper_begin(struct helper *h, void (*work)(void *))
     long id = start(h, SECCOMP_CLONE_PASSES, NULL);
     if (id < 0)
         return (int)-id;
-    ended_enter((int)id);
+    ended_enter_running((int)id);
     return 0;
 }
 

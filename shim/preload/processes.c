@@ -1,5 +1,6 @@
 /* Children, and programs that take this one's place. vfork is in tail_calls.S: its caller goes on
  * in the child, on the same stack. */
+#include "helper/helper.h"
 #include "preload/hooks.h"
 #include "preload/real.h"
 #include "preload/replaced.h"
@@ -37,11 +38,13 @@ EXPORT FILE *popen(const char *command, const char *mode)
     return real.popen(command, mode);
 }
 
-/* The child first closes what its parent has closed already (track/keep.h). */
+/* The child first closes what its parent has closed already (track/keep.h). A process of one thread
+ * is one also right after a wait: Python warns of a fork that it thinks has others. */
 #define FORK(name, parameters, arguments)                                                          \
     EXPORT int name parameters                                                                     \
     {                                                                                              \
         use_starting_unknown();                                                                    \
+        helper_await_ended();                                                                      \
         replaced_before_fork();                                                                    \
         int parent = track_before_fork();                                                          \
         int result = real.name arguments;                                                          \
@@ -75,6 +78,20 @@ void settle_before_vfork(void)
     real_resolve_late();
     use_starting_unknown();
     track_spawned();
+}
+
+/* --- what the kernel refuses a process of several threads (CLONE_NEWUSER) --- */
+
+EXPORT int unshare(int flags)
+{
+    helper_await_ended();
+    return real.unshare(flags);
+}
+
+EXPORT int setns(int fd, int type)
+{
+    helper_await_ended();
+    return real.setns(fd, type);
 }
 
 /* --- exec --- */

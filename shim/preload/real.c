@@ -129,6 +129,8 @@ LATE(daemon, int, lacks(), (int nochdir, int noclose), (nochdir, noclose))
 LATE(forkpty, int, lacks(),
      (int *terminal, char *name, const struct termios *termios, const struct winsize *size),
      (terminal, name, termios, size))
+LATE(unshare, int, lacks(), (int flags), (flags))
+LATE(setns, int, lacks(), (int fd, int type), (fd, type))
 LATE(execve, int, raw_execve(path, arguments, environment),
      (const char *path, char *const *arguments, char *const *environment),
      (path, arguments, environment))
@@ -285,6 +287,8 @@ union real real = {{
     .clone = early_clone,
     .daemon = early_daemon,
     .forkpty = early_forkpty,
+    .unshare = early_unshare,
+    .setns = early_setns,
     .recvmsg = raw_recvmsg,
     .recvmmsg = raw_recvmmsg,
     .quick_exit = early_quick_exit,

@@ -76,6 +76,8 @@
     LATE(_Fork)                                                                                    \
     LATE(daemon)                                                                                   \
     LATE(forkpty)                                                                                  \
+    LATE(unshare)                                                                                  \
+    LATE(setns)                                                                                    \
     LATE(execve)                                                                                   \
     LATE(execv)                                                                                    \
     LATE(execvp)                                                                                   \

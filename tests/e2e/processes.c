@@ -1,6 +1,7 @@
 /* Children of every kind: none waits for its parent's store or changes what the library knows of
  * it. */
 #include "e2e.h"
+#include "host.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -161,6 +162,34 @@ Test(processes, of_python_leave_its_store_alone)
     uint64_t closed = await_line(&p, "closed");
     cr_expect_geq(closed, released_at(&holder));
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+/* --- after a wait --- */
+
+/* programs/alone, whose close waits long enough for a watch. */
+static struct result alone_after(struct process p)
+{
+    await_line(&p, "open");
+    struct process holder = hold("posix", world.primary, 200);
+    send_line(&p, "");
+    struct result r = result_of(&p);
+    cr_expect_geq(now_ns(), released_at(&holder));
+    return r;
+}
+
+/* The kernel takes milliseconds to end the thread that has waited. */
+Test(processes, have_no_thread_more_once_a_close_has_returned)
+{
+    static const char *const ways[] = {"fork", "unshare", "setns"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct process p = PLAIN("build/programs/alone", ways[i], world.primary);
+        await_line(&p, "open");
+        send_line(&p, "");
+        struct result without = result_of(&p);
+        struct result with = alone_after(SHIMMED("build/programs/alone", ways[i], world.primary));
+        cr_expect_str_eq(with.out, without.out, "%s", ways[i]);
+        cr_expect_eq(with.status, 0);
+    }
 }
 
 /* --- while a wait is running --- */
