@@ -300,6 +300,20 @@ exit_codes_are_those_of_env() {
     fails 'a function of the launcher is no command' 127 "settle: 'print_help': no such command"
 }
 
+who_asks_what_was_done_hears_of_a_program_without_it() {
+    static=$(command -v busybox) # busybox-static
+    for option in --summary '--log=info' '--log=debug'; do
+        settle "$option" "$static" echo ran
+        holds "$option with a static program runs it" [ "$status:$out" = 0:ran ]
+        holds "$option with a static program says so" [ "${err#*"$static: runs as if settle were absent"}" != "$err" ]
+    done
+    for option in --log=warn --disable; do
+        settle --summary "$option" "$static" echo ran
+        [ "$option" = --disable ] || settle "$option" "$static" echo ran
+        gives "$option says nothing of it" ran
+    done
+}
+
 preload_is_kept() {
     settle printenv LD_PRELOAD
     gives 'LD_PRELOAD is the library' "$library"
@@ -555,6 +569,7 @@ run_with_this_shell() {
     after_takes_paths_up_to_the_dashes
     the_command_is_run_as_given
     exit_codes_are_those_of_env
+    who_asks_what_was_done_hears_of_a_program_without_it
     preload_is_kept
     the_library_is_found
     directories_add_up
