@@ -255,6 +255,26 @@ Test(log, a_process_without_standard_error_gets_nothing_written_there_later)
     cr_expect_str_empty(read_file("database"));
 }
 
+static int make_stderr_a_database(void)
+{
+    static const char header[512] = "SQLite format 3";
+    close(2);
+    const int fd = open(in_dir("later"), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    log_start(LOG_WARN, "");
+    log_say(LOG_WARN, "one");
+    struct stat st;
+    const bool told = fstat(fd, &st) == 0 && st.st_size > 0;
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, header, sizeof header, 0) != sizeof header)
+        return 2;
+    log_say(LOG_WARN, "two");
+    return fd == 2 && told && fstat(fd, &st) == 0 && st.st_size == sizeof header ? 0 : 1;
+}
+
+Test(log, a_file_that_has_become_a_database_since_the_start_gets_nothing)
+{
+    cr_expect_eq(in_child(make_stderr_a_database), 0);
+}
+
 /* Makes descriptor 2 a pipe, and its reading end *reader. */
 static void use_pipe_as_stderr(int *reader)
 {
