@@ -23,7 +23,8 @@ FIXED = 0.5
 MIXES = [
     ("all free", 0.0, (0.0, 0.0)),
     ("mostly free", 0.15, (0.2, 0.2)),
-    ("many long", 0.4, (0.2, 1.6)),
+    ("many long", 0.4, (0.2, 0.9)),
+    ("some in vain", 0.4, (0.2, 1.6)),  # for longer than some sites wait
 ]
 
 # Those that let go by closing, as clients of a store do.
@@ -65,12 +66,28 @@ def run_way(way, lanes, closes, directory):
         return [trial for part in parts for trial in part.result()]
 
 
+def with_whole_waits(trials):
+    """Those before two waits were in vain: what such waits share is spent then, and the next are cut (shim/README.md,
+    track)."""
+    in_vain = 0
+    for number, (trial, max_wait) in enumerate(trials, 1):
+        in_vain += trial.held and trial.waited >= max_wait
+        if in_vain == 2:
+            return trials[:number]
+    return trials
+
+
+def count_early(trials):
+    return sum(trial.held and trial.waited < max_wait for trial, max_wait in trials)
+
+
 def run(section, bench):
     _, here = bench.places.working()
     table = section.table(f"The idea's workload: {CLOSES} closes in six kinds of call site (s)", "mix", "held", "way",
                           "waited", "ideal", "timed out", "went on early",
                           note="ideal: what the holders took, cut at each site's max_wait; early: still held, as "
-                               f"another process saw it, and max_wait not over; seed {bench.seed}; holders: "
+                               f"another process saw it, and max_wait not over: of settle, once two waits were in vain; "
+                               f"seed {bench.seed}; holders: "
                                + ", ".join(HOLDERS))
     for mix in MIXES:
         closes = draw(mix, bench.seed)
@@ -81,12 +98,14 @@ def run(section, bench):
             trials = run_way(way, lanes, closes, directory)
             waited = sum(trial.waited for trial, _ in trials)
             ideal = sum(min(trial.held_for, max_wait) for trial, max_wait in trials)
-            early = sum(trial.held and trial.waited < max_wait for trial, max_wait in trials)
             ended = sum(trial.held and trial.waited >= max_wait for trial, max_wait in trials)
-            table.add(mix[0], held, way.name, f"{waited:.3f}", f"{ideal:.3f}", ended, early)
+            table.add(mix[0], held, way.name, f"{waited:.3f}", f"{ideal:.3f}", ended, count_early(trials))
             if way is duels.OURS:
                 limit = ideal * 1.02 + FREE * CLOSES
                 section.goal(f"workload, {mix[0]}", f"ideal + 2 % (and {FREE * 1e6:.0f} us a close): {limit:.4f} s",
                              f"{waited:.4f} s", waited <= limit)
-                section.goal(f"workload, {mix[0]}: went on early", "none", str(early), early == 0)
+                whole = with_whole_waits(trials)
+                early = count_early(whole)
+                section.goal(f"workload, {mix[0]}: went on early" + (", before two waits in vain" if whole is not trials
+                             else ""), "none", str(early), early == 0)
     section.details["fixed delay"] = {"closes": CLOSES, "seconds": CLOSES * FIXED}
