@@ -4,6 +4,7 @@
 #include "e2e.h"
 
 #include <criterion/criterion.h>
+#include <libgen.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +41,29 @@ static const char *a_store(void)
     return path;
 }
 
+/* Whether the links of a store's directory tell that no other is in it; where they do not, as on
+ * Btrfs, it is listed. */
+static bool links_tell(const char *store)
+{
+    char directory[PATH_MAX];
+    struct stat st;
+    snprintf(directory, sizeof directory, "%s", store);
+    cr_assert_eq(stat(dirname(directory), &st), 0);
+    return st.st_nlink == 2;
+}
+
 /* The events of the close that are the library's: what there are more of than without it. */
 static void expect_more_with(const char *const *options, const char *how, struct events more)
 {
     const struct events plain = events_of(PLAIN("build/programs/watched", a_store(), how), how);
+    const char *store = a_store();
+    if (more.reads == 0 && !links_tell(store)) {
+        more.opens++;
+        more.closes++;
+        more.reads++;
+    }
     const struct events shimmed =
-        events_of(SHIMMED_WITH(options, "build/programs/watched", a_store(), how), how);
+        events_of(SHIMMED_WITH(options, "build/programs/watched", store, how), how);
     cr_expect_eq(shimmed.opens - plain.opens, more.opens, "%s: %d opens", how,
                  shimmed.opens - plain.opens);
     cr_expect_eq(shimmed.closes - plain.closes, more.closes, "%s: %d closes", how,

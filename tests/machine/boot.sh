@@ -26,10 +26,10 @@ pack_memory() { # directory, archive
 
 # Runs /init of the memory, and shows what it says, which goes to a file, too. That it came to its end, it says itself.
 boot() { # memory, log, seconds, words for the kernel, more arguments of qemu...
-    memory=$1 log=$2 seconds=$3 words=$4
+    memory=$1 log=$2 seconds=$3 words="console=$console quiet panic=-1 rdinit=/init $4"
     shift 4
     # shellcheck disable=SC2086 # words
     timeout "$seconds" $machine "$@" -nographic -no-reboot -net none -kernel "$kernel"/boot/vmlinuz-* -initrd "$memory" \
-        -append "console=$console quiet panic=-1 rdinit=/init $words" </dev/null | sed -u 's,\r,,; s,^.*\x1b\[2J,,; /SeaBIOS/d' | tee "$log"
+        -append "$words" </dev/null | sed -u 's,\r,,; s,^.*\x1b\[2J,,; /SeaBIOS/d' | tee "$log"
     grep -q '^machine: ended' "$log" || fail "the machine has not come to its end within $seconds s; its log is $log"
 }

@@ -76,6 +76,7 @@ Test(proc, a_line_of_maps_tells_the_file)
     cr_expect_eq(mapping.file.major, 0xfeu);
     cr_expect_eq(mapping.file.minor, 0x10u);
     cr_expect_eq(mapping.file.ino, 10970274u);
+    cr_expect_str_eq(mapping.path, "/a b");
     char heap[] = "5581000-5582000 rw-p 00000000 00:00 0                          [heap]";
     cr_expect_not(proc_read_mapping(&mapping, heap));
     char anonymous[] = "5581000-5582000 rw-p 00000000 00:00 0";
@@ -91,6 +92,25 @@ Test(proc, a_mapping_that_can_write_was_made_from_a_descriptor_that_could)
     cr_expect_not(proc_mapping_writes(&mapping, "/nowhere"));
     mapping.permissions = "r--s";
     cr_expect_not(proc_mapping_writes(&mapping, "/nowhere"));
+}
+
+static struct identity identity_at(const char *path)
+{
+    struct stat st;
+    cr_assert_eq(stat(path, &st), 0);
+    return identity_of(&st);
+}
+
+Test(proc, of_a_mapping_the_path_tells_which_of_two_files_it_is)
+{
+    struct proc_mapping mapping = {.path = a_file("store")};
+    const struct identity store = identity_at(mapping.path);
+    const struct identity other = identity_at(a_file("snapshot"));
+    mapping.path = in_dir("store");
+    cr_expect(proc_mapping_is_of(&mapping, "/proc/self", store));
+    cr_expect_not(proc_mapping_is_of(&mapping, "/proc/self", other));
+    mapping.path = in_dir("gone");
+    cr_expect(proc_mapping_is_of(&mapping, "/proc/self", other), "nothing is to be seen of it");
 }
 
 Test(proc, flags_are_octal)
