@@ -184,9 +184,18 @@ static int put_off(FILE *stream, struct closing *closing)
     return result == 0 && error != 0 ? EOF : result;
 }
 
+static __attribute__((cold, noinline)) void closing_standard_error(void)
+{
+    int saved = errno;
+    track_closing_standard_error();
+    errno = saved;
+}
+
 EXPORT int fclose(FILE *stream)
 {
     int fd = descriptor_of(stream);
+    if (fd == STDERR_FILENO)
+        closing_standard_error();
     if (!handle_possible(fd))
         return real.fclose(stream);
     struct closing closing;

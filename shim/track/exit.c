@@ -94,6 +94,12 @@ void track_exit_at_once(void)
         sum_tell();
 }
 
+void track_closing_standard_error(void)
+{
+    if (track_is_on() && sum_wanted() && process_thread_at_home() && sum_is_of_interest())
+        sum_tell_early();
+}
+
 SYS_AT_START void track_exit(void)
 {
     if (books_are_begun() && track_is_on() && handle_count() > 0 && process_thread_at_home())

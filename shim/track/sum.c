@@ -195,7 +195,21 @@ void sum_tell(void)
     history_exit(summary);
     if (settings->summary == SUMMARY_ON && record_lists_used())
         tell_settle_run(summary);
-    else if (is_line_wanted())
+    else if (is_line_wanted() && atomic_load(&own->told_early) == 0)
         tell_line(summary);
+    scratch_give(summary);
+}
+
+void sum_tell_early(void)
+{
+    bool elsewhere =
+        settings->log_file[0] != '\0' || (settings->summary == SUMMARY_ON && record_lists_used());
+    if (!is_line_wanted() || elsewhere || atomic_exchange(&own->told_early, 1) != 0)
+        return;
+    struct summary *summary = scratch_take();
+    if (summary == NULL)
+        return;
+    sum_up(summary);
+    tell_line(summary);
     scratch_give(summary);
 }

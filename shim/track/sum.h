@@ -16,6 +16,7 @@ struct sum_books {
     _Atomic uint64_t elapsed, longest;
     _Atomic uint32_t database, directory; /* enum sum_state */
     _Atomic uint32_t told;                /* by whoever ends the process */
+    _Atomic uint32_t told_early;          /* the line, by whoever closed standard error */
 };
 
 enum sum_state { SUM_NONE, SUM_BEING_WRITTEN, SUM_WRITTEN };
@@ -41,5 +42,8 @@ bool sum_is_of_interest(void);
 
 /* The program ends: says what is wanted, once. */
 void sum_tell(void);
+
+/* Its standard error is being closed: says there what was done until then, if that is the place. */
+void sum_tell_early(void);
 
 #endif

@@ -147,6 +147,10 @@ void track_exit(void);
 /* The end by _exit: waits for nothing, and says what was done. Async-signal-safe, as _exit is. */
 void track_exit_at_once(void);
 
+/* Standard error is being closed as a stream: the programs of coreutils do that when they end,
+ * before a library's turn comes, and what was done would be said nowhere. */
+void track_closing_standard_error(void);
+
 /* --- what the inline functions need --- */
 
 /* What an open has to be asked beside its path and flags. TRACK_ASKS_SEEN: the process has had a

@@ -55,6 +55,34 @@ Test(summary, counts_uses_time_outs_and_stores_that_were_never_closed)
     finish(&holder);
 }
 
+/* At the end, before a library is told of it; and into a file by whoever has one. */
+Test(summary, is_said_by_programs_that_close_their_standard_error_as_coreutils_do)
+{
+    struct process p = PLAIN("scripts/settle", "--summary", "cat", world.primary);
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_not_null(strstr(errors_of(&p), "summary: 0 closes and 0 uses of stores: none had"),
+                       "%s", errors_of(&p));
+    p = PLAIN("scripts/settle", "--log", "info", "cat", "/dev/null");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_not_null(strstr(errors_of(&p), "summary: no store was opened"), "%s", errors_of(&p));
+    p = SHIMMED("cat", world.primary);
+    expect_summary(&p, "summary: 0 closes and");
+}
+
+Test(summary, is_said_once_where_standard_error_is_closed_early)
+{
+    static const char early[] = "import ctypes, os, sys\n"
+                                "libc = ctypes.CDLL(None)\n"
+                                "kept = os.dup(2)\n"
+                                "libc.fclose(ctypes.c_void_p.in_dll(libc, 'stderr'))\n"
+                                "os.dup2(kept, 2)\n";
+    struct process p = PLAIN("scripts/settle", "--summary", PYTHON(early, "x"));
+    cr_expect_eq(finish(&p), 0);
+    const char *first = strstr(errors_of(&p), ": summary: ");
+    cr_assert_not_null(first, "%s", errors_of(&p));
+    cr_expect_null(strstr(first + 1, ": summary: "), "%s", errors_of(&p));
+}
+
 /* dash does, and workers that Python has forked; it runs no destructors. */
 Test(summary, is_said_by_who_ends_by__exit_too)
 {
