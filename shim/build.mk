@@ -135,6 +135,10 @@ $(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 $(B)/pic/track/%.o $(B)/pic/helper/%.o $(B)/pic/preload/%.o: PIC += -Wframe-larger-than=768
 $(B)/pic/preload/start.o $(B)/pic/track/begin.o: PIC += -Wframe-larger-than=24576
 
+# Who holds a store is asked when a wait was in vain: so it is small, rather than fast. Each page counts where a program
+# locks its memory (tests/e2e/resources.c).
+$(B)/pic/holders/%.o: PIC += -Os
+
 define assemble
 $(say) AS $@
 @mkdir -p $(@D)

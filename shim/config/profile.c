@@ -97,7 +97,8 @@ const struct profile profiles[] = {
 const int profile_count = sizeof profiles / sizeof profiles[0];
 _Static_assert(sizeof profiles / sizeof profiles[0] <= 8 * sizeof(profile_set), "a bit each");
 
-const char *const role_names[] = {"", "primary", "sidecar", "secondary", "candidate", "put off"};
+const char *const role_names[] = {"",          "primary", "sidecar", "secondary",
+                                  "candidate", "put off", "later"};
 
 /* In a list of names: every row that can be asked for. */
 static const char every[] = "all";

@@ -17,6 +17,7 @@ enum role {
     ROLE_SECONDARY, /* index files below the store's directory */
     ROLE_CANDIDATE, /* may turn out to be a primary by its content */
     ROLE_PUT_OFF,   /* none any more: the program has closed it, really it is open (track/keep.h) */
+    ROLE_LATER,     /* nobody knows yet: the look is put off (track/later.h) */
 };
 
 /* By role; for logs and records. */

@@ -4,7 +4,8 @@
 #ifndef SETTLE_ENDED_H
 #define SETTLE_ENDED_H
 
-/* The helper with that thread id has done its work, or was told to stop. Lock-free; from any thread.
+/* The helper with that thread id has done its work, or was told to stop. Lock-free; from any
+ * thread.
  */
 void ended_enter(int id);
 

@@ -121,6 +121,7 @@ OPENAT_2(__openat64_2)
 
 bool hooks_has_closed(int fd)
 {
+    track_called(fd);
     bool closed = track_has_put_off(fd);
     if (closed)
         errno = EBADF;
@@ -185,6 +186,29 @@ EXPORT int dup3(int from, int to, int flags)
     return duplicated_quietly(from, real.dup3(from, to, flags));
 }
 
+/* --- what the program asks of a descriptor, and need not be asked again (track/later.h) --- */
+
+typedef int fstat_function(int fd, struct stat *st);
+
+static __attribute__((noinline)) int fstat_tracked(int fd, struct stat *st, fstat_function *of_libc)
+{
+    int result = of_libc(fd, st);
+    if (result == 0)
+        track_told(fd, st);
+    return result;
+}
+
+/* One struct, where a long has 64 bits. */
+#define FSTAT(name, type)                                                                          \
+    EXPORT int name(int fd, struct type *st)                                                       \
+    {                                                                                              \
+        return __builtin_expect(!handle_possible(fd), 1)                                           \
+                   ? real.name(fd, st)                                                             \
+                   : fstat_tracked(fd, (struct stat *)st, (fstat_function *)real.name);            \
+    }
+FSTAT(fstat, stat)
+FSTAT(fstat64, stat64)
+
 /* --- close --- */
 
 /* The real close of no descriptor is a point where the thread can be cancelled, as any is. */
@@ -207,10 +231,17 @@ static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int
     return result;
 }
 
+/* The look comes before the frame of the close: both take of the program's stack. */
+static __attribute__((noinline)) int close_possible(int fd, int (*real_close)(int))
+{
+    track_called(fd);
+    return close_tracked(fd, real_close);
+}
+
 static inline int close_by(int (*real_close)(int), int fd)
 {
     return __builtin_expect(!handle_possible(fd), 1) ? real_close(fd)
-                                                     : close_tracked(fd, real_close);
+                                                     : close_possible(fd, real_close);
 }
 
 EXPORT int close(int fd)

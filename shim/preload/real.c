@@ -201,6 +201,26 @@ static int early_fileno(FILE *stream)
     return real.fileno(stream);
 }
 
+/* A libc that lacks it has programs that call something else. */
+static void *find_alone(const char *name)
+{
+    if (real.open == raw_open)
+        real_resolve();
+    void *found = elf_find_later(name);
+    if (found == NULL && real.dlsym != NULL)
+        found = real.dlsym(RTLD_NEXT, name);
+    return found != NULL ? found : (void *)lacks;
+}
+
+#define ALONE(name, type)                                                                          \
+    static int early_##name(int fd, struct type *st)                                               \
+    {                                                                                              \
+        real.name = (__typeof__(&name))find_alone(#name);                                          \
+        return real.name(fd, st);                                                                  \
+    }
+ALONE(fstat, stat)
+ALONE(fstat64, stat64)
+
 #define ENDS(name, resolve)                                                                        \
     static __attribute__((noreturn)) void early_##name(int status)                                 \
     {                                                                                              \
@@ -245,6 +265,8 @@ union real real = {{
     .dup = raw_dup,
     .dup2 = raw_dup2,
     .dup3 = raw_dup3,
+    .fstat = early_fstat,
+    .fstat64 = early_fstat64,
     .fcntl = raw_fcntl,
     .fcntl64 = plain_fcntl,
     .opendir = early_opendir,

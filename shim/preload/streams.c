@@ -191,13 +191,8 @@ static __attribute__((cold, noinline)) void closing_standard_error(void)
     errno = saved;
 }
 
-EXPORT int fclose(FILE *stream)
+static __attribute__((noinline)) int close_tracked(FILE *stream, int fd)
 {
-    int fd = descriptor_of(stream);
-    if (fd == STDERR_FILENO)
-        closing_standard_error();
-    if (!handle_possible(fd))
-        return real.fclose(stream);
     struct closing closing;
     int result;
     if (!is_detachable(stream, fd)) {
@@ -210,6 +205,20 @@ EXPORT int fclose(FILE *stream)
     }
     track_closed(&closing);
     return result;
+}
+
+static __attribute__((noinline)) int close_possible(FILE *stream, int fd)
+{
+    track_called(fd);
+    return close_tracked(stream, fd);
+}
+
+EXPORT int fclose(FILE *stream)
+{
+    const int fd = descriptor_of(stream);
+    if (fd == STDERR_FILENO)
+        closing_standard_error();
+    return handle_possible(fd) ? close_possible(stream, fd) : real.fclose(stream);
 }
 
 /* glibc flushes the streams and leaves their descriptors open; another libc may close them. */

@@ -51,8 +51,11 @@
     LIBC(dlopen)                                                                                   \
     LIBC(dlclose)
 
-/* Resolved at the first call of any of them: most processes call none, and each costs the start. */
+/* Resolved at the first call of any of them: most processes call none, and each costs the start.
+ * fstat, which most do call, and of the others none, is resolved alone. */
 #define SETTLE_LATE_SYMBOLS(LATE)                                                                  \
+    LATE(fstat)                                                                                    \
+    LATE(fstat64)                                                                                  \
     LATE(opendir)                                                                                  \
     LATE(fdopendir)                                                                                \
     LATE(scandir)                                                                                  \

@@ -15,6 +15,7 @@
 #include "track/budget.h"
 #include "track/closed.h"
 #include "track/handle.h"
+#include "track/later.h"
 #include "track/opened.h"
 #include "track/outlasted.h"
 #include "track/places.h"
@@ -40,6 +41,7 @@ struct books {
     struct outlasted_books outlasted;
     struct sum_books sum;
     struct readers_books readers;
+    struct later_books later;
     struct handle_books handles;
     struct opened_books opens;
     struct places_books places;

@@ -13,6 +13,7 @@
 #include "track/history.h"
 #include "track/in_place.h"
 #include "track/keep.h"
+#include "track/later.h"
 #include "track/locks.h"
 #include "track/opened.h"
 #include "track/possible.h"
@@ -262,17 +263,10 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
 
 static void first_half(int fd, int last_closed, bool putting_off, struct closing *c)
 {
-    c->handle = (struct handle){.role = ROLE_NONE};
-    c->fd = fd;
-    c->on_its_way = false;
-    c->waits = false;
-    c->placed = false;
-    c->kept = false;
-    c->without_locks = false;
-    c->free = false;
-    c->given_up = NULL;
-    c->last_look = (struct last_look){.look = LOOK_NONE};
-    c->path = NULL;
+    *c = (struct closing){
+        .handle = {.role = ROLE_NONE}, .last_look = {.look = LOOK_NONE}, .fd = fd, .home = 0};
+    if (track_is_on() && handle_possible(fd))
+        later_look_at_all(); /* what other numbers are decides, too, whether this is the last */
     if (!track_is_on() || !handle_possible(fd))
         return;
     set_out(c);

@@ -13,6 +13,7 @@
 #include "track/closed.h"
 #include "track/handle.h"
 #include "track/history.h"
+#include "track/later.h"
 #include "track/opened.h"
 #include "track/process.h"
 #include "track/sum.h"
@@ -102,6 +103,8 @@ void track_closing_standard_error(void)
 
 SYS_AT_START void track_exit(void)
 {
+    if (books_are_begun())
+        later_look_at_all();
     if (books_are_begun() && track_is_on() && handle_count() > 0 && process_thread_at_home())
         opened_miss_all();
     exit_wait_and_tell(helper_other_threads);

@@ -10,7 +10,8 @@ static struct handle_books *const own = &BOOKS.handles;
 /* A word, from its lowest bit on. */
 enum { ROLE_BITS = 3, KIND_BITS = 2, NUMBER_AT = ROLE_BITS + KIND_BITS };
 
-static struct handle_entry *entry_of(int fd, bool make_chunk)
+/* Inline: what the calls on a file that is no store's do here is to take little stack. */
+static inline __attribute__((always_inline)) struct handle_entry *entry_of(int fd, bool make_chunk)
 {
     if ((unsigned)fd >= HANDLE_CHUNK * HANDLE_CHUNKS)
         return NULL;
@@ -31,7 +32,8 @@ static void mark_ever(int fd)
 
 struct handle_entry *handle_entry(int fd)
 {
-    return entry_of(fd, true);
+    struct handle_entry *entry = entry_of(fd, false);
+    return entry != NULL ? entry : entry_of(fd, true);
 }
 
 /* SQLite opens so since 3.31 (os_unix.c, robust_open and unixOpen). cp -r, tar and rsync have
@@ -116,7 +118,8 @@ static struct identity identity_in(const struct handle_entry *entry)
 /* Others have no store, and count nowhere. */
 static bool is_of_store(enum role role)
 {
-    return role != ROLE_NONE && role != ROLE_CANDIDATE && role != ROLE_PUT_OFF;
+    return role != ROLE_NONE && role != ROLE_CANDIDATE && role != ROLE_PUT_OFF &&
+           role != ROLE_LATER;
 }
 
 static inline __attribute__((always_inline)) struct handle unpack(uint32_t word,
@@ -225,7 +228,8 @@ void handle_note(int fd, unsigned facts)
     struct handle h = {.role = ROLE_NONE};
     if (word != 0)
         h = unpack(word, entry);
-    if (h.role == ROLE_NONE || h.role == ROLE_PUT_OFF || (h.facts & facts) == facts)
+    if (h.role == ROLE_NONE || h.role == ROLE_PUT_OFF || h.role == ROLE_LATER ||
+        (h.facts & facts) == facts)
         return;
     atomic_fetch_or(&entry->facts, facts);
     h.facts |= facts;
@@ -263,6 +267,31 @@ void handle_end_put_off(int fd, unsigned place)
     uint32_t word = put_off_word(place);
     if (entry != NULL)
         atomic_compare_exchange_strong(&entry->word, &word, 0);
+}
+
+static const uint32_t later_words[] = {
+    [LATER_NOT] = 0, [LATER_NOTED] = ROLE_LATER, [LATER_LOOKED_AT] = 1 << NUMBER_AT | ROLE_LATER};
+
+bool handle_change_later(int fd, enum later from, enum later to)
+{
+    struct handle_entry *entry = handle_entry(fd);
+    uint32_t word = later_words[from];
+    if (entry == NULL)
+        return false;
+    if (from == LATER_NOT) {
+        move_end_past(fd);
+        mark_ever(fd);
+    }
+    return atomic_compare_exchange_strong(&entry->word, &word, later_words[to]);
+}
+
+enum later handle_later(int fd)
+{
+    const struct handle_entry *entry = entry_of(fd, false);
+    const uint32_t word = entry == NULL ? 0 : atomic_load(&entry->word);
+    if (role_of(word) != ROLE_LATER)
+        return LATER_NOT;
+    return word == ROLE_LATER ? LATER_NOTED : LATER_LOOKED_AT;
 }
 
 int handle_next(unsigned first, unsigned last)

@@ -150,6 +150,16 @@ void handle_put_off(int fd, unsigned place, struct identity file);
 /* Takes it out again, if it is still that. */
 void handle_end_put_off(int fd, unsigned place);
 
+/* A descriptor whose look is put off (later.h): ROLE_LATER, which is no handle, or looked at just
+ * now, by one thread. */
+enum later { LATER_NOT, LATER_NOTED, LATER_LOOKED_AT };
+enum later handle_later(int fd);
+
+/* False if it is not what it was, or its number has no place in the table; from LATER_NOT: if it is
+ * in the table as something. What handle_put has put is none of these. Makes the place: where there
+ * is one already, also on the path of a close. */
+bool handle_change_later(int fd, enum later from, enum later to);
+
 /* Turns a candidate for `primary` into a handle on the store, which takes a pin of its own. False
  * where the descriptor is no such candidate, or no more: of this and a handle_take at the same
  * time, one finds the candidate. */

@@ -8,6 +8,7 @@
 #include "helper/lines.h"
 #include "helper/record.h"
 #include "track/deferral.h"
+#include "track/later.h"
 #include "track/opened.h"
 #include "track/possible.h"
 #include "track/readers.h"
@@ -27,6 +28,7 @@ static bool by_lock_name;  /* what is called as a lock file is, beside another f
 static bool by_directory;  /* and what lies in a directory of SETTLE_DIRS */
 static bool every;         /* each close waits, also that of who only reads */
 static bool by_name_alone; /* and nobody wants to know of each handle */
+static bool at_once;       /* nothing is put off (later.h) */
 static uint32_t settings_ask;
 
 SYS_AT_START void look_start(const struct settings *s)
@@ -41,6 +43,7 @@ SYS_AT_START void look_start(const struct settings *s)
     const bool by_more = by_content || by_lock_name;
     by_name_alone = !by_more && !by_directory && !every && !sum_wanted() && !record_lists_used();
     const bool all = by_directory || every || (by_more && record_wanted());
+    at_once = all || by_lock_name || !databases;
     settings_ask = 0;
     if (all)
         settings_ask |= TRACK_ASKS_READERS;
@@ -159,8 +162,21 @@ static SYS_OWN_FRAME void look_into(int fd, int dir, const char *path, int flags
     else if (may_become)
         opened_examine_empty(fd, st, flags);
     else
-        sum_stranger(fd, st, path);
+        sum_stranger(fd, st);
     scratch_give(st);
+}
+
+bool look_size_is_none(const struct stat *st)
+{
+    return !S_ISREG(st->st_mode) ||
+           (st->st_size != 0 && !profile_size_possible(profiles_on, (uint64_t)st->st_size) &&
+            !is_known(st));
+}
+
+bool look_deserves(int fd, const struct stat *st)
+{
+    return S_ISREG(st->st_mode) &&
+           (st->st_size == 0 || has_content(fd, st, O_RDWR) || is_known(st));
 }
 
 static SYS_OWN_FRAME void examine_closely(int fd, const char *path)
@@ -205,12 +221,23 @@ static bool writer_deserves_look(int fd, int dir, const char *path, int flags)
            (use_names() != 0 && track_is_seen(fd));
 }
 
+/* What SQLite opens is never put off, nor what is new, or called as a file beside a store. */
+static SYS_OWN_FRAME bool is_put_off(int fd, const char *path, int flags)
+{
+    const int others = O_CREAT | O_TRUNC | O_NOFOLLOW | O_DIRECTORY | O_PATH;
+    return !at_once && (flags & (O_ACCMODE | others)) == O_RDWR && use_names_now() == 0 &&
+           !deferral_inside() && !profile_may_be_sidecar(profiles_on, path) && later_put(fd);
+}
+
 bool track_deserves_look(int fd, int dir, const char *path, int flags)
 {
     const uint32_t asks = atomic_load_explicit(&track_asks, memory_order_relaxed);
     const int access = flags & O_ACCMODE;
-    if (handle_possible(fd) ||
-        (asks & (access == O_RDONLY ? TRACK_ASKS_READERS : TRACK_ASKS_OTHERS)) != 0)
+    if (handle_possible(fd))
+        return true;
+    if (is_put_off(fd, path, flags))
+        return false;
+    if ((asks & (access == O_RDONLY ? TRACK_ASKS_READERS : TRACK_ASKS_OTHERS)) != 0)
         return true;
     if ((asks & TRACK_ASKS_MORE) == 0)
         return access == O_RDONLY ? track_is_seen(fd) : track_may_be_link(dir, path, flags);
@@ -250,6 +277,7 @@ void track_look(int fd, int dir, const char *path, int flags)
 {
     if (!track_is_on() || reads_index(fd, path, flags))
         return;
+    later_forget(fd);
     if (is_anothers(fd) || profile_may_match(profiles_on, path) ||
         (by_lock_name && profile_of_lock_name(profiles_on, path)))
         examine_closely(fd, path);
@@ -282,6 +310,7 @@ static void receive(int fd)
 
 void track_received(int fd)
 {
+    later_forget(fd);
     readers_forget(fd);
     receive(fd);
 }

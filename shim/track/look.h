@@ -6,8 +6,15 @@
 
 #include "config/settings.h"
 
+#include <sys/stat.h>
+
 /* settings must outlive the program. */
 void look_start(const struct settings *settings);
+
+/* Whether a descriptor whose look was put off (later.h) is to be looked at closely; the quick no,
+ * by what fstat tells of its kind and size. */
+bool look_deserves(int fd, const struct stat *st);
+bool look_size_is_none(const struct stat *st);
 
 /* The process has had a descriptor in the table: opens may be of the same files. Open path only. */
 void look_for_more(void);

@@ -14,6 +14,7 @@
 #include "track/history.h"
 #include "track/in_place.h"
 #include "track/keep.h"
+#include "track/later.h"
 #include "track/look.h"
 #include "track/possible.h"
 #include "track/process.h"
@@ -105,8 +106,9 @@ static void log_opened(const char *path, enum role role)
 static unsigned facts_of_moment(int fd)
 {
     unsigned noted;
-    return (deferral_inside() ? FACT_IN_SQLITE : 0) |
-           (readers_has(fd, &noted) ? noted : keep_time());
+    if (readers_has(fd, &noted)) /* no function of SQLite had it opened */
+        return noted;
+    return (deferral_inside() ? FACT_IN_SQLITE : 0) | keep_time();
 }
 
 static unsigned facts_by(int fd, int flags)
@@ -137,6 +139,14 @@ static bool facts_of(int fd, unsigned *facts)
     return flags < 0 || (flags & O_PATH) == 0;
 }
 
+/* One that was noted was opened before now, when the process could have been asked. */
+static SYS_OWN_FRAME void tell_in_place(int fd)
+{
+    unsigned noted;
+    if (!readers_has(fd, &noted))
+        in_place_opened(fd);
+}
+
 static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struct recognised *found,
                                       unsigned facts)
 {
@@ -147,11 +157,10 @@ static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struc
                      "cannot be tracked (too many stores are open, or no memory)");
         return;
     }
-    opened_enter(fd, (struct handle){.role = found->role,
-                                     .store = store,
-                                     .identity = identity_of(st),
-                                     .facts = facts});
-    in_place_opened(fd);
+    opened_enter(
+        fd, (struct handle){
+                .role = found->role, .store = store, .identity = identity_of(st), .facts = facts});
+    tell_in_place(fd);
     readers_enter(store);
     promote_candidates(store, found->primary);
     log_opened(found->path, found->role);
@@ -204,7 +213,7 @@ void opened_forget(int fd)
     struct handle h = opened_take(fd, &last);
     if (h.role == ROLE_PUT_OFF)
         keep_forget(fd);
-    else if (h.role != ROLE_NONE)
+    else if (h.role != ROLE_NONE && h.role != ROLE_LATER)
         history_closed(fd, &h, NULL);
     if (h.store != NULL)
         store_release(h.store);
@@ -237,6 +246,7 @@ struct store *opened_by_sqlite(const char *file, bool *past)
     if (file == NULL || file[0] != '/' || !track_is_on() || sys_stat(file, &st) < 0 ||
         !S_ISREG(st.st_mode) || has_entry(identity_of(&st)))
         return NULL;
+    later_look_at_all();
     *past = !recognise_passed_over(identity_of(&st));
     struct recognised *in = scratch_take();
     struct store *store = in == NULL ? NULL : acquire_database(identity_of(&st), file, in);
@@ -267,6 +277,7 @@ bool opened_forget_closed(const struct store *store)
 
 void opened_miss_all(void)
 {
+    later_look_at_all();
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         if (is_still_open(fd, handle_get(fd).identity))
             continue;
@@ -280,9 +291,11 @@ static void examine_empty(int fd, const struct stat *st, int flags)
 {
     if (!process_thread_at_home())
         return;
-    if (handle_possible(fd))
+    const bool later = handle_later(fd) != LATER_NOT;
+    if (handle_possible(fd) && !later)
         opened_miss(fd);
-    readers_forget(fd);
+    if (!later)
+        readers_forget(fd);
     note_candidate(fd, st, facts_by(fd, flags));
 }
 
@@ -306,7 +319,7 @@ void opened_examine(int fd, const struct stat *st, const char *path)
     sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
         unsigned noted;
-        if (handle_possible(fd))
+        if (handle_possible(fd) && handle_later(fd) == LATER_NOT)
             opened_miss(fd); /* the number is used again: its close went by unseen */
         if (path[0] != '\0')
             readers_forget(fd);

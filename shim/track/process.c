@@ -108,6 +108,11 @@ bool process_thread_at_home(void)
     return process_of_thread() != 0;
 }
 
+bool process_thread_has_left(void)
+{
+    return left_table_in != 0 && left_table_in == process_home();
+}
+
 void process_thread_left(void)
 {
     left_table_in = process_home();

@@ -40,6 +40,9 @@ bool process_thread_at_home(void);
 /* The same as process_home where they do, and 0 where they do not. */
 int process_of_thread(void);
 
+/* Whether the calling thread has a table of its own in this process; no system call. */
+bool process_thread_has_left(void);
+
 /* The calling thread has left the table of descriptors that it shared (CLOSE_RANGE_UNSHARE). */
 void process_thread_left(void);
 

@@ -107,9 +107,9 @@ static void note_directory(char *path)
         note(&own->directory, noted()->directory, path);
 }
 
-void sum_stranger(int fd, const struct stat *st, const char *given)
+void sum_stranger(int fd, const struct stat *st)
 {
-    if (given[0] == '\0' || !S_ISREG(st->st_mode) || !sum_wanted() || st->st_nlink == 0 ||
+    if (!S_ISREG(st->st_mode) || !sum_wanted() || st->st_nlink == 0 ||
         atomic_load(&own->database) != SUM_NONE)
         return;
     const int flags = sys_fcntl(fd, F_GETFL, 0);

@@ -33,7 +33,7 @@ void sum_ended(bool is_use, bool waited, bool timed_out, uint64_t elapsed);
 
 /* The program has opened what is no store by the settings: a file; an SQLite database. Nothing
  * where nobody wants to know. */
-void sum_stranger(int fd, const struct stat *st, const char *path);
+void sum_stranger(int fd, const struct stat *st);
 void sum_strange_database(const char *path);
 
 /* Whether there is more to say than that a fork child, which shares its parent's program, used no

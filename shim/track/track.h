@@ -59,6 +59,13 @@ void track_left_table(void);
  * written; in a process that has had a store, or by a setting, one or two for either. */
 void track_opened(int fd, int dir, const char *path, int flags);
 
+/* The program calls something with a descriptor that is in the table: before it is asked what that
+ * is, it is looked at, if that was put off (later.h). */
+void track_called(int fd);
+
+/* fstat has told the program of a descriptor that is in the table. */
+void track_told(int fd, const struct stat *st);
+
 /* The program got a descriptor that it did not open by a path: from elsewhere, or libc did. */
 void track_received(int fd);
 

@@ -230,6 +230,8 @@ ROWS = [
     Row("new-beside", "the same, emptied", added_to_name("create", True), counted=True),
     Row("open-content", "the same, to be read, where databases are known by their content",
         count("open", 4096, SETTLE_STORES="chroma:sqlite"), counted=True),
+    Row("asked-content", "the same to open, fstat and close of a small file that is opened to be read and written",
+        count("asked", 100, SETTLE_STORES="chroma:sqlite"), counted=True),
     Row("fopen", "added to fopen and fclose of it", count("fopen", 100), counted=True),
     Row("fopen-beside", "the same, where a store is open", added_to_name("fopen", True), counted=True),
     Row("unlink", "added to an unlink of what is no store's", added_to_name("unlink", False), counted=True),
@@ -248,6 +250,7 @@ ROWS = [
       for name, said, call, file in OPENS),
     *(Row(f"sqlite-{name}", f"the same by SETTLE_STORES=sqlite: {said}",
           time_added(call, file, SETTLE_STORES="sqlite"), ATTEMPTS) for name, said, call, file in OPENS),
+    Row("sqlite-asked", "added to open, fstat and close of it", time_added("asked", 100, SETTLE_STORES="sqlite"), ATTEMPTS),
     *(Row(f"all-{name}", f"the same by SETTLE_STORES=all: {said}",
           time_added(call, file, SETTLE_STORES="all"), ATTEMPTS) for name, said, call, file in OPENS
       if name in ("open", "write", "new")),

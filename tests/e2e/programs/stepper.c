@@ -158,6 +158,8 @@ static long run(const char *command, char a, char b, const char *path)
     int number = atoi(path);
     if (strcmp(command, "open") == 0)
         return *fa = open(path, O_RDWR | O_CREAT, 0644);
+    if (strcmp(command, "openrw") == 0) /* what is there */
+        return *fa = open(path, O_RDWR);
     if (strcmp(command, "openat") == 0) /* in the directory open as B */
         return *fa = openat(*fb, path, O_RDWR);
     if (strcmp(command, "opendir") == 0)
