@@ -303,7 +303,7 @@ cells-machine: ## the cells on a machine whose kernel has Btrfs, by each kind of
 	$(setup) check machines
 	$(Q)$(MAKE) all $(B)/programs/holder
 	$(Q)$(MACHINE) --tmp btrfs $(python) tests/machine/subvolumes
-	$(Q)$(MACHINE) --tmp btrfs $(python) tests/cells/run
+	$(Q)for on in $(ON); do $(MACHINE) --tmp $$on $(python) tests/cells/run --here || exit 1; done
 
 bench-machine: ## how the last close scales, on a machine that allows 100,000 descriptors
 	$(setup) check machines
