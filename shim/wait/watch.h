@@ -15,6 +15,8 @@ struct watch {
     int directory;
     int signals;      /* a signalfd(2) whose signal has not come yet; -1: none */
     const char *name; /* of the file, within its directory */
+    uint64_t others;  /* when another file of the directory woke us last (clock_now; 0: never), */
+    uint64_t deaf;    /* and how long we were deaf for it: wait_deaf */
 };
 
 /* A watch that is not set. */
@@ -35,7 +37,8 @@ unsigned watch_take(const struct watch *w);
 unsigned watch_own_events(const struct watch *w);
 
 /* Sleeps until an event about the file, one of the signals, or for ns at most. Returns true for an
- * event. */
+ * event. Where other files of the directory are used all the time, it listens at intervals, of up
+ * to a fifth of ns. */
 bool watch_sleep(struct watch *w, uint64_t ns);
 
 #endif

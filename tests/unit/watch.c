@@ -134,6 +134,29 @@ static void nothing(int number)
     (void)number;
 }
 
+/* How much of the processor is taken by one that writes another file without a pause. */
+Test(watch, a_neighbour_that_writes_all_the_time_costs_little_and_hides_nothing)
+{
+    struct timespec used;
+    const char *path = watched_file();
+    const pid_t neighbour = fork();
+    if (neighbour == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int fd = open(in_dir("neighbour"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        while (pwrite(fd, "x", 1, 0) == 1)
+            ;
+        _exit(1);
+    }
+    for (int i = 0; i < 10; i++)
+        cr_expect_not(watch_sleep(&watch, 30 * MS));
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    cr_expect_lt(used.tv_nsec, 30 * MS, "of 300 ms: %ld us", used.tv_nsec / 1000);
+    close(open(path, O_RDONLY | O_CLOEXEC));
+    cr_expect(watch_sleep(&watch, for_long));
+    kill(neighbour, SIGKILL);
+    waitpid(neighbour, NULL, 0);
+}
+
 Test(watch, a_signal_ends_the_sleep_and_is_no_event)
 {
     struct sigaction action = {.sa_handler = nothing};
