@@ -80,18 +80,26 @@ void settle_before_vfork(void)
     track_spawned();
 }
 
-/* --- what the kernel refuses a process of several threads (CLONE_NEWUSER) --- */
+/* --- other places; which the kernel refuses a process of several threads (CLONE_NEWUSER) --- */
 
 EXPORT int unshare(int flags)
 {
+    track_moves();
     helper_await_ended();
     return real.unshare(flags);
 }
 
 EXPORT int setns(int fd, int type)
 {
+    track_moves();
     helper_await_ended();
     return real.setns(fd, type);
+}
+
+EXPORT int chroot(const char *path)
+{
+    track_moves();
+    return real.chroot(path);
 }
 
 /* --- exec --- */

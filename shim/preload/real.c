@@ -130,6 +130,7 @@ LATE(forkpty, int, lacks(),
      (int *terminal, char *name, const struct termios *termios, const struct winsize *size),
      (terminal, name, termios, size))
 LATE(unshare, int, lacks(), (int flags), (flags))
+LATE(chroot, int, lacks(), (const char *path), (path))
 LATE(setns, int, lacks(), (int fd, int type), (fd, type))
 LATE(execve, int, raw_execve(path, arguments, environment),
      (const char *path, char *const *arguments, char *const *environment),
@@ -311,6 +312,7 @@ union real real = {{
     .forkpty = early_forkpty,
     .unshare = early_unshare,
     .setns = early_setns,
+    .chroot = early_chroot,
     .recvmsg = raw_recvmsg,
     .recvmmsg = raw_recvmmsg,
     .quick_exit = early_quick_exit,

@@ -81,6 +81,7 @@
     LATE(forkpty)                                                                                  \
     LATE(unshare)                                                                                  \
     LATE(setns)                                                                                    \
+    LATE(chroot)                                                                                   \
     LATE(execve)                                                                                   \
     LATE(execv)                                                                                    \
     LATE(execvp)                                                                                   \

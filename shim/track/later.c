@@ -113,6 +113,13 @@ void later_look_at_all(void)
         later_look(fd);
 }
 
+/* While their names still lead to them. */
+void track_moves(void)
+{
+    if (books_are_begun())
+        later_look_at_all();
+}
+
 void track_called(int fd)
 {
     later_look(fd);

@@ -146,6 +146,18 @@ static void set_path(int fd, const char *given, struct recognised *in)
     in->absolute = in->path[0] == '/' ? in->path : in->other;
 }
 
+/* One that is somewhere else by now, or not to be found: the root directory is another, or /proc is
+ * out of reach. */
+static SYS_OWN_FRAME void recognise_without_path(int fd, const struct stat *st,
+                                                 struct recognised *in)
+{
+    if (!S_ISREG(st->st_mode) || st->st_nlink == 0)
+        return;
+    in->profile = recognise_content(fd, in->primary, st->st_size);
+    in->named.primary[0] = '\0';
+    in->role = in->profile != NULL ? ROLE_PRIMARY : ROLE_NONE;
+}
+
 void recognise(int fd, const struct stat *st, const char *given, struct recognised *in)
 {
     struct named *named = &in->named;
@@ -154,7 +166,9 @@ void recognise(int fd, const struct stat *st, const char *given, struct recognis
     in->role = ROLE_NONE;
     in->profile = named->profile;
     in->primary = identity_of(st);
-    if (named->role == ROLE_NONE)
+    if (in->path[0] == '\0')
+        recognise_without_path(fd, st, in);
+    if (named->role == ROLE_NONE || in->path[0] == '\0')
         return;
     if (!S_ISREG(st->st_mode)) {
         if (named->role == ROLE_PRIMARY && in->profile->primary[0] != '\0' &&

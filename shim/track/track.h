@@ -63,6 +63,9 @@ void track_opened(int fd, int dir, const char *path, int flags);
  * is, it is looked at, if that was put off (later.h). */
 void track_called(int fd);
 
+/* Before the process's paths come to mean something else (chroot, another mount namespace). */
+void track_moves(void);
+
 /* fstat has told the program of a descriptor that is in the table. */
 void track_told(int fd, const struct stat *st);
 

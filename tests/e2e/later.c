@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *database;
@@ -128,4 +129,24 @@ Test(later, a_descriptor_that_was_there_before_the_engine_keeps_no_close_from_wa
         expect_waits(&p, &holder, "c.close()");
         user_ends(&p);
     }
+}
+
+/* It is looked at while its name still leads to it. */
+Test(later, one_below_another_root_directory_is_told_by_its_name)
+{
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: another root directory needs root");
+        return;
+    }
+    struct process p = SHIMMED_WITH(QUIETLY, "env", "-u", "SETTLE_LOG_FILE", "/usr/bin/python3",
+                                    "tests/e2e/programs/user.py", world.dir);
+    run(&p, "P = D + '/app.data'; f = os.open(P, os.O_RDWR)");
+    struct process holder = hold_until_told("posix", database);
+    run(&p, "os.chroot(D); os.chdir('/')");
+    long took = run(&p, "os.close(f)");
+    cr_expect_geq(took, 99, "%ld ms", took);
+    user_ends(&p);
+    cr_expect_not_null(strstr(errors_of(&p), "app.data: cannot be examined (its path no longer"),
+                       "%s", errors_of(&p));
+    let_go(&holder);
 }
