@@ -302,7 +302,7 @@ ON ?= btrfs
 cells-machine: ## the cells on a machine whose kernel has Btrfs, by each kind of close; who holds a store in a subvolume
 	$(setup) check machines
 	$(Q)$(MAKE) all $(B)/programs/holder
-	$(Q)$(MACHINE) --tmp btrfs $(python) tests/machine/subvolumes
+	$(Q)$(MACHINE) $(python) tests/cells/subvolumes
 	$(Q)for on in $(ON); do $(MACHINE) --tmp $$on $(python) tests/cells/run --here || exit 1; done
 
 bench-machine: ## how the last close scales, on a machine that allows 100,000 descriptors
@@ -569,7 +569,8 @@ containers: ## the same library in containers of Debian old and new, and of musl
 .PHONY: cells cells-short
 cells: ## each kind of holder by each kind of close, with and without threads, on each file system (as root)
 	$(setup) check
-	$(Q)$(MAKE) all
+	$(Q)$(MAKE) all $(B)/programs/holder
+	$(Q)BUILD=$(B) $(python) tests/cells/subvolumes
 	$(Q)BUILD=$(B) $(python) tests/cells/run
 
 cells-short: ## ... by close(2), on one file system
