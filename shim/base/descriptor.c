@@ -5,7 +5,10 @@
 #include "base/sys.h"
 #include "base/text.h"
 
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* From its end on, and past text.h: many an open of a file that is no store's comes here. */
 static inline void path_in(const char *table, int fd, char *out, size_t size)
@@ -78,4 +81,17 @@ bool descriptor_has_another(int fd, struct identity file)
     }
     scratch_give(numbers);
     return has;
+}
+
+unsigned descriptor_limit(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0);
+    return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur;
+}
+
+bool descriptor_is_spare(int fd, unsigned limit)
+{
+    const unsigned last = 8;
+    return fd > STDERR_FILENO && (unsigned)fd + last < limit;
 }

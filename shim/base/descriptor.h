@@ -30,4 +30,11 @@ bool descriptor_is_database(int fd, off_t size);
  * cannot be told. Opens a descriptor for a moment. */
 bool descriptor_has_another(int fd, struct identity file);
 
+/* How many numbers this process may have: RLIMIT_NOFILE. */
+unsigned descriptor_limit(void);
+
+/* Whether a number is one that the other threads of the program hardly want for theirs just now:
+ * not that of a standard stream, nor one of the last eight below the limit. */
+bool descriptor_is_spare(int fd, unsigned limit);
+
 #endif

@@ -221,21 +221,28 @@ static inline long sys_readlink(const char *path, char *buffer, size_t size)
     return sys_call(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)size, 0, 0);
 }
 
-/* Whether the last component of a path is a symbolic link; also where that cannot be told. byte:
- * something is written there if it is. For the path of many opens: sets no register for nothing. */
-static inline bool sys_is_link(int dir, const char *path, char *byte)
+/* readlink(2) of one byte: -EINVAL where the last component of a path is no symbolic link, -ENOENT
+ * where it is nothing. For the path of many opens: sets no register for nothing, and takes the
+ * path where it is. */
+static inline __attribute__((always_inline)) long sys_link(int dir, const char *path, char *byte)
 {
 #if defined(__x86_64__) && !defined(__clang_analyzer__)
     register long r10 __asm__("r10") = 1;
     long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result), "=m"(*byte)
-                     : "0"((long)SYS_readlinkat), "D"((long)dir), "S"(path), "d"(byte), "r"(r10)
-                     : "rcx", "r11", "memory");
+    if (__builtin_constant_p(dir == AT_FDCWD) && dir == AT_FDCWD)
+        __asm__ volatile("syscall"
+                         : "=a"(result), "=m"(*byte)
+                         : "0"((long)SYS_readlink), "D"(path), "S"(byte), "d"(1L)
+                         : "rcx", "r11", "memory");
+    else
+        __asm__ volatile("syscall"
+                         : "=a"(result), "=m"(*byte)
+                         : "0"((long)SYS_readlinkat), "D"((long)dir), "S"(path), "d"(byte), "r"(r10)
+                         : "rcx", "r11", "memory");
 #else
     long result = sys_call(SYS_readlinkat, dir, (long)path, (long)byte, 1, 0, 0);
 #endif
-    return result != -EINVAL;
+    return result;
 }
 
 static inline long sys_getcwd(char *out, size_t size)

@@ -3,6 +3,7 @@
 #ifndef SETTLE_PROFILE_H
 #define SETTLE_PROFILE_H
 
+#include "base/path_ending.h"
 #include "base/text.h"
 
 #include <limits.h>
@@ -223,7 +224,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the
 #define PROFILE_ENDING(a, b, c, d)                                                                 \
     [PROFILE_PLACE(PROFILE_FOUR(a, b, c, d))] = PROFILE_FOUR(a, b, c, d)
 
-static inline bool profile_ending_possible(const char *path)
+static inline __attribute__((always_inline)) bool profile_ending_possible(const char *path)
 {
     static const uint32_t endings[8] = {
         PROFILE_ENDING('i', 't', 'e', '3'), /* chroma.sqlite3 */
@@ -233,12 +234,8 @@ static inline bool profile_ending_possible(const char *path)
         PROFILE_ENDING('.', 'b', 'i', 'n'), /* .bin */
         PROFILE_ENDING('c', 'k', 'l', 'e'), /* .pickle */
     };
-    size_t length = strlen(path);
-    uint32_t last_four;
-    if (length < sizeof last_four)
-        return false;
-    memcpy(&last_four, path + length - sizeof last_four, sizeof last_four);
-    return endings[PROFILE_PLACE(last_four)] == last_four;
+    const uint32_t ending = path_ending(path);
+    return endings[PROFILE_PLACE(ending)] == ending;
 }
 
 #endif

@@ -22,61 +22,97 @@ static bool made_room(void)
     return made;
 }
 
-/* What destroys waits before it does. */
-#define EMPTIES(flags) (((flags)&O_TRUNC) != 0)
-
-/* An open that empties its file, or beside closes that are put off: only in a process that has had
- * a store. */
+/* Of what may be a store before it is emptied, since what destroys waits first; beside closes that
+ * are put off; where a setting has more to ask. */
 #define OPEN_SELDOM(name, parameters, dir, call)                                                   \
     static __attribute__((noinline)) int name##_seldom parameters                                  \
     {                                                                                              \
-        if (EMPTIES(flags))                                                                        \
+        if ((flags & O_TRUNC) != 0)                                                                \
             use_truncating(dir, path);                                                             \
         int fd = keep_possible() ? track_take_up(dir, path, flags) : -1;                           \
         if (fd < 0)                                                                                \
             fd = call;                                                                             \
         if (__builtin_expect(fd < 0, 0) && made_room())                                            \
             fd = call;                                                                             \
-        track_opened_attentively(fd, dir, path, flags);                                            \
+        track_opened(fd, dir, path, flags);                                                        \
         return fd;                                                                                 \
     }
 
-/* The real call, and the look that follows: the quick way twice, so that a process without a store
- * asks whether it has one once. */
-#define OPEN_BY(dir, call, seldom)                                                                 \
-    int fd;                                                                                        \
-    if (__builtin_expect(!track_attentive(), 1)) {                                                 \
-        fd = call;                                                                                 \
-        track_opened_quietly(fd, dir, path, flags);                                                \
-    } else {                                                                                       \
-        if (__builtin_expect(EMPTIES(flags) || keep_possible(), 0))                                \
-            return seldom;                                                                         \
-        fd = call;                                                                                 \
-        track_opened_attentively(fd, dir, path, flags);                                            \
+/* The real call and the look that follows, in several ways, so that of each open as little is asked
+ * as can be: in a process that has had no store; and beside a store and nothing else, by the flags.
+ */
+#define OPEN_WAYS(name, parameters, arguments, dir, call)                                          \
+    static __attribute__((noinline)) int name##_by_name parameters                                 \
+    {                                                                                              \
+        int fd = call;                                                                             \
+        return fd >= 0 && track_writes_store(fd, path) ? track_look_at(fd, dir, path) : fd;        \
     }                                                                                              \
-    return fd
+    static __attribute__((noinline)) int name##_by_link parameters                                 \
+    {                                                                                              \
+        int fd = call;                                                                             \
+        return fd >= 0 && (profile_ending_possible(path) || track_is_link(dir, path))              \
+                   ? track_look_at(fd, dir, path)                                                  \
+                   : fd;                                                                           \
+    }                                                                                              \
+    static __attribute__((noinline)) int name##_reading parameters                                 \
+    {                                                                                              \
+        int fd = call;                                                                             \
+        return fd >= 0 && track_reads_store(fd) ? track_look_at(fd, dir, path) : fd;               \
+    }                                                                                              \
+    static __attribute__((noinline)) int name##_writing parameters                                 \
+    {                                                                                              \
+        int fd = call;                                                                             \
+        return fd >= 0 && (track_writes_store(fd, path) || track_is_link(dir, path))               \
+                   ? track_look_at(fd, dir, path)                                                  \
+                   : fd;                                                                           \
+    }                                                                                              \
+    OPEN_SELDOM(name, parameters, dir, call)                                                       \
+    static __attribute__((noinline)) int name##_emptying parameters                                \
+    {                                                                                              \
+        if (!track_is_stranger(dir, path))                                                         \
+            return name##_seldom arguments;                                                        \
+        int fd = call;                                                                             \
+        return __builtin_expect(handle_possible_again(fd), 0) ? track_look_at(fd, dir, path) : fd; \
+    }                                                                                              \
+    static __attribute__((noinline)) int name##_quietly parameters                                 \
+    {                                                                                              \
+        return (flags & O_ACCMODE) == O_RDONLY || track_opens_no_link(flags)                       \
+                   ? name##_by_name arguments                                                      \
+                   : name##_by_link arguments;                                                     \
+    }                                                                                              \
+    static inline int name##_by parameters                                                         \
+    {                                                                                              \
+        const uint32_t asks = track_asked();                                                       \
+        if (asks != TRACK_ASKS_SEEN)                                                               \
+            return asks == 0 ? name##_quietly arguments : name##_seldom arguments;                 \
+        if ((flags & O_TRUNC) != 0)                                                                \
+            return name##_emptying arguments;                                                      \
+        if ((flags & O_ACCMODE) == O_RDONLY)                                                       \
+            return name##_reading arguments;                                                       \
+        return track_opens_no_link(flags) ? name##_by_name arguments : name##_writing arguments;   \
+    }
 
 /* With a mode in any case, which in both architectures lies where a variable argument would: where
  * the program gave none it is whatever was there, and the real function does not look at it. To
  * fetch it only where the flags tell of one takes more than all the rest. */
 #define OPEN(name)                                                                                 \
-    OPEN_SELDOM(name, (const char *path, int flags, mode_t mode), AT_FDCWD,                        \
-                real.name(path, flags, mode))                                                      \
+    OPEN_WAYS(name, (const char *path, int flags, mode_t mode), (path, flags, mode), AT_FDCWD,     \
+              real.name(path, flags, mode))                                                        \
     EXPORT int settle_##name(const char *path, int flags, mode_t mode) __asm__(#name);             \
     int settle_##name(const char *path, int flags, mode_t mode)                                    \
     {                                                                                              \
-        OPEN_BY(AT_FDCWD, real.name(path, flags, mode), name##_seldom(path, flags, mode));         \
+        return name##_by(path, flags, mode);                                                       \
     }
 OPEN(open)
 OPEN(open64)
 
 #define OPENAT(name)                                                                               \
-    OPEN_SELDOM(name, (int dir, const char *path, int flags, mode_t mode), dir,                    \
-                real.name(dir, path, flags, mode))                                                 \
+    OPEN_WAYS(name, (int dir, const char *path, int flags, mode_t mode), (dir, path, flags, mode), \
+              dir, real.name(dir, path, flags, mode))                                              \
     EXPORT int settle_##name(int dir, const char *path, int flags, mode_t mode) __asm__(#name);    \
     int settle_##name(int dir, const char *path, int flags, mode_t mode)                           \
     {                                                                                              \
-        OPEN_BY(dir, real.name(dir, path, flags, mode), name##_seldom(dir, path, flags, mode));    \
+        return name##_by(dir, path, flags, mode);                                                  \
     }
 OPENAT(openat)
 OPENAT(openat64)
@@ -97,11 +133,7 @@ CREAT(creat64)
     OPEN_SELDOM(name, (const char *path, int flags), AT_FDCWD, real.name(path, flags))             \
     EXPORT int name(const char *path, int flags)                                                   \
     {                                                                                              \
-        if (EMPTIES(flags) || keep_possible())                                                     \
-            return name##_seldom(path, flags);                                                     \
-        int fd = real.name(path, flags);                                                           \
-        track_opened(fd, AT_FDCWD, path, flags);                                                   \
-        return fd;                                                                                 \
+        return name##_seldom(path, flags);                                                         \
     }
 OPEN_2(__open_2)
 OPEN_2(__open64_2)
@@ -110,11 +142,7 @@ OPEN_2(__open64_2)
     OPEN_SELDOM(name, (int dir, const char *path, int flags), dir, real.name(dir, path, flags))    \
     EXPORT int name(int dir, const char *path, int flags)                                          \
     {                                                                                              \
-        if (EMPTIES(flags) || keep_possible())                                                     \
-            return name##_seldom(dir, path, flags);                                                \
-        int fd = real.name(dir, path, flags);                                                      \
-        track_opened(fd, dir, path, flags);                                                        \
-        return fd;                                                                                 \
+        return name##_seldom(dir, path, flags);                                                    \
     }
 OPENAT_2(__openat_2)
 OPENAT_2(__openat64_2)
@@ -134,9 +162,7 @@ EXPORT int dup(int fd)
 {
     if (hooks_is_bad(fd))
         return -1;
-    int copy = real.dup(fd);
-    track_duplicated(fd, copy);
-    return copy;
+    return track_duplicated(fd, real.dup(fd));
 }
 
 /* Of two that are in no book. */

@@ -76,20 +76,19 @@ EXPORT int remove(const char *path)
 
 /* --- renaming: what has the new name now is removed --- */
 
-EXPORT int rename(const char *from, const char *to)
-{
-    use_renaming(AT_FDCWD, from, AT_FDCWD, to);
-    return real.rename(from, to);
-}
-
-EXPORT int renameat(int from_dir, const char *from, int to_dir, const char *to)
-{
-    use_renaming(from_dir, from, to_dir, to);
-    return real.renameat(from_dir, from, to_dir, to);
-}
-
-EXPORT int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
-{
-    use_renaming(from_dir, from, to_dir, to);
-    return real.renameat2(from_dir, from, to_dir, to, flags);
-}
+/* The use apart from the question whether it may be one, which so needs no frame. */
+#define RENAME(name, parameters, arguments, from_dir, to_dir)                                      \
+    static __attribute__((noinline)) int name##_as_use parameters                                  \
+    {                                                                                              \
+        use_renaming(from_dir, from, to_dir, to);                                                  \
+        return real.name arguments;                                                                \
+    }                                                                                              \
+    EXPORT int name parameters                                                                     \
+    {                                                                                              \
+        return use_may_rename(from, to) ? name##_as_use arguments : real.name arguments;           \
+    }
+RENAME(rename, (const char *from, const char *to), (from, to), AT_FDCWD, AT_FDCWD)
+RENAME(renameat, (int from_dir, const char *from, int to_dir, const char *to),
+       (from_dir, from, to_dir, to), from_dir, to_dir)
+RENAME(renameat2, (int from_dir, const char *from, int to_dir, const char *to, unsigned flags),
+       (from_dir, from, to_dir, to, flags), from_dir, to_dir)

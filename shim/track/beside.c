@@ -16,8 +16,6 @@
 
 #include <dirent.h>
 #include <sys/file.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 static struct beside_books *const own = &BOOKS.beside;
 static const struct settings *settings;
@@ -49,13 +47,6 @@ SYS_AT_START void beside_start(const struct settings *s)
 
 /* --- whether something may be opened --- */
 
-static unsigned limit_of_numbers(void)
-{
-    struct rlimit limit = {0, 0};
-    sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0);
-    return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur;
-}
-
 static void end(const struct scene *s)
 {
     if (s->may_open) {
@@ -75,7 +66,7 @@ static void begin(struct scene *s)
                   atomic_load(&BOOKS.places.count) == 0 && !atomic_exchange(&own->asking, true);
     if (!s->may_open)
         process_let_signals(s->old);
-    s->limit = limit_of_numbers();
+    s->limit = descriptor_limit();
 }
 
 static bool may_open(struct scene *s)
@@ -115,13 +106,6 @@ static bool leave(int fd, enum lent lent)
     return free;
 }
 
-/* Not one that a program of several threads may want to have just now. */
-static bool is_spare(const struct scene *s, int fd)
-{
-    const unsigned last = 8;
-    return fd > STDERR_FILENO && (unsigned)fd + last < s->limit;
-}
-
 /* Opens what lies in a directory itself: no link, and nothing that is mounted there. -errno where
  * it cannot. */
 static int take(const struct scene *s, int directory, const char *name, int more, enum lent lent)
@@ -132,7 +116,7 @@ static int take(const struct scene *s, int directory, const char *name, int more
     if (fd < 0)
         return fd;
     place_lend(lent, fd);
-    if (is_spare(s, fd))
+    if (descriptor_is_spare(fd, s->limit))
         return fd;
     leave(fd, lent);
     return -EMFILE;

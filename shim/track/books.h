@@ -40,11 +40,11 @@ struct books {
     struct vain_books vain;
     struct outlasted_books outlasted;
     struct sum_books sum;
-    struct readers_books readers;
     struct later_books later;
     struct handle_books handles;
     struct opened_books opens;
     struct places_books places;
+    struct readers_books readers;
 };
 
 /* The pages of the books have nothing else in them, wherever they begin. */

@@ -1,5 +1,6 @@
 #include "track/handle.h"
 
+#include "base/sys.h"
 #include "track/books.h"
 #include "track/handle_count.h"
 #include "track/keep.h"
@@ -23,7 +24,7 @@ static inline __attribute__((always_inline)) struct handle_entry *entry_of(int f
 }
 
 /* Its chunk is there. */
-static void mark_ever(int fd)
+static SYS_OWN_FRAME void mark_ever(int fd)
 {
     struct handle_chunk *chunk = atomic_load(&own->chunks[(unsigned)fd / HANDLE_CHUNK]);
     if (chunk != NULL) /* it is not in a child that a signal handler has forked */
@@ -150,12 +151,40 @@ struct handle handle_get(int fd)
     return unpack(atomic_load(&entry->word), entry);
 }
 
+/* By the entry alone: the number would be some bytes more of the program's stack. */
+static SYS_OWN_FRAME bool set_word(struct handle_entry *entry, uint32_t word)
+{
+    atomic_store(&entry->word, word);
+    const struct handle_chunk *first = atomic_load(&own->chunks[0]);
+    if (first != NULL && entry >= first->entries && entry < first->entries + HANDLE_NEAR)
+        atomic_store(&own->near[entry - first->entries], 1);
+    return true;
+}
+
+/* Its word has become 0. */
+static inline void clear_near(int fd, const struct handle_entry *entry)
+{
+    if ((unsigned)fd >= HANDLE_NEAR)
+        return;
+    atomic_store(&own->near[fd], 0);
+    if (atomic_load(&entry->word) != 0)
+        atomic_store(&own->near[fd], 1);
+}
+
 /* Before the entry is filled, so that whoever learns of the descriptor finds it below the end. */
-static void move_end_past(int fd)
+static SYS_OWN_FRAME void move_end_past(int fd)
 {
     uint32_t end = atomic_load(&own->end);
     while (end <= (uint32_t)fd && !atomic_compare_exchange_weak(&own->end, &end, (uint32_t)fd + 1))
         ;
+}
+
+static SYS_OWN_FRAME void fill(struct handle_entry *entry, const struct handle *h)
+{
+    atomic_store_explicit(&entry->dev, h->identity.dev, memory_order_relaxed);
+    atomic_store_explicit(&entry->ino, h->identity.ino, memory_order_relaxed);
+    atomic_store_explicit(&entry->facts, h->facts, memory_order_relaxed);
+    atomic_store_explicit(&entry->spawned, keep_spawned(), memory_order_relaxed);
 }
 
 bool handle_put(int fd, struct handle h)
@@ -170,12 +199,8 @@ bool handle_put(int fd, struct handle h)
         handle_count_in(h.store, h.role, h.kind);
     move_end_past(fd);
     mark_ever(fd);
-    atomic_store_explicit(&entry->dev, h.identity.dev, memory_order_relaxed);
-    atomic_store_explicit(&entry->ino, h.identity.ino, memory_order_relaxed);
-    atomic_store_explicit(&entry->facts, h.facts, memory_order_relaxed);
-    atomic_store_explicit(&entry->spawned, keep_spawned(), memory_order_relaxed);
-    atomic_store(&entry->word, word_of(&h));
-    return true;
+    fill(entry, &h);
+    return set_word(entry, word_of(&h));
 }
 
 uint32_t handle_spawned(int fd)
@@ -190,7 +215,9 @@ struct handle handle_take(int fd, bool *last)
     *last = false;
     if (entry == NULL)
         return (struct handle){.role = ROLE_NONE};
-    struct handle h = unpack(atomic_exchange(&entry->word, 0), entry);
+    const uint32_t word = atomic_exchange(&entry->word, 0);
+    clear_near(fd, entry);
+    struct handle h = unpack(word, entry);
     if (h.store != NULL)
         *last = handle_count_out(h.store, h.role, h.kind);
     return h;
@@ -258,15 +285,15 @@ void handle_put_off(int fd, unsigned place, struct identity file)
         return;
     atomic_store_explicit(&entry->dev, file.dev, memory_order_relaxed);
     atomic_store_explicit(&entry->ino, file.ino, memory_order_relaxed);
-    atomic_store(&entry->word, put_off_word(place));
+    set_word(entry, put_off_word(place));
 }
 
 void handle_end_put_off(int fd, unsigned place)
 {
     struct handle_entry *entry = entry_of(fd, false);
     uint32_t word = put_off_word(place);
-    if (entry != NULL)
-        atomic_compare_exchange_strong(&entry->word, &word, 0);
+    if (entry != NULL && atomic_compare_exchange_strong(&entry->word, &word, 0))
+        clear_near(fd, entry);
 }
 
 static const uint32_t later_words[] = {
@@ -282,7 +309,13 @@ bool handle_change_later(int fd, enum later from, enum later to)
         move_end_past(fd);
         mark_ever(fd);
     }
-    return atomic_compare_exchange_strong(&entry->word, &word, later_words[to]);
+    if (!atomic_compare_exchange_strong(&entry->word, &word, later_words[to]))
+        return false;
+    if (from == LATER_NOT && (unsigned)fd < HANDLE_NEAR)
+        atomic_store(&own->near[fd], 1);
+    if (to == LATER_NOT)
+        clear_near(fd, entry);
+    return true;
 }
 
 enum later handle_later(int fd)

@@ -79,12 +79,17 @@ struct handle_chunk {
     struct handle_entry entries[HANDLE_CHUNK];
 };
 
+enum { HANDLE_NEAR = HANDLE_CHUNK };
+
 struct handle_books {
     /* On all stores together, without those that only read: changed with the word of a store. */
     _Atomic uint32_t count;
     /* All descriptors that were ever tracked are below it; handle_put moves it, before the entry's
      * word, and it never falls. */
     _Atomic uint32_t end;
+    /* Of the numbers that nearly all descriptors have: 0 where the entry's word is. Set behind the
+     * word; cleared behind it, and set again if the word is not 0 then. */
+    _Atomic uint8_t near[HANDLE_NEAR];
     /* Made by the first handle_put that needs one (compare-and-swap from NULL), never freed. */
     struct handle_chunk *_Atomic chunks[HANDLE_CHUNKS];
 };

@@ -1,6 +1,7 @@
 #include "track/keep.h"
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/file_system.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -12,7 +13,6 @@
 #include "track/track.h"
 
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static struct places_books *const own = &BOOKS.places;
@@ -93,13 +93,6 @@ static bool engine_has(const struct handle *h)
 {
     return handle_of_engine(h->store, h->identity) >= 0 ||
            (h->store != NULL && locks_on(h->store, h->identity));
-}
-
-static unsigned descriptor_limit(void)
-{
-    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-    sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0);
-    return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur;
 }
 
 /* Of a small table no large part is kept from the program. */

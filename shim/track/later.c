@@ -7,6 +7,7 @@
 #include "track/keep.h"
 #include "track/look.h"
 #include "track/opened.h"
+#include "track/possible.h"
 #include "track/process.h"
 #include "track/readers.h"
 #include "track/sum.h"
@@ -18,7 +19,7 @@ bool later_put(int fd)
 {
     if (process_thread_has_left() || handle_entry(fd) == NULL)
         return false;
-    readers_note(fd); /* when it was opened */
+    readers_note(fd, 0); /* when it was opened */
     atomic_fetch_add(&own->count, 1);
     if (handle_change_later(fd, LATER_NOT, LATER_NOTED))
         return true;

@@ -17,6 +17,8 @@ static void note(int fd, const struct handle *h, unsigned facts)
         handle_note(fd, facts);
         if (h->store != NULL)
             readers_enter(h->store);
+        if (h->store != NULL && h->role == ROLE_SIDECAR)
+            readers_enter_shm(h->store, h->identity);
     }
     process_let_signals(old);
 }

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/rules.h"
 #include "helper/lines.h"
+#include "helper/log.h"
 #include "helper/record.h"
 #include "track/deferral.h"
 #include "track/later.h"
@@ -30,6 +31,7 @@ static bool every;         /* each close waits, also that of who only reads */
 static bool by_name_alone; /* and nobody wants to know of each handle */
 static bool at_once;       /* nothing is put off (later.h) */
 static uint32_t settings_ask;
+static uint32_t seen_asks; /* beside a store */
 
 SYS_AT_START void look_start(const struct settings *s)
 {
@@ -51,6 +53,9 @@ SYS_AT_START void look_start(const struct settings *s)
         settings_ask |= TRACK_ASKS_OTHERS;
     if (by_more)
         settings_ask |= TRACK_ASKS_MORE;
+    seen_asks = TRACK_ASKS_SEEN;
+    if (record_wanted() || record_lists_used() || log_wants(LOG_DEBUG))
+        seen_asks |= TRACK_ASKS_MORE;
     look_go_on();
 }
 
@@ -62,13 +67,22 @@ void look_stop(void)
 void look_go_on(void)
 {
     atomic_fetch_or(&track_asks, settings_ask);
-    atomic_fetch_and(&track_asks, settings_ask | TRACK_ASKS_SEEN);
+    atomic_fetch_and(&track_asks, settings_ask | seen_asks | TRACK_ASKS_KEPT);
 }
 
 void look_for_more(void)
 {
     if ((atomic_load(&track_asks) & TRACK_ASKS_SEEN) == 0)
-        atomic_fetch_or(&track_asks, TRACK_ASKS_SEEN);
+        atomic_fetch_or(&track_asks, seen_asks);
+}
+
+/* Whoever puts a close off counts it first; so of two threads none clears the other's bit. */
+void look_for_kept(void)
+{
+    if (!keep_possible())
+        atomic_fetch_and(&track_asks, ~(uint32_t)TRACK_ASKS_KEPT);
+    if (keep_possible())
+        atomic_fetch_or(&track_asks, TRACK_ASKS_KEPT);
 }
 
 /* --- by what a link leads to --- */
@@ -187,20 +201,15 @@ static SYS_OWN_FRAME void examine_closely(int fd, const char *path)
     scratch_give(st);
 }
 
-bool track_is_seen(int fd)
+SYS_OWN_FRAME bool track_reads_store_apart(int fd)
+{
+    return track_reads_store(fd);
+}
+
+SYS_OWN_FRAME bool track_is_seen(int fd)
 {
     struct stat st;
     return sys_fstat(fd, &st) == 0 && seen_possible(st.st_ino);
-}
-
-/* A database that is one by its name is a whole number of 512-byte pages, and a -shm is, too. No
- * one locks another of its files, so who only reads that has no lock to drop. */
-enum track_file track_file_of(int fd)
-{
-    struct stat st;
-    if (sys_fstat(fd, &st) < 0 || seen_possible(st.st_ino))
-        return TRACK_FILE_SEEN;
-    return st.st_size % 512 == 0 && S_ISREG(st.st_mode) ? TRACK_FILE_BY_NAME : TRACK_FILE_NONE;
 }
 
 /* By content: a read in a function of SQLite is the engine's. What it opens elsewhere (a copy of it
@@ -209,8 +218,8 @@ static bool reader_deserves_look(int fd, int flags)
 {
     if (deferral_inside())
         return true;
-    if ((flags & (O_PATH | O_DIRECTORY)) == 0)
-        readers_note(fd);
+    if ((flags & (O_PATH | O_DIRECTORY)) == 0 && books_ready())
+        readers_note(fd, 0);
     return use_names_now() != 0 && track_is_seen(fd);
 }
 
@@ -273,7 +282,7 @@ static bool reads_index(int fd, const char *path, int flags)
            profile_may_be_secondary(profiles_on, path) && !(use_names() != 0 && track_is_seen(fd));
 }
 
-void track_look(int fd, int dir, const char *path, int flags)
+SYS_OWN_FRAME void track_look(int fd, int dir, const char *path, int flags)
 {
     if (!track_is_on() || reads_index(fd, path, flags))
         return;
@@ -285,6 +294,12 @@ void track_look(int fd, int dir, const char *path, int flags)
         examine_regular(fd, path);
     else
         look_into(fd, dir, path, flags);
+}
+
+int track_look_at(int fd, int dir, const char *path)
+{
+    track_look(fd, dir, path, sys_fcntl(fd, F_GETFL, 0));
+    return fd;
 }
 
 void track_opened(int fd, int dir, const char *path, int flags)
@@ -321,9 +336,6 @@ void track_reader_locked(int fd)
     if (!track_is_on())
         return;
     const int flags = sys_fcntl(fd, F_GETFL, 0);
-    if (flags < 0 || (flags & O_ACCMODE) != O_RDONLY)
-        return;
-    /* By its name, one that is no link was seen at its open. */
-    if (by_content || (flags & O_NOFOLLOW) == 0)
+    if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
         receive(fd);
 }

@@ -19,6 +19,9 @@ bool look_size_is_none(const struct stat *st);
 /* The process has had a descriptor in the table: opens may be of the same files. Open path only. */
 void look_for_more(void);
 
+/* There are closes that are put off, or none any more. */
+void look_for_kept(void);
+
 /* No open makes a system call of ours from here on; it may again. */
 void look_stop(void);
 void look_go_on(void);

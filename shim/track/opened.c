@@ -162,11 +162,13 @@ static SYS_OWN_FRAME void enter_store(int fd, const struct stat *st, const struc
                 .role = found->role, .store = store, .identity = identity_of(st), .facts = facts});
     tell_in_place(fd);
     readers_enter(store);
+    if (found->role == ROLE_SIDECAR && st->st_size % 32768 == 0)
+        readers_enter_shm(store, identity_of(st));
     promote_candidates(store, found->primary);
     log_opened(found->path, found->role);
 }
 
-void opened_enter_reader(int fd, struct store *store, struct identity primary)
+void opened_enter_reader(int fd, struct store *store, enum role role, struct identity file)
 {
     unsigned facts;
     if (!facts_of(fd, &facts)) {
@@ -175,9 +177,8 @@ void opened_enter_reader(int fd, struct store *store, struct identity primary)
     }
     /* It was opened before, and not by the call of SQLite that this may be inside of now. */
     facts &= ~(unsigned)FACT_IN_SQLITE;
-    opened_enter(
-        fd,
-        (struct handle){.role = ROLE_PRIMARY, .store = store, .identity = primary, .facts = facts});
+    opened_enter(fd,
+                 (struct handle){.role = role, .store = store, .identity = file, .facts = facts});
 }
 
 static SYS_OWN_FRAME void note_candidate(int fd, const struct stat *st, unsigned facts)
@@ -346,16 +347,17 @@ static SYS_OWN_FRAME void copy_handle(int from, int to)
     opened_enter(to, h);
 }
 
-void track_duplicated(int from, int to)
+int track_duplicated(int from, int to)
 {
     if (!track_is_on() || to < 0 || to == from)
-        return;
+        return to;
     readers_copied(from, to);
     if (!handle_possible(from) && !handle_possible(to))
-        return;
+        return to;
     sys_sigset old = process_hold_signals();
     copy_handle(from, to);
     process_let_signals(old);
+    return to;
 }
 
 static SYS_OWN_FRAME bool lacks_beside(int fd)

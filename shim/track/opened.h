@@ -53,9 +53,9 @@ struct handle opened_take(int fd, bool *last);
 void opened_forget(int fd);
 void opened_miss(int fd);
 
-/* Enters one on a store's primary that nobody has looked at when it was opened (readers.h); takes
- * the pin over. */
-void opened_enter_reader(int fd, struct store *store, struct identity primary);
+/* Enters one on a store's primary or sidecar that nobody has looked at when it was opened
+ * (readers.h); takes the pin over. */
+void opened_enter_reader(int fd, struct store *store, enum role role, struct identity file);
 
 /* A candidate that has become a store since it was opened is a primary after all. */
 void opened_settle_candidate(int fd, off_t size);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "track/books.h"
+#include "track/look.h"
 #include "track/process.h"
 
 static struct places_books *const own = &BOOKS.places;
@@ -32,7 +33,8 @@ struct place *place_new(unsigned most)
     for (unsigned i = 0; i < most; i++) {
         uint32_t state = PLACE_FREE;
         if (atomic_compare_exchange_strong(&own->all[i].state, &state, PLACE_BUSY)) {
-            atomic_fetch_add(&own->count, 1);
+            if (atomic_fetch_add(&own->count, 1) == 0)
+                look_for_kept();
             return &own->all[i];
         }
     }
@@ -74,7 +76,8 @@ void place_withdraw(struct place *p)
 void place_give_back(struct place *p)
 {
     atomic_store(&p->state, PLACE_FREE);
-    atomic_fetch_sub(&own->count, 1);
+    if (atomic_fetch_sub(&own->count, 1) == 1)
+        look_for_kept();
 }
 
 void place_empty(struct place *p)

@@ -3,14 +3,13 @@
 #define SETTLE_POSSIBLE_H
 
 #include "track/books.h"
+#include "track/keep.h"
 
-/* Could the descriptor be tracked? One load where it is beyond all that ever were, three at most.
+/* Could the descriptor be tracked? One load where it is beyond all that ever were, two of most.
  * Relaxed: a program that closes a descriptor on one thread has it from the open on another by an
  * order of its own, and with it what that open entered. */
-static inline bool handle_possible(int fd)
+static inline bool handle_possible_far(int fd)
 {
-    if ((unsigned)fd >= atomic_load_explicit(&BOOKS.handles.end, memory_order_relaxed))
-        return false;
     struct handle_chunk *_Atomic *chunks = BOOKS.handles.chunks;
     __asm__("" : "+r"(chunks)); /* or its offset is added to the index, with an instruction more */
     struct handle_chunk *chunk =
@@ -19,19 +18,47 @@ static inline bool handle_possible(int fd)
                                                  memory_order_relaxed) != 0;
 }
 
+static inline bool handle_possible(int fd)
+{
+    if ((unsigned)fd >= atomic_load_explicit(&BOOKS.handles.end, memory_order_relaxed))
+        return false;
+    return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1)
+               ? atomic_load_explicit(&BOOKS.handles.near[fd], memory_order_relaxed) != 0
+               : handle_possible_far(fd);
+}
+
+/* The same of one that was just opened, beside a store: most numbers were tracked once. */
+static inline bool handle_possible_again(int fd)
+{
+    return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1)
+               ? atomic_load_explicit(&BOOKS.handles.near[fd], memory_order_relaxed) != 0
+               : handle_possible(fd);
+}
+
 /* Is any close put off? Of every open; relaxed for the same reason. */
 static inline bool keep_possible(void)
 {
     return atomic_load_explicit(&BOOKS.places.count, memory_order_relaxed) > 0;
 }
 
+/* One was opened to be read (readers.h). Before it is asked which stores there are: readers_enter
+ * has it the other way round, so that one of the two finds the other. more: READERS_OF_SHM, or 0.
+ */
+static inline void readers_note(int fd, uint32_t more)
+{
+    const uint32_t sharings = atomic_load_explicit(&keep_sharings, memory_order_relaxed);
+    const uint32_t note = READERS_NOTED | more | sharings << FACT_TIME;
+    if (__builtin_expect((uint32_t)fd < READERS_NEAR, 1))
+        atomic_store(&BOOKS.readers.near[fd], note);
+    else
+        readers_note_far(fd, note);
+}
+
 /* May that be the inode of a store that the process has had? Of an open of what is called
  * otherwise, which may be a link to it. */
 static inline bool seen_possible(uint64_t inode)
 {
-    const uint64_t word =
-        atomic_load_explicit(&BOOKS.seen.inodes[inode % SEEN_INODES / 64], memory_order_relaxed);
-    return (word >> inode % 64 & 1) != 0;
+    return atomic_load(&BOOKS.seen.inodes[inode % SEEN_INODES]) != 0;
 }
 
 #endif

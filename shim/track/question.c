@@ -86,7 +86,15 @@ static enum answer ask_by(struct place *p, int fd, struct store *store, struct i
     return is_local && identity_same(found, file) ? answer : ANSWER_NONE;
 }
 
-static enum answer ask(struct store *store, const char *path, struct identity file)
+/* A call that takes no number of its own has taken one that another thread may have missed: once is
+ * enough. */
+static SYS_OWN_FRAME void note_number(int fd)
+{
+    if (!descriptor_is_spare(fd, descriptor_limit()))
+        atomic_store(&own->crowded, true);
+}
+
+static enum answer ask(struct store *store, const char *path, struct identity file, bool is_due)
 {
     const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
     if (handle_count_of(store) > 0 || opened_may_be_candidate(file) ||
@@ -96,6 +104,8 @@ static enum answer ask(struct store *store, const char *path, struct identity fi
     if (p == NULL)
         return ANSWER_NONE;
     const int fd = sys_openat(AT_FDCWD, path, flags, 0);
+    if (!is_due)
+        note_number(fd < 0 ? INT_MAX : fd);
     if (fd >= 0)
         return ask_by(p, fd, store, file);
     place_give_back(p);
@@ -122,7 +132,7 @@ static bool may_be_asked(struct store *store, bool number_is_due)
     return rules_get(atomic_load(&store->rule))->until == UNTIL_UNLOCKED &&
            !profile_has_flocks(atomic_load(&store->profile)) &&
            (atomic_load(&store->state) & STORE_ASKED_ELSEWHERE) == 0 && !seccomp_is_on() &&
-           (number_is_due || !helper_other_threads());
+           (number_is_due || !atomic_load(&own->crowded) || !helper_other_threads());
 }
 
 enum answer question_ask(struct store *store, bool number_is_due)
@@ -135,7 +145,7 @@ enum answer question_ask(struct store *store, bool number_is_due)
     const sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
         atomic_fetch_add(&own->asking, 1);
-        answer = ask(store, path, file);
+        answer = ask(store, path, file, number_is_due);
         atomic_fetch_sub(&own->asking, 1);
     }
     process_let_signals(old);

@@ -19,6 +19,8 @@ struct question_books {
     /* Questions that are being asked. Up before the books are looked at, down after the close; with
      * signals held, so that nobody leaves in between. */
     _Atomic uint32_t asking;
+    /* A question has had a number that is not to be spared (descriptor_is_spare); stays. */
+    atomic_bool crowded;
 };
 
 enum answer {
@@ -27,8 +29,9 @@ enum answer {
     ANSWER_HELD,
 };
 
-/* number_is_due: the program's call is about to take a descriptor number anyway; where it is not,
- * another thread could miss the one that the question has for a moment, and is not to be there.
+/* number_is_due: the program's call is about to take a descriptor number anyway. Where it is not,
+ * another thread could miss the one that the question has for some microseconds: so never again in
+ * a process of several threads where that was of a standard stream or one of the last.
  * Keeps errno; at home; the caller has a pin on the store. */
 enum answer question_ask(struct store *store, bool number_is_due);
 

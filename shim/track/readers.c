@@ -7,10 +7,17 @@
 
 static struct readers_books *const own = &BOOKS.readers;
 
-/* A note: this, and facts of the opening. */
-enum { NOTED = 1 };
+static uint32_t note_of(int fd)
+{
+    if ((uint32_t)fd < READERS_NEAR)
+        return atomic_load(&own->near[fd]);
+    if (fd < 0 || (uint32_t)fd >= atomic_load(&own->end))
+        return 0;
+    struct handle_entry *entry = handle_entry(fd);
+    return entry == NULL ? 0 : atomic_load(&entry->reader);
+}
 
-static void write_note(int fd, uint32_t note)
+void readers_note_far(int fd, uint32_t note)
 {
     struct handle_entry *entry = handle_entry(fd);
     if (entry == NULL)
@@ -21,17 +28,12 @@ static void write_note(int fd, uint32_t note)
     atomic_store(&entry->reader, note);
 }
 
-static uint32_t note_of(int fd)
+static void write_note(int fd, uint32_t note)
 {
-    if (fd < 0 || (uint32_t)fd >= atomic_load(&own->end))
-        return 0;
-    struct handle_entry *entry = handle_entry(fd);
-    return entry == NULL ? 0 : atomic_load(&entry->reader);
-}
-
-void readers_note(int fd)
-{
-    write_note(fd, NOTED | keep_time());
+    if ((uint32_t)fd < READERS_NEAR)
+        atomic_store(&own->near[fd], note);
+    else
+        readers_note_far(fd, note);
 }
 
 void readers_forget(int fd)
@@ -54,7 +56,7 @@ void readers_copied(int from, int to)
 bool readers_has(int fd, unsigned *facts)
 {
     const uint32_t note = note_of(fd);
-    *facts = note & ~(uint32_t)NOTED;
+    *facts = note & ~(uint32_t)(READERS_NOTED | READERS_OF_SHM);
     return note != 0;
 }
 
@@ -65,23 +67,39 @@ static bool is_of(int fd, struct identity file)
 }
 
 /* One that is closed meanwhile, on another thread, has gone by unseen. */
-static void enter(int fd, struct store *store, struct identity primary)
+static void enter(int fd, struct store *store, enum role role, struct identity file)
 {
-    if (handle_get(fd).role != ROLE_NONE || !is_of(fd, primary))
+    if (handle_get(fd).role != ROLE_NONE || !is_of(fd, file))
         return;
     store_retain(store);
-    opened_enter_reader(fd, store, primary);
-    if (!is_of(fd, primary))
+    opened_enter_reader(fd, store, role, file);
+    if (!is_of(fd, file))
         opened_forget(fd);
+}
+
+static void enter_each(struct store *store, enum role role, struct identity file, uint32_t wanted)
+{
+    for (int fd = 0; fd < READERS_NEAR || (uint32_t)fd < atomic_load(&own->end); fd++)
+        if ((note_of(fd) & wanted) != 0)
+            enter(fd, store, role, file);
+}
+
+static bool has_engine(const struct store *store)
+{
+    return (atomic_load(&store->handles) & STORE_ENGINE) != 0;
 }
 
 void readers_enter(struct store *store)
 {
-    if (atomic_load(&own->end) == 0 || (atomic_load(&store->handles) & STORE_ENGINE) == 0 ||
+    if (!has_engine(store) ||
         (store_mark(store, STORE_READERS_ENTERED, 0) & STORE_READERS_ENTERED) != 0)
         return;
     const struct identity primary = {atomic_load(&store->dev), atomic_load(&store->ino)};
-    for (int fd = 0; (uint32_t)fd < atomic_load(&own->end); fd++)
-        if (note_of(fd) != 0)
-            enter(fd, store, primary);
+    enter_each(store, ROLE_PRIMARY, primary, READERS_NOTED);
+}
+
+void readers_enter_shm(struct store *store, struct identity file)
+{
+    if (has_engine(store))
+        enter_each(store, ROLE_SIDECAR, file, READERS_OF_SHM);
 }

@@ -4,24 +4,31 @@
  * lock is taken through it, or when this process's engine opens a store that it may be of. From
  * then on its close, which drops the engine's locks, is put off as any (keep.h).
  *
- * Only where stores are known by their content; those that are known by their name are seen by it.
- * A number that has gone by unseen leaves a note behind, which fstat tells.
+ * Of stores that are known by their content; of those that are known by their name, where the
+ * process has had another one, since their name need not be looked at then. A number that has gone
+ * by unseen leaves a note behind, which fstat tells.
  */
 #ifndef SETTLE_READERS_H
 #define SETTLE_READERS_H
 
 #include "track/store.h"
 
+/* A note: this, whether it has a size that a -shm has, and facts of the opening. */
+enum { READERS_NOTED = 1 << 0, READERS_OF_SHM = 1 << 1 };
+
+enum { READERS_NEAR = 1024 };
+
 struct readers_books {
-    /* All that were ever noted are below it; raised before the note, and never falls. The notes lie
-     * with the handles: 0, or NOTED and facts of the opening, written by whoever owns the number as
-     * it owns the descriptor. */
+    /* Of the numbers that nearly all descriptors have. A note is 0, or READERS_NOTED and facts,
+     * written by whoever owns the number as it owns the descriptor. */
+    _Atomic uint32_t near[READERS_NEAR];
+    /* The notes of the others lie with the handles. All of them that were ever noted are below it;
+     * raised before the note, and never falls. */
     _Atomic uint32_t end;
 };
 
-/* One was opened. Before it is asked which stores there are: readers_enter has it the other way
- * round, so that one of the two finds the other. */
-void readers_note(int fd);
+/* readers_note (possible.h), of a number from READERS_NEAR on. */
+void readers_note_far(int fd, uint32_t note);
 
 /* The number is that of another file now, or has been looked at. */
 void readers_forget(int fd);
@@ -35,5 +42,9 @@ bool readers_has(int fd, unsigned *facts);
 /* The store's engine was seen: those on its primary are entered as handles. Once for each store. At
  * home, with signals held. */
 void readers_enter(struct store *store);
+
+/* It has opened or locked a sidecar of the store: the same of that one, if it is a -shm, each time.
+ */
+void readers_enter_shm(struct store *store, struct identity file);
 
 #endif

@@ -21,14 +21,14 @@ static void add_ending(char before_last, char last)
     atomic_fetch_or(&own->names, PROFILE_PAIR((unsigned char)before_last, (unsigned char)last));
 }
 
-/* Of what ends at `end`. A directory may be given with slashes behind it; two slashes also stand
- * for what may be any (SEEN_ANY). */
+/* Of what ends at `end`. A directory may be given with slashes behind it. */
 static void add_name(const char *end, bool is_directory)
 {
     add_ending(end[-2], end[-1]);
-    if (is_directory)
+    if (is_directory) {
         add_ending(end[-1], '/');
-    add_ending('/', '/');
+        add_ending('/', '/');
+    }
 }
 
 static void add(const char *path, uint64_t inode, struct identity directory)
@@ -36,7 +36,7 @@ static void add(const char *path, uint64_t inode, struct identity directory)
     const uint32_t bit = bit_of(directory);
     const char *slash = path_name(path) - 1;
     atomic_fetch_or(&own->directories[bit / 64], 1ull << bit % 64);
-    atomic_fetch_or(&own->inodes[inode % SEEN_INODES / 64], 1ull << inode % 64);
+    atomic_store(&own->inodes[inode % SEEN_INODES], 1);
     add_name(path + strlen(path), false);
     if (slash > path)
         add_name(slash, true);

@@ -14,7 +14,7 @@ struct seen_books {
      * none. Bits are only added, by seen_add. */
     _Atomic uint64_t names;
     _Atomic uint64_t directories[SEEN_DIRECTORIES / 64]; /* by identity_mix */
-    _Atomic uint64_t inodes[SEEN_INODES / 64];           /* of primaries, by their number */
+    _Atomic uint8_t inodes[SEEN_INODES];                 /* of primaries: 1 at their number */
 };
 
 /* The engine of a store was seen for the first time. */
@@ -23,18 +23,9 @@ void seen_add(struct store *store);
 /* Whether that is the directory of one. */
 bool seen_in(struct identity directory);
 
-/* What a path ends with that may be anything: slashes, of which each set has two. */
-static const uint16_t SEEN_ANY = '/' | '/' << 8;
-
-/* The last two bytes of a path, the first of them the lower one; SEEN_ANY where it has one. */
-static inline uint16_t seen_ending(const char *path)
+static inline __attribute__((always_inline)) uint16_t seen_ending(const char *path)
 {
-    size_t length = strlen(path);
-    uint16_t last_two;
-    if (__builtin_expect(length < sizeof last_two, 0))
-        return SEEN_ANY;
-    memcpy(&last_two, path + length - sizeof last_two, sizeof last_two);
-    return last_two;
+    return path_last_two(path);
 }
 
 /* Whether a bit set of names has one that ends so. */

@@ -94,8 +94,9 @@ void track_refused(int fd);
  * was opened to be read under the name of a link is not looked at before. */
 void track_reader_locked(int fd);
 
-/* `to` is now a copy of `from`. What `to` was before has been dealt with. */
-void track_duplicated(int from, int to);
+/* `to` is now a copy of `from`. What `to` was before has been dealt with. Returns `to`, so that the
+ * caller need not keep it. */
+int track_duplicated(int from, int to);
 
 /* Before the real close of a tracked descriptor: takes it out of the table. True if there must be
  * no real close now, since it would drop the locks of the program's own engine: then track_put_off
@@ -164,8 +165,9 @@ void track_closing_standard_error(void);
 /* --- what the inline functions need --- */
 
 /* What an open has to be asked beside its path and flags. TRACK_ASKS_SEEN: the process has had a
- * descriptor in the table, so that it may be of a known file. The others by settings: who opens to
- * read, and all others, are looked at; files of stores have more to tell than their name. 0:
+ * descriptor in the table, so that it may be of a known file. By settings: who opens to read, and
+ * all others, are looked at; files of stores have more to tell than their name, or somebody wants
+ * to know of each. TRACK_ASKS_KEPT: closes are put off (keep.h), and are there for an open. 0:
  * nothing. Relaxed: what an open on another thread has entered matters to the thread that has it by
  * an order of the program's own. */
 enum {
@@ -173,25 +175,53 @@ enum {
     TRACK_ASKS_READERS = 1 << 1,
     TRACK_ASKS_OTHERS = 1 << 2,
     TRACK_ASKS_MORE = 1 << 3,
+    TRACK_ASKS_KEPT = 1 << 4,
 };
 extern _Atomic uint32_t track_asks __attribute__((visibility("hidden")));
 
+static inline uint32_t track_asked(void)
+{
+    return atomic_load_explicit(&track_asks, memory_order_relaxed);
+}
+
 static inline bool track_attentive(void)
 {
-    return atomic_load_explicit(&track_asks, memory_order_relaxed) != 0;
+    return track_asked() != 0;
 }
 
 /* Only a path whose last component is a symbolic link leads to a file that the kernel calls by
- * another name. It was none where the flags would have had the open fail. Whether it is, readlink
- * tells by its error, for two thirds of what a stat costs. */
+ * another name; readlink tells, by its error, for two thirds of what a stat costs. Also true where
+ * that cannot be told. */
+extern char track_link[1] __attribute__((visibility("hidden")));
+static inline bool track_is_link(int dir, const char *path)
+{
+    return sys_link(dir, path, track_link) != -EINVAL;
+}
+
+/* It was none where the flags would have had the open fail. */
+static inline bool track_opens_no_link(int flags)
+{
+    return (flags & (O_NOFOLLOW | O_DIRECTORY | O_EXCL)) != 0;
+}
 static inline bool track_may_be_link(int dir, const char *path, int flags)
 {
-    extern char track_link[1] __attribute__((visibility("hidden")));
-    return (flags & (O_NOFOLLOW | O_DIRECTORY | O_EXCL)) == 0 && sys_is_link(dir, path, track_link);
+    return !track_opens_no_link(flags) && track_is_link(dir, path);
+}
+
+/* What is called otherwise than a store's file is, and no link: where a file is about to be
+ * emptied. The path is the kernel's to read first. */
+static inline bool track_is_stranger(int dir, const char *path)
+{
+    const long found = sys_link(dir, path, track_link);
+    return (found == -EINVAL || found == -ENOENT) && !profile_ending_possible(path);
 }
 
 /* The second look. */
 void track_look(int fd, int dir, const char *path, int flags);
+
+/* The same where nobody has kept the flags, of which the kernel has those that last. Returns fd, so
+ * that nobody need keep that either. */
+int track_look_at(int fd, int dir, const char *path);
 
 /* What an attentive process asks of a file whose name says nothing. */
 bool track_deserves_look(int fd, int dir, const char *path, int flags);
@@ -199,31 +229,39 @@ bool track_deserves_look(int fd, int dir, const char *path, int flags);
 /* Whether it may be a store that is known: the file says so. */
 bool track_is_seen(int fd);
 
-/* What the file of a descriptor says: whether it may be a store that is known, or one by its name.
- */
-enum track_file { TRACK_FILE_NONE, TRACK_FILE_BY_NAME, TRACK_FILE_SEEN };
-enum track_file track_file_of(int fd);
-
-/* Whether what is opened to be read, in a process that only had a store, may be a store. */
-static inline __attribute__((always_inline)) bool track_reads_store(int fd, const char *path)
+/* Beside a store, and nothing more to ask: whether what is opened to be read, or to be written, is
+ * looked at.
+ *
+ * A database that is one by its name is a whole number of 512-byte pages; who reads another of a
+ * store's files has no lock to drop by its close. It is noted by its number before it is asked
+ * which stores there are, in case this process is about to open it as one (readers.h). */
+static inline __attribute__((always_inline)) bool track_reads_store(int fd)
 {
-    const enum track_file file = track_file_of(fd);
-    return __builtin_expect(file != TRACK_FILE_NONE, 0) &&
-           (file == TRACK_FILE_SEEN || profile_ending_possible(path));
+    struct stat st;
+    if (__builtin_expect(handle_possible_again(fd) || sys_fstat(fd, &st) < 0, 0))
+        return true;
+    if (st.st_size % 512 == 0)
+        readers_note(fd, st.st_size % 32768 == 0 ? READERS_OF_SHM : 0);
+    return __builtin_expect(seen_possible(st.st_ino), 0);
 }
 
-/* Whether an open is looked at in an attentive process: the few instructions of each beside a
- * store. Most are to read, and of a number that is in no book. */
+/* The same with a frame of its own: for those who call more. */
+bool track_reads_store_apart(int fd);
+
+static inline __attribute__((always_inline)) bool track_writes_store(int fd, const char *path)
+{
+    return profile_ending_possible(path) || __builtin_expect(handle_possible_again(fd), 0);
+}
+
+/* Whether an open is looked at in an attentive process. */
 static inline __attribute__((always_inline)) bool
 track_looks_attentively(int fd, int dir, const char *path, int flags)
 {
-    if (__builtin_expect(atomic_load_explicit(&track_asks, memory_order_relaxed) != TRACK_ASKS_SEEN,
-                         0))
+    if (__builtin_expect((track_asked() & ~(uint32_t)TRACK_ASKS_KEPT) != TRACK_ASKS_SEEN, 0))
         return profile_ending_possible(path) || track_deserves_look(fd, dir, path, flags);
-    if ((flags & O_ACCMODE) == O_RDONLY && __builtin_expect(!handle_possible(fd), 1))
-        return track_reads_store(fd, path);
-    return profile_ending_possible(path) || __builtin_expect(handle_possible(fd), 0) ||
-           track_may_be_link(dir, path, flags);
+    if ((flags & O_ACCMODE) == O_RDONLY)
+        return track_reads_store_apart(fd);
+    return track_writes_store(fd, path) || track_may_be_link(dir, path, flags);
 }
 
 /* Where an open is looked at in a process that is not attentive. A link that is opened to be read

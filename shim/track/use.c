@@ -284,6 +284,15 @@ void use_of_name(int dir, const char *path, const char *what)
         use_file(identity_of(&st), what);
 }
 
+void use_renaming(int from_dir, const char *from, int to_dir, const char *to)
+{
+    const uint64_t names = use_names();
+    if (use_has_name(names, from))
+        use_of_name(from_dir, from, "rename");
+    if (use_has_name(names, to))
+        use_of_name(to_dir, to, "rename");
+}
+
 void use_of_content(int dir, const char *path)
 {
     struct stat st;

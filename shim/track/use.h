@@ -32,10 +32,14 @@ static inline uint64_t use_names_now(void)
 static inline void use_listing(int dir, const char *path);
 static inline void use_listing_descriptor(int fd);
 
-/* Before a name is taken away; before one is, and another is given to what had it. The first
- * returns the name's ending (seen_ending), or 0 where nothing asks for it. */
+/* Before a name is taken away. Returns the name's ending (seen_ending), or 0 where nothing asks for
+ * it. */
 static inline uint16_t use_removing(int dir, const char *path);
-static inline void use_renaming(int from_dir, const char *from, int to_dir, const char *to);
+
+/* Before one is taken away and another given to what had it; where that may be a use, which is the
+ * quick question. */
+static inline bool use_may_rename(const char *from, const char *to);
+void use_renaming(int from_dir, const char *from, int to_dir, const char *to);
 
 /* Before a file is opened in a way that empties it. */
 static inline void use_truncating(int dir, const char *path);
@@ -79,7 +83,7 @@ static inline void use_listing_descriptor(int fd)
         use_of_directory_descriptor(fd);
 }
 
-static inline uint16_t use_removing(int dir, const char *path)
+static inline __attribute__((always_inline)) uint16_t use_removing(int dir, const char *path)
 {
     const uint64_t names = use_names();
     if (__builtin_expect(names == 0, 1) || path == NULL)
@@ -90,15 +94,16 @@ static inline uint16_t use_removing(int dir, const char *path)
     return ending;
 }
 
-static inline void use_renaming(int from_dir, const char *from, int to_dir, const char *to)
+static inline __attribute__((always_inline)) bool use_has_name(uint64_t names, const char *path)
+{
+    return __builtin_expect(seen_name(names, seen_ending(path)), 0);
+}
+
+static inline __attribute__((always_inline)) bool use_may_rename(const char *from, const char *to)
 {
     const uint64_t names = use_names();
-    if (__builtin_expect(names == 0, 1))
-        return;
-    if (from != NULL && seen_name(names, seen_ending(from)))
-        use_of_name(from_dir, from, "rename");
-    if (to != NULL && seen_name(names, seen_ending(to)))
-        use_of_name(to_dir, to, "rename");
+    return __builtin_expect(names != 0, 0) && from != NULL && to != NULL &&
+           (use_has_name(names, from) || use_has_name(names, to));
 }
 
 static inline void use_truncating(int dir, const char *path)

@@ -3,12 +3,13 @@
  * else who wants the processor. Without BATCH the clock is read for all together. What undoes the
  * call (the close of an open) is a raw system call, past every preloaded library: so only the one
  * call differs between libraries, and under callgrind the instructions of 2 N calls less those of N
- * are those of N calls, without the start of the process. WHAT:STORE opens a store, too, and
- * WHAT:-STORE closes it again. */
+ * are those of N calls, without the start of the process. WHAT:STORE opens a store, too,
+ * WHAT:-STORE closes it again, and WHAT:=STORE then has another thread, which sleeps. */
 #include "base/sys.h"
 #include "samples.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,13 @@ static bool call_write(void)
 static bool call_create(void)
 {
     int fd = open(other, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    return fd >= 0 && sys_close(fd) == 0 &&
+           sys_call(SYS_unlinkat, AT_FDCWD, (long)other, 0, 0, 0, 0) == 0;
+}
+
+static bool call_exclusive(void)
+{
+    int fd = open(other, O_RDWR | O_CREAT | O_EXCL, 0600);
     return fd >= 0 && sys_close(fd) == 0 &&
            sys_call(SYS_unlinkat, AT_FDCWD, (long)other, 0, 0, 0, 0) == 0;
 }
@@ -114,17 +122,26 @@ static const struct {
     const char *name;
     bool (*call)(void);
 } table[] = {
-    {"open", call_open},     {"write", call_write},   {"create", call_create},
-    {"close", call_close},   {"fopen", call_fopen},   {"both", call_both},
-    {"unlink", call_unlink}, {"rename", call_rename}, {"opendir", call_opendir},
-    {"openat", call_openat}, {"remove", call_remove}, {"unlinkat", call_unlinkat},
-    {"rmdir", call_rmdir},   {"asked", call_asked},
+    {"open", call_open},     {"write", call_write},         {"create", call_create},
+    {"close", call_close},   {"fopen", call_fopen},         {"both", call_both},
+    {"unlink", call_unlink}, {"rename", call_rename},       {"opendir", call_opendir},
+    {"openat", call_openat}, {"remove", call_remove},       {"unlinkat", call_unlinkat},
+    {"rmdir", call_rmdir},   {"exclusive", call_exclusive}, {"asked", call_asked},
 };
+
+static void *sleeps(void *unused)
+{
+    pause();
+    return unused;
+}
 
 /* Opens a store as SQLite does: from here on there is one that could be used. */
 static bool open_store(const char *store)
 {
-    const bool closes = store[0] == '-';
+    pthread_t thread;
+    const bool closes = store[0] == '-' || store[0] == '=';
+    if (store[0] == '=' && pthread_create(&thread, NULL, sleeps, NULL) != 0)
+        return false;
     int fd = open(store + closes, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     return fd >= 0 && (!closes || close(fd) == 0);
 }
@@ -141,7 +158,7 @@ int main(int argc, char **argv)
         if (strncmp(argv[1], table[i].name, length) != 0 || table[i].name[length] != '\0')
             continue;
         if (snprintf(path, sizeof path, "%s", argv[3]) >= (int)sizeof path ||
-            snprintf(other, sizeof other, "%s.other", argv[3]) >= (int)sizeof other ||
+            snprintf(other, sizeof other, "%s.2", argv[3]) >= (int)sizeof other ||
             (store != NULL && !open_store(store)))
             return 1;
         for (size_t b = 0; b < batches; b++) {
@@ -157,7 +174,7 @@ int main(int argc, char **argv)
         return 0;
     }
     fprintf(stderr, "calls: expected "
-                    "WHAT[:[-]STORE] COUNT FILE "
+                    "WHAT[:[-=]STORE] COUNT FILE "
                     "[BATCH]\n");
     return 2;
 }

@@ -63,14 +63,18 @@ def count_tracked(space):
     return added_to_call("both", duels.make_store(space.directory("here/counted")))
 
 
+OPEN, CLOSED, CLOSED_AND_THREADS = "", "-", "="  # what became of a store (tests/bench/calls.c)
+
+
 def added_to_name(call, beside, size=100):
-    """Added to a call on a name that is no store's; beside: where the process has a store open."""
+    """Added to a call on a name that is no store's; beside: where the process has, or had, a store."""
     def count(space):
         directory = space.directory(f"here/{call}")
         results = []
         for library in (None, SETTLE):
-            path = directory if call == "opendir" else cost.file_of(space, size)
-            what = f"{call}:{duels.make_store(space.directory('here/beside'))}" if beside else call
+            path = PROC if size is None else directory if call == "opendir" else cost.file_of(space, size)
+            store = duels.make_store(space.directory("here/beside"))
+            what = call if beside is None else f"{call}:{beside}{store}"
             results.append(common.instructions_of_call(what, path, library))
         return results[1] - results[0]
 
@@ -113,12 +117,12 @@ def time_added(call, path, **settings):
     return measure_added
 
 
-def time_use(call):
+def time_use(call, closed=CLOSED):
     """Added to one call on a store, or its directory, that the process has closed and nobody holds."""
     def measure_use(space):
         store = duels.make_store(space.directory("here/used"))
         path = pathlib.Path(store).parent if call == "opendir" else store
-        rounds = [[float(common.output_of([PROGRAMS / "calls", f"{call}:-{store}", cost.TIMED, path, cost.BATCH],
+        rounds = [[float(common.output_of([PROGRAMS / "calls", f"{call}:{closed}{store}", cost.TIMED, path, cost.BATCH],
                                           common.environment(library)))
                    for library in (None, SETTLE)] for _ in range(TURNS)]
         return statistics.median(ours - plain for plain, ours in rounds) / 1000
@@ -223,26 +227,34 @@ ROWS = [
     Row("open-sys", "the same, a file of /sys", count_of("open", SYS), counted=True),
     Row("open-write", "the same, for writing, a multiple of 512", count("write", 4096), counted=True),
     Row("open-new", "the same, a new file", count("create", 100), counted=True),
-    Row("open-beside", "the same, to be read, where a store is open", added_to_name("open", True), counted=True),
-    Row("openat-beside", "the same by openat", added_to_name("openat", True), counted=True),
-    Row("open-512-beside", "the same, its size a multiple of 512", added_to_name("open", True, 4096), counted=True),
-    Row("write-beside", "the same, for writing", added_to_name("write", True), counted=True),
-    Row("new-beside", "the same, emptied", added_to_name("create", True), counted=True),
+    Row("open-beside", "the same, to be read, where a store is open", added_to_name("open", OPEN), counted=True),
+    Row("openat-beside", "the same by openat", added_to_name("openat", OPEN), counted=True),
+    Row("open-512-beside", "the same, its size a multiple of 512", added_to_name("open", OPEN, 4096), counted=True),
+    Row("open-empty-beside", "the same, an empty file", added_to_name("open", OPEN, 0), counted=True),
+    Row("open-32k-beside", "the same, its size a multiple of 32 KB", added_to_name("open", OPEN, 32768), counted=True),
+    Row("open-proc-beside", "the same, a file of /proc", added_to_name("open", OPEN, None), counted=True),
+    Row("open-closed", "the same, where a store was closed", added_to_name("open", CLOSED, 4096), counted=True),
+    Row("write-beside", "the same, for writing", added_to_name("write", OPEN), counted=True),
+    Row("new-beside", "the same, emptied", added_to_name("create", OPEN), counted=True),
+    Row("exclusive-beside", "the same, made by O_EXCL", added_to_name("exclusive", OPEN), counted=True),
+    Row("write-closed", "the same, for writing, where a store was closed", added_to_name("write", CLOSED), counted=True),
+    Row("new-closed", "the same, emptied", added_to_name("create", CLOSED), counted=True),
+    Row("open-dirs", "the same, to be read, with SETTLE_DIRS", count("open", 100, SETTLE_DIRS="/nowhere"), counted=True),
     Row("open-content", "the same, to be read, where databases are known by their content",
         count("open", 4096, SETTLE_STORES="chroma:sqlite"), counted=True),
     Row("asked-content", "the same to open, fstat and close of a small file that is opened to be read and written",
         count("asked", 100, SETTLE_STORES="chroma:sqlite"), counted=True),
     Row("fopen", "added to fopen and fclose of it", count("fopen", 100), counted=True),
-    Row("fopen-beside", "the same, where a store is open", added_to_name("fopen", True), counted=True),
-    Row("unlink", "added to an unlink of what is no store's", added_to_name("unlink", False), counted=True),
-    Row("unlink-beside", "the same, where a store is open", added_to_name("unlink", True), counted=True),
-    Row("unlinkat-beside", "the same by unlinkat", added_to_name("unlinkat", True), counted=True),
-    Row("remove-beside", "the same by remove", added_to_name("remove", True), counted=True),
-    Row("rmdir-beside", "the same to an rmdir", added_to_name("rmdir", True), counted=True),
-    Row("rename", "added to a rename of what is no store's", added_to_name("rename", False), counted=True),
-    Row("rename-beside", "the same, where a store is open", added_to_name("rename", True), counted=True),
-    Row("opendir", "added to opendir of what is no store's", added_to_name("opendir", False), counted=True),
-    Row("opendir-beside", "the same, where a store is open", added_to_name("opendir", True), counted=True),
+    Row("fopen-beside", "the same, where a store is open", added_to_name("fopen", OPEN), counted=True),
+    Row("unlink", "added to an unlink of what is no store's", added_to_name("unlink", None), counted=True),
+    Row("unlink-beside", "the same, where a store is open", added_to_name("unlink", OPEN), counted=True),
+    Row("unlinkat-beside", "the same by unlinkat", added_to_name("unlinkat", OPEN), counted=True),
+    Row("remove-beside", "the same by remove", added_to_name("remove", OPEN), counted=True),
+    Row("rmdir-beside", "the same to an rmdir", added_to_name("rmdir", OPEN), counted=True),
+    Row("rename", "added to a rename of what is no store's", added_to_name("rename", None), counted=True),
+    Row("rename-beside", "the same, where a store is open", added_to_name("rename", OPEN), counted=True),
+    Row("opendir", "added to opendir of what is no store's", added_to_name("opendir", None), counted=True),
+    Row("opendir-beside", "the same, where a store is open", added_to_name("opendir", OPEN), counted=True),
     Row("tracked", "added to open and last close of a store", count_tracked, counted=True),
     Row("start", "added to the start of a process, beyond an empty library", count_start, counted=True),
     Row("start-faults", "the same, page faults", count_faults, ATTEMPTS),
@@ -257,6 +269,7 @@ ROWS = [
     Row("use-list", "added to opendir of a store that was closed and nobody holds", time_use("opendir"), ATTEMPTS),
     Row("use-open", "the same to fopen and fclose of it", time_use("fopen"), ATTEMPTS),
     Row("use-rename", "the same to a rename of it", time_use("rename"), ATTEMPTS),
+    Row("use-threads", "the same beside another thread", time_use("rename", CLOSED_AND_THREADS), ATTEMPTS),
     Row("tracked-median", "last close of a store that nobody holds", time_tracked, ATTEMPTS),
     Row("tracked-index", "the same of one with index files", time_index, ATTEMPTS),
     Row("tracked-collections", "the same of one with five directories of them", time_collections, ATTEMPTS),

@@ -136,10 +136,11 @@ Test(keep, a_name_of_an_index_file_that_leads_to_the_database_is_seen)
     done(&p);
 }
 
-/* Beside another store what is opened to be read is told by its file alone, but for its size. */
+/* Beside another store what is opened to be read is told by its file alone, and noted where it has
+ * the size of a database. */
 Test(keep, who_reads_a_store_beside_another_is_seen_before_its_engine_is)
 {
-    const char *sizes[] = {"0", "512", "8192"};
+    const char *sizes[] = {"0", "512", "8192", "65536"};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char command[PATH_MAX + 64];
         const char *path = in_dir("other/chroma.sqlite3");
@@ -153,6 +154,34 @@ Test(keep, who_reads_a_store_beside_another_is_seen_before_its_engine_is)
         cr_assert_eq(step(&p, "lock E - shared").result, 0);
         cr_expect_eq(step(&p, "close A").result, 0);
         cr_expect_eq(lock_owner(path, SHARED_LOCK), p.pid, "%s bytes", sizes[i]);
+        done(&p);
+    }
+}
+
+Test(keep, by_whatever_name_number_and_call_it_reads)
+{
+    const char *path = in_dir("other/chroma.sqlite3"), *link = in_dir("other/link");
+    const struct {
+        const char *open, *close, *path;
+        bool high;
+    } ways[] = {{"open-read A -", "close A", link, false},
+                {"openat-read A -", "close A", path, false},
+                {"fopen-read A -", "fclose A", path, false},
+                {"open-read A -", "close A", path, true}};
+    char command[PATH_MAX + 64];
+    snprintf(command, sizeof command, "mkdir '%s' && truncate -s 8192 '%s'", in_dir("other"), path);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(symlink(path, link), 0);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+        cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
+        if (ways[i].high)
+            cr_assert_eq(say(&p, "openmany - -", "/dev/null").result, 1024);
+        cr_assert_geq(say(&p, ways[i].open, ways[i].path).result, ways[i].high ? 1024 : 0);
+        cr_assert_geq(say(&p, "engine E -", path).result, 0);
+        cr_assert_eq(step(&p, "lock E - shared").result, 0);
+        cr_expect_eq(step(&p, ways[i].close).result, 0);
+        cr_expect_eq(lock_owner(path, SHARED_LOCK), p.pid, "%s %s", ways[i].open, ways[i].path);
         done(&p);
     }
 }
@@ -287,6 +316,26 @@ Test(keep, locks_of_the_wal_index_stay)
 }
 
 /* --- when it is not put off --- */
+
+Test(keep, those_of_one_that_was_opened_to_be_read_before_it_was_the_engines_too)
+{
+    const char *path = in_dir("other/chroma.sqlite3"), *shm = in_dir("other/chroma.sqlite3-shm");
+    char command[2 * PATH_MAX + 64];
+    snprintf(command, sizeof command,
+             "mkdir '%s' && truncate -s 8192 '%s' && truncate -s 32768 '%s'", in_dir("other"), path,
+             shm);
+    cr_assert_eq(system(command), 0);
+    struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+    cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
+    cr_assert_geq(say(&p, "open-read A -", shm).result, 0);
+    cr_assert_geq(say(&p, "engine E -", path).result, 0);
+    cr_assert_eq(step(&p, "lock E - shared").result, 0);
+    cr_assert_geq(say(&p, "engine S -", shm).result, 0);
+    cr_assert_eq(step(&p, "lock S - dms").result, 0);
+    cr_expect_eq(step(&p, "close A").result, 0);
+    cr_expect_eq(lock_owner(shm, DMS_LOCK), p.pid);
+    done(&p);
+}
 
 Test(keep, without_an_engine_a_close_is_real)
 {

@@ -77,14 +77,14 @@ static void be_engine(int flags)
 
 static _Atomic unsigned answers;
 
-static void ask_whether_free(void)
+static void ask_whether_free(bool number_is_due)
 {
     struct stat st;
     CHECK(sys_fstat(witness, &st) == 0);
     struct store *store = store_find(identity_of(&st));
     if (store == NULL)
         return;
-    if (question_ask(store, true) != ANSWER_NONE)
+    if (question_ask(store, number_is_due) != ANSWER_NONE)
         atomic_fetch_add(&answers, 1);
     store_release(store);
 }
@@ -100,7 +100,7 @@ static void *poll_and_lock(void *number)
         if (dice(&state, 16) == 0)
             track_shared();
         if (dice(&state, 2) == 0)
-            ask_whether_free();
+            ask_whether_free(dice(&state, 2) == 0);
     }
     return NULL;
 }

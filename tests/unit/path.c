@@ -1,6 +1,9 @@
 #include "base/path.h"
 
+#include "base/path_ending.h"
 #include "unit.h"
+
+#include <sys/mman.h>
 
 TestSuite(path, .timeout = 10);
 
@@ -103,4 +106,37 @@ Test(path, is_cut_down_to_the_root)
     char bare[] = "name";
     cr_expect_not(path_cut(bare));
     cr_expect_str_eq(bare, "name");
+}
+
+/* Of each length at each place of a page whose neighbours cannot be read, among zeros and among
+ * letters. */
+static void expect_endings(char *page, size_t size, int around)
+{
+    memset(page, around, size);
+    for (size_t length = 0; length <= 100; length++)
+        for (size_t at = 0; at + length < size; at += at < 70 || at + length + 70 > size ? 1 : 61) {
+            char last[4] = {'/', '/', '/', '/'};
+            uint32_t four;
+            uint16_t two;
+            for (size_t i = 0; i < length; i++)
+                page[at + i] = (char)('a' + i % 23);
+            page[at + length] = '\0';
+            for (size_t i = 0; i < length && i < sizeof last; i++)
+                last[sizeof last - 1 - i] = page[at + length - 1 - i];
+            memcpy(&four, last, sizeof four);
+            memcpy(&two, last + 2, sizeof two);
+            cr_assert_eq(path_ending(page + at), four, "%zu at %zu", length, at);
+            cr_assert_eq(path_last_two(page + at), two, "%zu at %zu", length, at);
+            memset(page + at, around, length + 1);
+        }
+}
+
+Test(path, its_ending_is_found_wherever_it_lies_and_nothing_is_read_of_another_page)
+{
+    const size_t size = 4096;
+    char *pages = mmap(NULL, 3 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(pages, MAP_FAILED);
+    cr_assert_eq(mprotect(pages + size, size, PROT_READ | PROT_WRITE), 0);
+    expect_endings(pages + size, size, '\0');
+    expect_endings(pages + size, size, 'x');
 }

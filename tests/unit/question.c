@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 static struct settings settings;
 static char database[PATH_MAX];
@@ -183,12 +184,56 @@ static int answer_of_one_thread(void)
     return s == NULL ? -1 : (int)question_ask(s, false);
 }
 
-/* Another one could miss the number. */
-Test(question, beside_other_threads_it_is_asked_where_a_number_is_due)
+static void *stays(void *unused)
 {
-    cr_expect_eq(question_ask(closed_store(), false), ANSWER_NONE);
-    cr_expect_eq(question_ask(closed_store(), true), ANSWER_FREE);
-    cr_expect_eq(in_child(answer_of_one_thread), ANSWER_FREE);
+    pause();
+    return unused;
+}
+
+/* Whether it is asked twice where no number is due, beside another thread: the second time only if
+ * the first had one that nobody misses. */
+static int answers_beside_a_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, stays, NULL) != 0)
+        return -1;
+    const int first = answer_of_one_thread();
+    return 10 * first + answer_of_one_thread();
+}
+
+static int with_a_standard_stream_closed(void)
+{
+    close(0);
+    return answers_beside_a_thread();
+}
+
+static int with_few_numbers_left(void)
+{
+    const int next = dup(0);
+    const struct rlimit few = {(rlim_t)next + 8, (rlim_t)next + 8};
+    close(next);
+    return setrlimit(RLIMIT_NOFILE, &few) == 0 ? answers_beside_a_thread() : -1;
+}
+
+static int with_few_numbers_left_and_one_thread(void)
+{
+    const int next = dup(0);
+    const struct rlimit few = {(rlim_t)next + 1, (rlim_t)next + 1};
+    close(next);
+    if (setrlimit(RLIMIT_NOFILE, &few) != 0)
+        return -1;
+    const int first = answer_of_one_thread();
+    return 10 * first + answer_of_one_thread();
+}
+
+/* Another one could miss the number. */
+Test(question, beside_other_threads_it_takes_a_number_that_they_may_miss_once)
+{
+    enum { TWICE = 11 * ANSWER_FREE, ONCE = 10 * ANSWER_FREE + ANSWER_NONE };
+    cr_expect_eq(in_child(answers_beside_a_thread), TWICE);
+    cr_expect_eq(in_child(with_a_standard_stream_closed), ONCE);
+    cr_expect_eq(in_child(with_few_numbers_left), ONCE);
+    cr_expect_eq(in_child(with_few_numbers_left_and_one_thread), TWICE);
 }
 
 static atomic_int done;

@@ -1,7 +1,8 @@
-/* asked DIR MS: one thread lists the directory of a store, again and again, and another is its
- * engine: opens DIR/chroma.sqlite3 as SQLite does, locks it, looks for some time whether it still
- * has the lock, and closes. So each question whether the store is free comes at some moment of an
- * open, a lock and a close. Prints how often each was done, and how often the lock was lost. */
+/* asked DIR MS: one thread lists the directory of a store and tries to remove it, again and again,
+ * and another is its engine: opens DIR/chroma.sqlite3 as SQLite does, locks it, looks for some time
+ * whether it still has the lock, and closes. So each question whether the store is free comes at
+ * some moment of an open, a lock and a close. Prints how often each was done, and how often the
+ * lock was lost. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,6 +33,7 @@ static void *list(void *unused)
         DIR *open = opendir(dir);
         if (open != NULL)
             closedir(open);
+        rmdir(dir); /* there is something in it */
     }
     return unused;
 }

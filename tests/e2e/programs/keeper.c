@@ -222,6 +222,8 @@ static long run(const char *command, char a, char b, const char *word)
         return *fa = open(word, flags, 0644);
     if (strcmp(command, "openat") == 0)
         return *fa = openat(AT_FDCWD, word, O_RDWR);
+    if (strcmp(command, "openat-read") == 0)
+        return *fa = openat(AT_FDCWD, word, O_RDONLY);
     if (strcmp(command, "fdopen") == 0)
         return fdopen(*fa, "r") == NULL ? -1 : 0;
     if (strcmp(command, "finds") == 0) /* in a child */
