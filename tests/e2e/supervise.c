@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,11 +120,15 @@ static unsigned workers_of(const struct process *p)
 Test(supervise, a_close_of_a_free_store_is_answered_at_once)
 {
     struct process p = QUIETLY(stepper);
+    struct stat st;
+    cr_assert_eq(stat(in_dir(""), &st), 0);
+    /* Where links do not tell that no directory lies beside it, as on Btrfs, one has to look. */
+    const bool looks = st.st_nlink == 1;
     for (int i = 0; i < 3; i++) {
         say(&p, "open A -", world.primary);
         cr_expect_eq(step(&p, "close A -").result, 0);
     }
-    cr_expect_eq(workers_of(&p), 0, "a free store took a worker");
+    cr_expect_eq(workers_of(&p), looks, "a free store took a worker");
     say(&p, "open A -", world.primary);
     expect_wait(&p, "close A -");
     cr_expect_eq(workers_of(&p), 1);
