@@ -121,8 +121,10 @@ UNEXAMINED = ": cannot be examined ("
 UNFINALISED = "statements that "
 # And what such tests do to their databases: they copy and remove them while connections are open, and open some by
 # file systems of their own (SQLite's test VFS), or have the last close leave the -wal as it is; or wait for a child that
-# closes what they have open.
-REMARKS = (UNFINALISED, ": used while ", ": while the same holder only keeps it open, ", ": closed by all, but its -wal has ", "SQLite's files are opened past this library")
+# closes what they have open. walro2 of SQLite's has a second process hold the database for longer than two max_wait of
+# 0.2 s together.
+REMARKS = (UNFINALISED, ": used while ", ": while the same holder only keeps it open, ", ": closed by all, but its -wal has ",
+           "SQLite's files are opened past this library", ": warning: waits in vain have taken twice max_wait: ")
 
 
 def read_log(text: str) -> Log:

@@ -134,6 +134,10 @@ class TheLog(unittest.TestCase):
         )
         self.assertEqual((log.closes, log.waits, log.waited, log.unusual), (5, 4, 2.85, []))
 
+    def test_has_no_warning_of_what_tests_arrange(self):
+        line = "settle[1]: warning: waits in vain have taken twice max_wait: those that follow end after 0.100 s"
+        self.assertEqual(harness.read_log(line).unusual, [])
+
     def test_has_warnings_that_no_test_means_to_cause(self):
         line = "settle[1]: warning: /a: cannot be tracked (too many stores are open, or no memory)"
         self.assertEqual(harness.read_log(line).unusual, [line])
