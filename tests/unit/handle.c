@@ -93,6 +93,21 @@ Test(handle, who_writes_counts_while_no_engine_was_seen)
     cr_expect_not(is_last(3), "it stays seen");
 }
 
+Test(handle, of_all_who_look_at_one_whose_look_was_put_off_one_does)
+{
+    cr_expect(handle_change_later(9, LATER_NOT, LATER_NOTED));
+    cr_expect_not(handle_change_later(9, LATER_NOT, LATER_NOTED), "it is in the table");
+    cr_expect_eq(handle_get(9).role, ROLE_LATER);
+    cr_expect_eq(handle_count(), 0, "it is no handle");
+    cr_expect(handle_change_later(9, LATER_NOTED, LATER_LOOKED_AT));
+    cr_expect_not(handle_change_later(9, LATER_NOTED, LATER_LOOKED_AT));
+    cr_expect_not(handle_change_later(9, LATER_NOTED, LATER_NOT), "another thread looks at it");
+    put(store_in("chroma"), 9, ROLE_PRIMARY, FACT_WRITES);
+    cr_expect_eq(handle_later(9), LATER_NOT);
+    cr_expect_not(handle_change_later(9, LATER_LOOKED_AT, LATER_NOT), "what was put stays");
+    cr_expect(is_last(9));
+}
+
 Test(handle, what_is_learned_later_counts_from_then_on)
 {
     struct store *s = store_in("chroma");
