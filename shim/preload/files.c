@@ -212,29 +212,6 @@ EXPORT int dup3(int from, int to, int flags)
     return duplicated_quietly(from, real.dup3(from, to, flags));
 }
 
-/* --- what the program asks of a descriptor, and need not be asked again (track/later.h) --- */
-
-typedef int fstat_function(int fd, struct stat *st);
-
-static __attribute__((noinline)) int fstat_tracked(int fd, struct stat *st, fstat_function *of_libc)
-{
-    int result = of_libc(fd, st);
-    if (result == 0)
-        track_told(fd, st);
-    return result;
-}
-
-/* One struct, where a long has 64 bits. */
-#define FSTAT(name, type)                                                                          \
-    EXPORT int name(int fd, struct type *st)                                                       \
-    {                                                                                              \
-        return __builtin_expect(!handle_possible(fd), 1)                                           \
-                   ? real.name(fd, st)                                                             \
-                   : fstat_tracked(fd, (struct stat *)st, (fstat_function *)real.name);            \
-    }
-FSTAT(fstat, stat)
-FSTAT(fstat64, stat64)
-
 /* --- close --- */
 
 /* The real close of no descriptor is a point where the thread can be cancelled, as any is. */

@@ -292,10 +292,9 @@ static void examine_empty(int fd, const struct stat *st, int flags)
 {
     if (!process_thread_at_home())
         return;
-    const bool later = handle_later(fd) != LATER_NOT;
-    if (handle_possible(fd) && !later)
+    if (handle_later(fd) == LATER_NOT && handle_possible(fd))
         opened_miss(fd);
-    if (!later)
+    if (handle_later(fd) == LATER_NOT)
         readers_forget(fd);
     note_candidate(fd, st, facts_by(fd, flags));
 }

@@ -1,0 +1,24 @@
+/* What the program asks of a descriptor, and need not be asked again (track/later.h). */
+#include "preload/hooks.h"
+#include "preload/real.h"
+#include "track/track.h"
+
+typedef int fstat_function(int fd, struct stat *st);
+static __attribute__((noinline)) int fstat_tracked(int fd, struct stat *st, fstat_function *of_libc)
+{
+    int result = of_libc(fd, st);
+    if (result == 0)
+        track_told(fd, st);
+    return result;
+}
+
+/* One struct, where a long has 64 bits. */
+#define FSTAT(name, type)                                                                          \
+    EXPORT int name(int fd, struct type *st)                                                       \
+    {                                                                                              \
+        return __builtin_expect(!handle_possible(fd), 1)                                           \
+                   ? real.name(fd, st)                                                             \
+                   : fstat_tracked(fd, (struct stat *)st, (fstat_function *)real.name);            \
+    }
+FSTAT(fstat, stat)
+FSTAT(fstat64, stat64)
