@@ -131,8 +131,10 @@ $(B)/pic/preload/tail_calls.o $(B)/obj/preload/tail_calls.o: $(B)/made/preload/o
 $(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 
 # What runs on the program's stack takes little of it: paths have memory of their own (base/scratch.h). The
-# constructor, on the first thread's stack, may have more.
-$(B)/pic/track/%.o $(B)/pic/helper/%.o $(B)/pic/preload/%.o: PIC += -Wframe-larger-than=768
+# constructor, on the first thread's stack, may have more. Without optimisation clang gives each value that is
+# ever there a place of its own.
+FRAME := $(if $(filter -O0,$(CFLAGS)),1024,768)
+$(B)/pic/track/%.o $(B)/pic/helper/%.o $(B)/pic/preload/%.o: PIC += -Wframe-larger-than=$(FRAME)
 $(B)/pic/preload/start.o $(B)/pic/track/begin.o: PIC += -Wframe-larger-than=24576
 
 # Who holds a store is asked when a wait was in vain: so it is small, rather than fast. Each page counts where a program
