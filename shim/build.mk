@@ -137,9 +137,14 @@ FRAME := $(if $(filter -O0,$(CFLAGS)),1024,768)
 $(B)/pic/track/%.o $(B)/pic/helper/%.o $(B)/pic/preload/%.o: PIC += -Wframe-larger-than=$(FRAME)
 $(B)/pic/preload/start.o $(B)/pic/track/begin.o: PIC += -Wframe-larger-than=24576
 
-# Who holds a store is asked when a wait was in vain: so it is small, rather than fast. Each page counts where a program
-# locks its memory (tests/e2e/resources.c).
-$(B)/pic/holders/%.o: PIC += -Os
+# What waits, who holds a store when a wait was in vain, and what is told of it, spends its time in the kernel: so it is
+# small, rather than fast. Each page counts where a program locks its memory (tests/e2e/resources.c). Not what runs at
+# every start (SYS_AT_START), nor the sums of a -wal. Who asks for another optimisation gets it.
+small := $(filter-out wait/wal,$(patsubst shim/%.c,%,$(wildcard shim/holders/*.c shim/wait/*.c))) \
+	$(addprefix base/,clock file_system glob lines utf8) config/profile_names config/summary \
+	$(addprefix helper/,append helper interruption lines) preload/processes preload/sqlite_lookup \
+	$(addprefix track/,connection history mention namer outlasted tell)
+$(patsubst %,$(B)/pic/%.o,$(small)): PIC += $(if $(filter -O2,$(CFLAGS)),-Os)
 
 define assemble
 $(say) AS $@

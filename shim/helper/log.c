@@ -11,8 +11,7 @@
 #include <stdatomic.h>
 
 static enum log_level wanted = LOG_OFF;
-static char log_file[PATH_MAX] SYS_SELDOM_TOUCHED;
-static const char *log_path = "";
+static const char *log_path = ""; /* a page that only a process with a log file has */
 static struct stat stderr_at_start;
 static bool stderr_was_open;
 static atomic_bool log_path_broken;
@@ -21,8 +20,9 @@ SYS_AT_START void log_start(enum log_level level, const char *file)
 {
     wanted = level;
     log_path = "";
-    if (file[0] != '\0' && str_copy(log_file, sizeof log_file, file)) {
-        log_path = log_file;
+    char *copy = file[0] == '\0' ? NULL : sys_mmap(PATH_MAX);
+    if (copy != NULL && str_copy(copy, PATH_MAX, file)) {
+        log_path = copy;
         if (level >= LOG_INFO) /* a warning comes alone */
             lines_start();
     }

@@ -71,8 +71,8 @@ Test(resources, all_memory_can_be_locked_under_the_usual_limit)
 Test(resources, a_process_without_a_store_has_little_more_memory_locked_or_not)
 {
     open_world();
-    expect_little_memory(in_dir("other"), "locked", 330);
-    expect_little_memory(in_dir("other"), NULL, 330);
+    expect_little_memory(in_dir("other"), "locked", 300);
+    expect_little_memory(in_dir("other"), NULL, 300);
 }
 
 /* --- stack --- */
