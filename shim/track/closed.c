@@ -69,7 +69,7 @@ static void arrive(struct closing *c)
 static void await(_Atomic uint32_t *on_their_way)
 {
     const uint64_t spinning = 100000;
-    const uint64_t patience = 10000000;
+    const uint64_t patience = 100000000; /* a busy machine keeps a thread from running for 30 ms */
     if (atomic_load(on_their_way) == 0)
         return;
     uint64_t began = clock_now();

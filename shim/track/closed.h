@@ -32,7 +32,7 @@ struct closed_books {
 void closed_set_out(void);
 void closed_arrive(void);
 
-/* Until no close is on its way to the kernel; for 10 ms at most. */
+/* Until no close is on its way to the kernel; for 100 ms at most. */
 void closed_await(void);
 
 /* Around a lock: it waits until the closes that are on their way have arrived (closed_await), and
@@ -41,7 +41,7 @@ void closed_lock_set_out(void);
 void closed_lock_arrived(void);
 
 /* Around the decision whether a close drops a lock of the engine, and that close: between the two
- * no lock is on its way. Each of the four waits for 10 ms at most. */
+ * no lock is on its way. Each of the four waits for 100 ms at most. */
 void closed_hold_locks_off(void);
 void closed_let_locks(void);
 

@@ -4,6 +4,7 @@
 #include "track/books.h"
 #include "track/keep.h"
 #include "track/opened.h"
+#include "track/seen.h"
 
 static struct readers_books *const own = &BOOKS.readers;
 
@@ -100,6 +101,8 @@ void readers_enter(struct store *store)
 
 void readers_enter_shm(struct store *store, struct identity file)
 {
-    if (has_engine(store))
-        enter_each(store, ROLE_SIDECAR, file, READERS_OF_SHM);
+    if (!has_engine(store))
+        return;
+    seen_add_shm(file.ino); /* who opens it from now on is looked at */
+    enter_each(store, ROLE_SIDECAR, file, READERS_OF_SHM);
 }

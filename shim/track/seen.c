@@ -31,12 +31,17 @@ static void add_name(const char *end, bool is_directory)
     }
 }
 
+static void add_inode(uint64_t inode)
+{
+    atomic_store(&own->inodes[inode % SEEN_INODES], 1);
+}
+
 static void add(const char *path, uint64_t inode, struct identity directory)
 {
     const uint32_t bit = bit_of(directory);
     const char *slash = path_name(path) - 1;
     atomic_fetch_or(&own->directories[bit / 64], 1ull << bit % 64);
-    atomic_store(&own->inodes[inode % SEEN_INODES], 1);
+    add_inode(inode);
     add_name(path + strlen(path), false);
     if (slash > path)
         add_name(slash, true);
@@ -47,6 +52,11 @@ void seen_add(struct store *store)
     const char *path = atomic_load(&store->path);
     if (path[0] == '/' && atomic_load(&store->directory_ino) != 0)
         add(path, atomic_load(&store->ino), directory_of(store));
+}
+
+void seen_add_shm(uint64_t inode)
+{
+    add_inode(inode);
 }
 
 bool seen_in(struct identity directory)

@@ -14,11 +14,14 @@ struct seen_books {
      * none. Bits are only added, by seen_add. */
     _Atomic uint64_t names;
     _Atomic uint64_t directories[SEEN_DIRECTORIES / 64]; /* by identity_mix */
-    _Atomic uint8_t inodes[SEEN_INODES];                 /* of primaries: 1 at their number */
+    _Atomic uint8_t inodes[SEEN_INODES]; /* of primaries and of -shm: 1 at their number */
 };
 
 /* The engine of a store was seen for the first time. */
 void seen_add(struct store *store);
+
+/* It has a -shm open, too. */
+void seen_add_shm(uint64_t inode);
 
 /* Whether that is the directory of one. */
 bool seen_in(struct identity directory);

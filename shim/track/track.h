@@ -76,7 +76,7 @@ void track_received(int fd);
  * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
  * lock that another thread takes in between is dropped by that close (os_unix.c, unixClose; make
  * torture-race counts them). So a lock waits while a close is on its way to the kernel: some
- * microseconds, and 10 ms at most, where its thread has lost the processor; and the close finds in
+ * microseconds, and 100 ms at most, where its thread has lost the processor; and the close finds in
  * the books what was locked before (keep.h). True if track_lock_ended must follow, behind
  * track_locked if the lock was granted. */
 bool track_locking(int fd, int command, const struct flock *lock);

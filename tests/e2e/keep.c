@@ -21,18 +21,23 @@ TestSuite(keep, .init = world_begin, .fini = world_end, .timeout = 120);
 enum { SHARED_LOCK = 0x40000002, RESERVED_LOCK = 0x40000001, DMS_LOCK = 128 };
 static const char cost[] = "drops the locks of its database engine";
 
+/* At the level of the log that users have: at others more is looked at. */
 static struct process start(void)
 {
-    return SHIMMED("build/programs/keeper");
+    return SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
 }
 
 /* With the engine's descriptor E on the primary, and SHARED taken through it. */
-static struct process start_locked(void)
+static struct process locked(struct process p)
 {
-    struct process p = start();
     cr_assert_geq(say(&p, "engine E -", world.primary).result, 0);
     cr_assert_eq(step(&p, "lock E - shared").result, 0);
     return p;
+}
+
+static struct process start_locked(void)
+{
+    return locked(start());
 }
 
 static bool has_shared(const struct process *p)
@@ -128,7 +133,7 @@ Test(keep, a_name_of_an_index_file_that_leads_to_the_database_is_seen)
 {
     const char *link = in_dir("index.bin");
     cr_assert_eq(symlink(world.primary, link), 0);
-    struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+    struct process p = start();
     cr_assert_geq(say(&p, "engine E -", world.primary).result, 0);
     cr_assert_eq(step(&p, "lock E - shared").result, 0);
     expect_put_off(&p, "open-read A -", "close A", link);
@@ -147,7 +152,7 @@ Test(keep, who_reads_a_store_beside_another_is_seen_before_its_engine_is)
         mkdir(in_dir("other"), 0755);
         snprintf(command, sizeof command, "truncate -s %s '%s'", sizes[i], path);
         cr_assert_eq(system(command), 0);
-        struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+        struct process p = start();
         cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
         cr_assert_geq(say(&p, "open-read A -", path).result, 0);
         cr_assert_geq(say(&p, "engine E -", path).result, 0);
@@ -173,7 +178,7 @@ Test(keep, by_whatever_name_number_and_call_it_reads)
     cr_assert_eq(system(command), 0);
     cr_assert_eq(symlink(path, link), 0);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+        struct process p = start();
         cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
         if (ways[i].high)
             cr_assert_eq(say(&p, "openmany - -", "/dev/null").result, 1024);
@@ -325,7 +330,7 @@ Test(keep, those_of_one_that_was_opened_to_be_read_before_it_was_the_engines_too
              "mkdir '%s' && truncate -s 8192 '%s' && truncate -s 32768 '%s'", in_dir("other"), path,
              shm);
     cr_assert_eq(system(command), 0);
-    struct process p = SHIMMED_WITH(OPTIONS("--log", "warn"), "build/programs/keeper");
+    struct process p = start();
     cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
     cr_assert_geq(say(&p, "open-read A -", shm).result, 0);
     cr_assert_geq(say(&p, "engine E -", path).result, 0);
@@ -423,7 +428,7 @@ Test(keep, the_engines_last_close_closes_what_was_put_off)
 
 Test(keep, what_is_put_off_is_no_handle_and_keeps_no_close_from_waiting)
 {
-    struct process p = start_locked();
+    struct process p = locked(SHIMMED("build/programs/keeper"));
     expect_put_off(&p, "open A -", "close A", world.primary);
     step(&p, "unlock E");
     expect_put_off(&p, "open A -", "close A", world.primary);

@@ -115,6 +115,7 @@ static void names(profile_set set, const char *dirs, const char *path)
         CHECK(is_part_of(path, n.profile, n.primary));
         break;
     case ROLE_PUT_OFF: /* nothing that a name could tell */
+    case ROLE_LATER:
         CHECK(false);
         break;
     case ROLE_SECONDARY:
