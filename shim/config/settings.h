@@ -83,8 +83,9 @@ void settings_read(struct settings *s, char *const *environment, settings_compla
 /* True if SETTLE_DISABLE is set and not 0. */
 bool settings_disabled(char *const *environment);
 
-/* Where it is: complains of a value that reads as if it were not, such as "off". */
-void settings_check_disabled(char *const *environment, settings_complain *complain);
+/* Where it is: whether by a value that reads as if it were not, such as "off", and complains of it;
+ * complain: NULL for silence. */
+bool settings_disabled_oddly(char *const *environment, settings_complain *complain);
 
 /* The value of one variable in an environment block; NULL if it is not set. */
 const char *settings_variable(char *const *environment, const char *name);

@@ -235,16 +235,21 @@ static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int
 }
 
 /* The look comes before the frame of the close: both take of the program's stack. */
-static __attribute__((noinline)) int close_possible(int fd, int (*real_close)(int))
+static __attribute__((noinline)) int close_known(int fd, int (*real_close)(int))
 {
-    track_called(fd);
-    return close_tracked(fd, real_close);
+    if (handle_possible(fd) || !track_closing_reader(fd)) {
+        track_called(fd);
+        return close_tracked(fd, real_close);
+    }
+    const int result = real_close(fd);
+    track_closed_reader();
+    return result;
 }
 
 static inline int close_by(int (*real_close)(int), int fd)
 {
-    return __builtin_expect(!handle_possible(fd), 1) ? real_close(fd)
-                                                     : close_possible(fd, real_close);
+    return __builtin_expect(!handle_or_reader(fd), 1) ? real_close(fd)
+                                                      : close_known(fd, real_close);
 }
 
 EXPORT int close(int fd)

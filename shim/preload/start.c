@@ -49,8 +49,6 @@ static __attribute__((constructor)) void begin(void)
     bool is_on = is_trusted && !settings_disabled(environment);
     if (is_on)
         begin_log(&settings, environment);
-    else if (is_trusted)
-        settings_check_disabled(environment, begin_complain);
     if (is_trusted)
         settings_read(&settings, environment, begin_complain);
     rules_read(is_trusted ? settings_variable(environment, "SETTLE_RULES") : NULL, &settings,
@@ -58,6 +56,8 @@ static __attribute__((constructor)) void begin(void)
     if (is_on) {
         begin_hooks(environment);
         replaced_start(environ);
+    } else if (is_trusted) {
+        begin_disabled(&settings, environment);
     }
     if (is_on && settings.children == CHILDREN_OFF)
         children_release(environ);

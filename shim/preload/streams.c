@@ -63,7 +63,7 @@ opened_stream_attentively(FILE *stream, const char *path, const char *mode)
 
 static inline void opening_stream(const char *path, const char *mode)
 {
-    if (use_names() != 0 && path != NULL && mode[0] == 'w')
+    if (mode[0] == 'w' && path != NULL && use_names() != 0)
         use_truncating(AT_FDCWD, path);
 }
 
@@ -207,10 +207,15 @@ static __attribute__((noinline)) int close_tracked(FILE *stream, int fd)
     return result;
 }
 
-static __attribute__((noinline)) int close_possible(FILE *stream, int fd)
+static __attribute__((noinline)) int close_known(FILE *stream, int fd)
 {
-    track_called(fd);
-    return close_tracked(stream, fd);
+    if (handle_possible(fd) || !track_closing_reader(fd)) {
+        track_called(fd);
+        return close_tracked(stream, fd);
+    }
+    const int result = real.fclose(stream);
+    track_closed_reader();
+    return result;
 }
 
 EXPORT int fclose(FILE *stream)
@@ -218,7 +223,7 @@ EXPORT int fclose(FILE *stream)
     const int fd = descriptor_of(stream);
     if (fd == STDERR_FILENO)
         closing_standard_error();
-    return handle_possible(fd) ? close_possible(stream, fd) : real.fclose(stream);
+    return handle_or_reader(fd) ? close_known(stream, fd) : real.fclose(stream);
 }
 
 /* glibc flushes the streams and leaves their descriptors open; another libc may close them. */

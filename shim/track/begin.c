@@ -101,6 +101,14 @@ SYS_AT_START void begin_log(struct settings *s, char *const *environment)
     log_say(LOG_DEBUG, "libsettle " SETTLE_VERSION);
 }
 
+void begin_disabled(struct settings *s, char *const *environment)
+{
+    if (!settings_disabled_oddly(environment, NULL))
+        return;
+    log_start((enum log_level)s->log, file_of(environment, "SETTLE_LOG_FILE", s->log_file));
+    settings_disabled_oddly(environment, begin_complain);
+}
+
 SYS_AT_START void begin_record(struct settings *s, char *const *environment)
 {
     record_start(file_of(environment, "SETTLE_RECORD", s->record),

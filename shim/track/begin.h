@@ -17,4 +17,8 @@ void begin_record(struct settings *settings, char *const *environment);
 /* Of a process that has no store yet. */
 void begin_books(struct settings *settings);
 
+/* Instead of all these, where SETTLE_DISABLE is set; the settings have been read. Says so if its
+ * value reads as if it were not to be. */
+void begin_disabled(struct settings *settings, char *const *environment);
+
 #endif

@@ -157,7 +157,7 @@ static SYS_OWN_FRAME bool set_word(struct handle_entry *entry, uint32_t word)
     atomic_store(&entry->word, word);
     const struct handle_chunk *first = atomic_load(&own->chunks[0]);
     if (first != NULL && entry >= first->entries && entry < first->entries + HANDLE_NEAR)
-        atomic_store(&own->near[entry - first->entries], 1);
+        atomic_fetch_or(&own->near[entry - first->entries], NEAR_HANDLE);
     return true;
 }
 
@@ -166,17 +166,28 @@ static inline void clear_near(int fd, const struct handle_entry *entry)
 {
     if ((unsigned)fd >= HANDLE_NEAR)
         return;
-    atomic_store(&own->near[fd], 0);
+    atomic_fetch_and(&own->near[fd], (uint8_t)~NEAR_HANDLE);
     if (atomic_load(&entry->word) != 0)
-        atomic_store(&own->near[fd], 1);
+        atomic_fetch_or(&own->near[fd], NEAR_HANDLE);
+}
+
+static void raise_to(_Atomic uint32_t *end, uint32_t to)
+{
+    uint32_t was = atomic_load(end);
+    while (was < to && !atomic_compare_exchange_weak(end, &was, to))
+        ;
 }
 
 /* Before the entry is filled, so that whoever learns of the descriptor finds it below the end. */
 static SYS_OWN_FRAME void move_end_past(int fd)
 {
-    uint32_t end = atomic_load(&own->end);
-    while (end <= (uint32_t)fd && !atomic_compare_exchange_weak(&own->end, &end, (uint32_t)fd + 1))
-        ;
+    raise_to(&own->known, (uint32_t)fd + 1);
+    raise_to(&own->end, (uint32_t)fd + 1);
+}
+
+void handle_know_readers(void)
+{
+    raise_to(&own->known, HANDLE_NEAR);
 }
 
 static SYS_OWN_FRAME void fill(struct handle_entry *entry, const struct handle *h)
@@ -312,7 +323,7 @@ bool handle_change_later(int fd, enum later from, enum later to)
     if (!atomic_compare_exchange_strong(&entry->word, &word, later_words[to]))
         return false;
     if (from == LATER_NOT && (unsigned)fd < HANDLE_NEAR)
-        atomic_store(&own->near[fd], 1);
+        atomic_fetch_or(&own->near[fd], NEAR_HANDLE);
     if (to == LATER_NOT)
         clear_near(fd, entry);
     return true;

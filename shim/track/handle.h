@@ -81,18 +81,26 @@ struct handle_chunk {
 
 enum { HANDLE_NEAR = HANDLE_CHUNK };
 
+enum near { NEAR_HANDLE = 1 << 0, NEAR_READER = 1 << 1 };
+
 struct handle_books {
     /* On all stores together, without those that only read: changed with the word of a store. */
     _Atomic uint32_t count;
     /* All descriptors that were ever tracked are below it; handle_put moves it, before the entry's
      * word, and it never falls. */
     _Atomic uint32_t end;
-    /* Of the numbers that nearly all descriptors have: 0 where the entry's word is. Set behind the
-     * word; cleared behind it, and set again if the word is not 0 then. */
+    /* The same of those that were ever tracked or noted as a reader's (readers.h). */
+    _Atomic uint32_t known;
+    /* Of the numbers that nearly all descriptors have, so that a close has one thing to ask. Of
+     * NEAR_HANDLE: not set where the entry's word is 0; set behind the word, cleared behind it, and
+     * set again if the word is not 0 then. Of NEAR_READER: there is a note (readers.h). */
     _Atomic uint8_t near[HANDLE_NEAR];
     /* Made by the first handle_put that needs one (compare-and-swap from NULL), never freed. */
     struct handle_chunk *_Atomic chunks[HANDLE_CHUNKS];
 };
+
+/* From now on notes of readers count, of the numbers below HANDLE_NEAR. */
+void handle_know_readers(void);
 
 /* Handles of the process on all stores together, without those that only read. */
 uint32_t handle_count(void);

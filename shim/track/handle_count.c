@@ -71,8 +71,10 @@ void handle_count_in(struct store *store, enum role role, enum kind kind)
     } while (!atomic_compare_exchange_weak(&store->handles, &handles, now));
     if (kind != KIND_ENGINE)
         return;
-    if ((handles & STORE_ENGINE) == 0)
+    if ((handles & STORE_ENGINE) == 0) {
+        handle_know_readers();
         seen_add(store);
+    }
     if (role == ROLE_PRIMARY)
         connected(store);
 }

@@ -70,14 +70,6 @@ static SYS_OWN_FRAME void look_closely(int fd, const struct stat *st)
     process_let_signals(old);
 }
 
-/* No child was made since: so this is none that shares the memory (vfork), and whose the entry is
- * need not be asked. */
-static SYS_OWN_FRAME bool is_ours_alone(int fd)
-{
-    unsigned noted;
-    return readers_has(fd, &noted) && noted == keep_time() && !process_thread_has_left();
-}
-
 /* What fstat tells of one that deserves a close look; NULL where that is all. Who has no memory
  * loses the wait, no more. */
 static SYS_OWN_FRAME struct stat *look(int fd)
@@ -96,7 +88,7 @@ static SYS_OWN_FRAME struct stat *look(int fd)
 void later_look(int fd)
 {
     if (handle_later(fd) == LATER_NOT || !track_is_on() ||
-        (!is_ours_alone(fd) && !process_thread_at_home()))
+        (!readers_is_ours(fd) && !process_thread_at_home()))
         return;
     struct stat *st = look(fd);
     if (st != NULL)
@@ -128,7 +120,7 @@ void track_called(int fd)
 
 void track_told(int fd, const struct stat *st)
 {
-    if (handle_later(fd) == LATER_NOTED && is_ours_alone(fd) && look_size_is_none(st) &&
+    if (handle_later(fd) == LATER_NOTED && readers_is_ours(fd) && look_size_is_none(st) &&
         !sum_wanted())
         forget(fd);
 }

@@ -218,8 +218,10 @@ static bool reader_deserves_look(int fd, int flags)
 {
     if (deferral_inside())
         return true;
-    if ((flags & (O_PATH | O_DIRECTORY)) == 0 && books_ready())
+    if ((flags & (O_PATH | O_DIRECTORY)) == 0 && books_ready()) {
+        handle_know_readers();
         readers_note(fd, 0);
+    }
     return use_names_now() != 0 && track_is_seen(fd);
 }
 

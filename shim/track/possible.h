@@ -18,21 +18,33 @@ static inline bool handle_possible_far(int fd)
                                                  memory_order_relaxed) != 0;
 }
 
+static inline uint8_t handle_near(int fd)
+{
+    return atomic_load_explicit(&BOOKS.handles.near[fd], memory_order_relaxed);
+}
+
 static inline bool handle_possible(int fd)
 {
     if ((unsigned)fd >= atomic_load_explicit(&BOOKS.handles.end, memory_order_relaxed))
         return false;
-    return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1)
-               ? atomic_load_explicit(&BOOKS.handles.near[fd], memory_order_relaxed) != 0
-               : handle_possible_far(fd);
+    return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1) ? (handle_near(fd) & NEAR_HANDLE) != 0
+                                                           : handle_possible_far(fd);
 }
 
 /* The same of one that was just opened, beside a store: most numbers were tracked once. */
 static inline bool handle_possible_again(int fd)
 {
-    return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1)
-               ? atomic_load_explicit(&BOOKS.handles.near[fd], memory_order_relaxed) != 0
-               : handle_possible(fd);
+    return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1) ? (handle_near(fd) & NEAR_HANDLE) != 0
+                                                           : handle_possible(fd);
+}
+
+/* What a close asks: whether it is tracked, or was noted as a reader's. */
+static inline bool handle_or_reader(int fd)
+{
+    if ((unsigned)fd >= atomic_load_explicit(&BOOKS.handles.known, memory_order_relaxed))
+        return false;
+    return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1) ? handle_near(fd) != 0
+                                                           : handle_possible_far(fd);
 }
 
 /* Is any close put off? Of every open; relaxed for the same reason. */
@@ -48,10 +60,12 @@ static inline void readers_note(int fd, uint32_t more)
 {
     const uint32_t sharings = atomic_load_explicit(&keep_sharings, memory_order_relaxed);
     const uint32_t note = READERS_NOTED | more | sharings << FACT_TIME;
-    if (__builtin_expect((uint32_t)fd < READERS_NEAR, 1))
+    if (__builtin_expect((uint32_t)fd < READERS_NEAR, 1)) {
         atomic_store(&BOOKS.readers.near[fd], note);
-    else
+        atomic_fetch_or(&BOOKS.handles.near[fd], NEAR_READER);
+    } else {
         readers_note_far(fd, note);
+    }
 }
 
 /* May that be the inode of a store that the process has had? Of an open of what is called

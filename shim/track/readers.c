@@ -2,9 +2,13 @@
 
 #include "base/sys.h"
 #include "track/books.h"
+#include "track/closed.h"
 #include "track/keep.h"
 #include "track/opened.h"
+#include "track/possible.h"
+#include "track/process.h"
 #include "track/seen.h"
+#include "track/track.h"
 
 static struct readers_books *const own = &BOOKS.readers;
 
@@ -31,10 +35,15 @@ void readers_note_far(int fd, uint32_t note)
 
 static void write_note(int fd, uint32_t note)
 {
-    if ((uint32_t)fd < READERS_NEAR)
-        atomic_store(&own->near[fd], note);
-    else
+    if ((uint32_t)fd >= READERS_NEAR) {
         readers_note_far(fd, note);
+        return;
+    }
+    atomic_store(&own->near[fd], note);
+    if (note != 0)
+        atomic_fetch_or(&BOOKS.handles.near[fd], NEAR_READER);
+    else
+        atomic_fetch_and(&BOOKS.handles.near[fd], (uint8_t)~NEAR_READER);
 }
 
 void readers_forget(int fd)
@@ -59,6 +68,31 @@ bool readers_has(int fd, unsigned *facts)
     const uint32_t note = note_of(fd);
     *facts = note & ~(uint32_t)(READERS_NOTED | READERS_OF_SHM);
     return note != 0;
+}
+
+bool readers_is_ours(int fd)
+{
+    unsigned noted;
+    return readers_has(fd, &noted) && noted == keep_time() && !process_thread_has_left();
+}
+
+/* Whoever enters it meanwhile either is seen here, or has its lock wait for this close. */
+bool track_closing_reader(int fd)
+{
+    if (!track_is_on() || (!readers_is_ours(fd) && !process_thread_at_home()))
+        return false;
+    closed_set_out();
+    if (handle_possible(fd)) {
+        closed_arrive();
+        return false;
+    }
+    readers_forget(fd);
+    return true;
+}
+
+void track_closed_reader(void)
+{
+    closed_arrive();
 }
 
 static bool is_of(int fd, struct identity file)

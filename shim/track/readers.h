@@ -39,6 +39,10 @@ void readers_copied(int from, int to);
 /* Whether it was noted; then *facts are those of its opening, FACT_SHARED and the time. */
 bool readers_has(int fd, unsigned *facts);
 
+/* It was noted, and no child was made since: so this is none that shares the memory (vfork), and
+ * whose the note is need not be asked. */
+bool readers_is_ours(int fd);
+
 /* The store's engine was seen: those on its primary are entered as handles. Once for each store. At
  * home, with signals held. */
 void readers_enter(struct store *store);

@@ -184,14 +184,22 @@ static void tell_settle_run(const struct summary *s)
 }
 _Static_assert(sizeof(struct summary) <= SCRATCH_SIZE, "it has room");
 
+/* In memory of its own; NULL if there is none. */
+static struct summary *take_summary(void)
+{
+    struct summary *summary = scratch_take();
+    if (summary != NULL)
+        sum_up(summary);
+    return summary;
+}
+
 void sum_tell(void)
 {
     if (atomic_exchange(&own->told, 1) != 0)
         return;
-    struct summary *summary = scratch_take();
+    struct summary *summary = take_summary();
     if (summary == NULL)
         return;
-    sum_up(summary);
     history_exit(summary);
     if (settings->summary == SUMMARY_ON && record_lists_used())
         tell_settle_run(summary);
@@ -206,10 +214,8 @@ void sum_tell_early(void)
         settings->log_file[0] != '\0' || (settings->summary == SUMMARY_ON && record_lists_used());
     if (!is_line_wanted() || elsewhere || atomic_exchange(&own->told_early, 1) != 0)
         return;
-    struct summary *summary = scratch_take();
-    if (summary == NULL)
-        return;
-    sum_up(summary);
-    tell_line(summary);
+    struct summary *summary = take_summary();
+    if (summary != NULL)
+        tell_line(summary);
     scratch_give(summary);
 }

@@ -98,6 +98,12 @@ void track_reader_locked(int fd);
  * caller need not keep it. */
 int track_duplicated(int from, int to);
 
+/* Before the real close of a descriptor that is not tracked, and was noted as a reader's
+ * (readers.h): another thread may be about to have its file as a store. True if track_closed_reader
+ * must follow it; until then locks on stores wait. Keeps errno. */
+bool track_closing_reader(int fd);
+void track_closed_reader(void);
+
 /* Before the real close of a tracked descriptor: takes it out of the table. True if there must be
  * no real close now, since it would drop the locks of the program's own engine: then track_put_off
  * comes between this and track_closed. */

@@ -1,5 +1,6 @@
 /* settle.h: from C, C++ and Python. The programs are linked with what `make install` installs. */
 #include "e2e.h"
+#include "host.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -267,6 +268,16 @@ Test(api, neither_a_budget_nor_disable_is_about_what_is_asked_for)
     unsetenv("SETTLE_MAX_WAIT");
     unsetenv("SETTLE_DISABLE");
     end_now(&holder);
+}
+
+Test(api, a_disable_that_reads_like_its_opposite_is_said)
+{
+    setenv("SETTLE_DISABLE", "off", 1);
+    struct process p = PLAIN("env", preload(NULL, library_path()), "/bin/true");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect_not_null(strstr(errors_of(&p), "SETTLE_DISABLE='off': expected 1 or 0"), "%s",
+                       errors_of(&p));
+    unsetenv("SETTLE_DISABLE");
 }
 
 /* --- what they leave alone --- */

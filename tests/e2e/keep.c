@@ -141,6 +141,17 @@ Test(keep, a_name_of_an_index_file_that_leads_to_the_database_is_seen)
     done(&p);
 }
 
+/* Beside another store a descriptor A is opened to be read, and then the engine opens `path`. */
+static struct process read_before_engine(const char *read, const char *path)
+{
+    struct process p = start();
+    cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
+    cr_assert_geq(say(&p, "open-read A -", read).result, 0);
+    cr_assert_geq(say(&p, "engine E -", path).result, 0);
+    cr_assert_eq(step(&p, "lock E - shared").result, 0);
+    return p;
+}
+
 /* Beside another store what is opened to be read is told by its file alone, and noted where it has
  * the size of a database. */
 Test(keep, who_reads_a_store_beside_another_is_seen_before_its_engine_is)
@@ -152,11 +163,7 @@ Test(keep, who_reads_a_store_beside_another_is_seen_before_its_engine_is)
         mkdir(in_dir("other"), 0755);
         snprintf(command, sizeof command, "truncate -s %s '%s'", sizes[i], path);
         cr_assert_eq(system(command), 0);
-        struct process p = start();
-        cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
-        cr_assert_geq(say(&p, "open-read A -", path).result, 0);
-        cr_assert_geq(say(&p, "engine E -", path).result, 0);
-        cr_assert_eq(step(&p, "lock E - shared").result, 0);
+        struct process p = read_before_engine(path, path);
         cr_expect_eq(step(&p, "close A").result, 0);
         cr_expect_eq(lock_owner(path, SHARED_LOCK), p.pid, "%s bytes", sizes[i]);
         done(&p);
@@ -330,11 +337,7 @@ Test(keep, those_of_one_that_was_opened_to_be_read_before_it_was_the_engines_too
              "mkdir '%s' && truncate -s 8192 '%s' && truncate -s 32768 '%s'", in_dir("other"), path,
              shm);
     cr_assert_eq(system(command), 0);
-    struct process p = start();
-    cr_assert_geq(say(&p, "engine D -", world.primary).result, 0);
-    cr_assert_geq(say(&p, "open-read A -", shm).result, 0);
-    cr_assert_geq(say(&p, "engine E -", path).result, 0);
-    cr_assert_eq(step(&p, "lock E - shared").result, 0);
+    struct process p = read_before_engine(shm, path);
     cr_assert_geq(say(&p, "engine S -", shm).result, 0);
     cr_assert_eq(step(&p, "lock S - dms").result, 0);
     cr_expect_eq(step(&p, "close A").result, 0);

@@ -7,6 +7,7 @@
 #include "config/rules.h"
 #include "race.h"
 #include "track/books.h"
+#include "track/possible.h"
 #include "track/track.h"
 
 #include <string.h>
@@ -32,6 +33,11 @@ static int open_file(int flags)
 static void close_file(int fd)
 {
     struct closing closing;
+    if (!handle_possible(fd) && track_closing_reader(fd)) {
+        CHECK(sys_close(fd) == 0);
+        track_closed_reader();
+        return;
+    }
     CHECK(!track_has_put_off(fd));
     if (track_closing(fd, &closing))
         CHECK(track_put_off(&closing) == 0);

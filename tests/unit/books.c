@@ -7,7 +7,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 
@@ -56,21 +55,9 @@ Test(books, nothing_is_made_for_them_before_they_are_emptied)
     cr_expect(are_emptied());
 }
 
-static int ask_whether_at_home(void *answer)
-{
-    *(bool *)answer = process_at_home();
-    _exit(0);
-}
-
-/* clone with these flags is what vfork and posix_spawn do. */
 Test(books, a_vfork_child_does_not_move_in_before_its_parent)
 {
-    static char stack[65536] __attribute__((aligned(16)));
-    bool at_home = true;
-    pid_t pid = clone(ask_whether_at_home, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD,
-                      &at_home);
-    cr_assert_eq(waitpid(pid, NULL, 0), pid);
-    cr_expect_not(at_home);
+    cr_expect_not(in_vfork_child(process_at_home));
     cr_expect_eq(process_home(), 0);
     cr_expect(process_at_home());
 }

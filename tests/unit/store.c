@@ -4,7 +4,6 @@
 #include "unit.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 static void begin(void)
 {
@@ -426,21 +425,9 @@ Test(store, a_fork_child_starts_with_nothing_and_changes_nothing_of_its_parent)
     cr_expect(take(3));
 }
 
-static int ask_whether_at_home(void *answer)
-{
-    *(bool *)answer = process_at_home();
-    _exit(0);
-}
-
-/* clone with these flags is what vfork and posix_spawn do. */
 Test(store, a_vfork_child_is_not_at_home)
 {
-    static char stack[65536] __attribute__((aligned(16)));
-    bool at_home = true;
-    pid_t pid = clone(ask_whether_at_home, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD,
-                      &at_home);
-    cr_assert_eq(waitpid(pid, NULL, 0), pid);
-    cr_expect_not(at_home);
+    cr_expect_not(in_vfork_child(process_at_home));
     cr_expect(process_at_home());
 }
 

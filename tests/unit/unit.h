@@ -12,6 +12,7 @@
 #include <criterion/criterion.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -83,6 +84,30 @@ static inline int in_child(int (*body)(void))
     }
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+struct vfork_question {
+    bool (*ask)(void);
+    bool answer;
+};
+
+static inline int in_vfork_child_ask(void *argument)
+{
+    struct vfork_question *question = argument;
+    question->answer = question->ask();
+    _exit(0);
+}
+
+/* What a child answers that shares the memory: clone with these flags is what vfork and posix_spawn
+ * do. */
+static inline bool in_vfork_child(bool (*ask)(void))
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    struct vfork_question question = {ask, true};
+    pid_t pid = clone(in_vfork_child_ask, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD,
+                      &question);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    return question.answer;
 }
 
 enum { NOBODY = 65534 }; /* a user without rights */
