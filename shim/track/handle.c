@@ -37,37 +37,6 @@ struct handle_entry *handle_entry(int fd)
     return entry != NULL ? entry : entry_of(fd, true);
 }
 
-/* SQLite opens so since 3.31 (os_unix.c, robust_open and unixOpen). cp -r, tar and rsync have
- * O_NOFOLLOW, too, and only read. */
-static const unsigned as_sqlite_opens = FACT_WRITES | FACT_NOFOLLOW | FACT_CLOEXEC;
-
-static bool tell_of_engine(unsigned facts)
-{
-    return (facts & (FACT_IN_SQLITE | FACT_SQLITE_LOCK)) != 0 ||
-           (facts & as_sqlite_opens) == as_sqlite_opens;
-}
-
-static enum kind kind_by(const struct profile *profile, enum role role, unsigned facts)
-{
-    bool counts = (facts & (FACT_WRITES | FACT_LOCK)) != 0;
-    if (profile == NULL)    /* a candidate */
-        return KIND_READER; /* not counted before it is promoted */
-    if (role == ROLE_SECONDARY)
-        return counts ? KIND_PRESUMED : KIND_READER;
-    const bool by_locks = profile->engine != ENGINE_SQLITE;
-    if (!by_locks && (facts & (FACT_COPIES | FACT_LOCK)) == FACT_COPIES)
-        counts = false; /* SQLite reads what it writes */
-    if (by_locks && (facts & FACT_LOCK) != 0)
-        return KIND_ENGINE;
-    if ((!by_locks || profile->by_directory) && tell_of_engine(facts))
-        return KIND_ENGINE;
-    if (profile->by_directory)
-        return KIND_PRESUMED;
-    /* Whom the lock was refused did not get to use the store. */
-    const bool refused = by_locks && (facts & FACT_REFUSED) != 0;
-    return counts && !refused ? KIND_PRESUMED : KIND_READER;
-}
-
 bool handle_had_alone(const struct handle *h)
 {
     const struct profile *profile = h->store == NULL ? NULL : atomic_load(&h->store->profile);
@@ -76,15 +45,9 @@ bool handle_had_alone(const struct handle *h)
            (profile->engine == ENGINE_RECORDS || !keep_is_shared(h));
 }
 
-/* A bit for each way to open a file. */
-static uint32_t manner_of(unsigned facts)
-{
-    return 1u << (facts & as_sqlite_opens);
-}
-
 bool handle_opened_as_engine(const struct handle *h)
 {
-    return h->kind == KIND_ENGINE || (atomic_load(&h->store->manners) & manner_of(h->facts)) != 0;
+    return h->kind == KIND_ENGINE || (atomic_load(&h->store->manners) & kind_manner(h->facts)) != 0;
 }
 
 static enum kind kind_of(const struct handle *h)
@@ -251,7 +214,7 @@ bool handle_promote(int fd, struct store *store, struct identity primary)
     handle_count_in(store, ROLE_PRIMARY, h.kind);
     if (atomic_compare_exchange_strong(&entry->word, &word, word_of(&h))) {
         if (h.kind == KIND_ENGINE)
-            atomic_fetch_or(&store->manners, manner_of(h.facts));
+            atomic_fetch_or(&store->manners, kind_manner(h.facts));
         return true;
     }
     handle_count_out(store, ROLE_PRIMARY, h.kind);
@@ -281,7 +244,7 @@ void handle_note(int fd, unsigned facts)
     bool changed = atomic_compare_exchange_strong(&entry->word, &word, word_of(&h));
     handle_count_out(h.store, h.role, changed ? before : h.kind);
     if (h.role == ROLE_PRIMARY && h.kind == KIND_ENGINE)
-        atomic_fetch_or(&h.store->manners, manner_of(h.facts));
+        atomic_fetch_or(&h.store->manners, kind_manner(h.facts));
 }
 
 static uint32_t put_off_word(unsigned place)
@@ -361,7 +324,7 @@ int handle_next(unsigned first, unsigned last)
 
 bool handle_of_its_engine(const struct handle *h)
 {
-    return h->kind == KIND_ENGINE || (h->role == ROLE_CANDIDATE && tell_of_engine(h->facts));
+    return h->kind == KIND_ENGINE || (h->role == ROLE_CANDIDATE && kind_tells_engine(h->facts));
 }
 
 bool handle_is_engine(int fd)
@@ -383,7 +346,7 @@ static bool is_engines_on(const struct handle_entry *entry, const struct store *
     const uint32_t word = atomic_load(&entry->word);
     if (role_of(word) == ROLE_CANDIDATE)
         return store == NULL &&
-               tell_of_engine(atomic_load_explicit(&entry->facts, memory_order_relaxed));
+               kind_tells_engine(atomic_load_explicit(&entry->facts, memory_order_relaxed));
     return is_of_store(role_of(word)) && kind_in(word) == KIND_ENGINE &&
            (store == NULL || store_numbered(word >> NUMBER_AT) == store);
 }
