@@ -1,3 +1,4 @@
+/* Who waits for this process: parents that sleep in wait, read or poll, and those that do not. */
 #include "holders/awaits.h"
 #include "base/sys.h"
 

@@ -1,3 +1,5 @@
+/* What lies beside a primary, asked for in the program's own table: what is found free or held, and
+ * that no lock and no number of the program's is lost by it. */
 #include "track/beside.h"
 
 #include "config/rules.h"

@@ -1,3 +1,5 @@
+/* The books' memory: a fork child begins with nothing, a vfork child shares it, and a process
+ * without a store has its mappings as they were. */
 #include "track/books.h"
 
 #include "helper/log.h"

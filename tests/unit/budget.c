@@ -1,3 +1,4 @@
+/* SETTLE_TOTAL_WAIT: what waits claim, use and give back, alone and at the same time. */
 #include "track/budget.h"
 
 #include "base/sys.h"

@@ -1,3 +1,4 @@
+/* settle-wait --checkpoint: what is folded into a database, and what is left alone and why. */
 #include "commands/checkpoint.h"
 
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* The clock of the vDSO against that of the kernel. */
 #include "base/clock.h"
 
 #include "base/sys.h"

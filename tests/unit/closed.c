@@ -1,3 +1,4 @@
+/* Locks and closes of several threads: which waits for which, and for how long. */
 #include "track/closed.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* An HNSW index that was copied: which files are whole together, and which are not. */
 #include "commands/copy_index.h"
 
 #include "unit.h"

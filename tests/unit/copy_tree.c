@@ -1,3 +1,4 @@
+/* The files of a store's directory as a list, and which of them have changed between two looks. */
 #include "commands/copy_tree.h"
 
 #include "unit.h"

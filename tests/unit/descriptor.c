@@ -1,4 +1,4 @@
-/* What a descriptor is. */
+/* What a descriptor is: its name, whatever its number. */
 #include "base/descriptor.h"
 
 #include "unit.h"

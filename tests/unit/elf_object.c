@@ -1,3 +1,4 @@
+/* Loaded objects and their references, against what the loader and dlsym say. */
 #include "base/elf_object.h"
 
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* The filter of the supervisor: which calls it asks about, followed as the kernel follows it. */
 #include "supervise/filter.h"
 
 #include "unit.h"

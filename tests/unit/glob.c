@@ -1,3 +1,4 @@
+/* Globs of directories, against fnmatch(3) and by example. */
 #include "base/glob.h"
 
 #include "unit.h"

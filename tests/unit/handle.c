@@ -1,3 +1,4 @@
+/* The table of descriptors: whose a handle is, which of them count, and which close is the last. */
 #include "track/handle.h"
 #include "track/books.h"
 #include "track/keep.h"

@@ -1,3 +1,5 @@
+/* The helper thread: its own table, its signals and memory, and what a lock of the program's has to
+ * fear of it: nothing. */
 #include "helper/helper.h"
 
 #include "base/clock.h"

@@ -1,3 +1,5 @@
+/* Who holds a file: each kind of holder found, named and described; and what is said where not all
+ * can be found. */
 #include "holders/holders.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* One JSON object of any bytes. */
 #include "base/json.h"
 
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* Directories and files of lines, whatever their lengths. */
 #include "base/lines.h"
 
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* The book of the engine's locks: which ranges are SQLite's, and what a close drops. */
 #include "track/locks.h"
 #include "track/books.h"
 

@@ -1,3 +1,4 @@
+/* Lines of the log: their form and level, where they go, and where they never go. */
 #include "helper/log.h"
 
 #include "unit.h"

@@ -1,3 +1,5 @@
+/* The books of another process, read from /proc as the supervisor does: which of its closes is the
+ * last. */
 #include "supervise/mirror.h"
 
 #include "base/clock.h"

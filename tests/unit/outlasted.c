@@ -1,3 +1,5 @@
+/* Holders that outlasted a wait: known by database, pid and start, and forgotten when the database
+ * is free. */
 #include "track/outlasted.h"
 
 #include "track/books.h"

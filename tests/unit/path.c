@@ -1,3 +1,5 @@
+/* Paths: joined, cut, made absolute; refused, and never cut, where they do not fit; and how they
+ * end. */
 #include "base/path.h"
 
 #include "base/path_ending.h"

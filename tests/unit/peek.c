@@ -1,3 +1,5 @@
+/* Descriptors of another process, looked at through /proc: what they are of, and that the look
+ * changes nothing there. */
 #include "supervise/peek.h"
 
 #include "track/begin.h"

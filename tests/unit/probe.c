@@ -1,3 +1,5 @@
+/* One question to the kernel, by each kind of holder and at each level; and what the question
+ * itself leaves behind: nothing. */
 #include "wait/probe.h"
 
 #include "base/clock.h"

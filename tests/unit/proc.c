@@ -1,3 +1,4 @@
+/* Lines of /proc: locks, mappings, flags, mounts, stat. */
 #include "holders/proc.h"
 
 #include "unit.h"

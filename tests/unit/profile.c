@@ -1,3 +1,5 @@
+/* The table of kinds of store: what their names, contents and directories are recognised by, and
+ * what only looks alike. */
 #include "config/profile.h"
 #include "commands/about.h"
 

@@ -1,3 +1,5 @@
+/* The question of a use, asked in the program's own table: what it answers, and that no lock of
+ * this process is lost by it. */
 #include "track/question.h"
 
 #include "config/rules.h"

@@ -1,3 +1,4 @@
+/* Which descriptors a system call closes, by its arguments. */
 #include "supervise/range.h"
 
 #include "unit.h"

@@ -1,3 +1,5 @@
+/* Descriptors that were opened to be read, and only noted: a lock waits for the close of one that
+ * the engine's locks would go with. */
 #include "track/readers.h"
 
 #include "track/books.h"

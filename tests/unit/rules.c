@@ -1,3 +1,4 @@
+/* SETTLE_RULES: how they are read, which one holds, and what is said of what is wrong in them. */
 #include "config/rules.h"
 
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* Memory for a moment: nobody has what another has. */
 #include "base/scratch.h"
 
 #include "unit.h"

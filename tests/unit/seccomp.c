@@ -1,3 +1,5 @@
+/* Helpers under seccomp filters: where one is made, as what, and what becomes of it when the filter
+ * refuses or kills. */
 #include "helper/seccomp.h"
 #include "base/clock.h"
 

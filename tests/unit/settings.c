@@ -1,3 +1,4 @@
+/* The settings: each variable's values and default, and the one sentence that a bad value gets. */
 #include "config/settings.h"
 
 #include "unit.h"

@@ -1,3 +1,5 @@
+/* System calls that wait for an answer of the supervisor: taken, handed over, answered, and let go
+ * on when who had them has ended. */
 #include "supervise/slots.h"
 
 #include "asked.h"

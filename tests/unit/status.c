@@ -1,3 +1,4 @@
+/* Numbers in /proc/PID/status. */
 #include "base/status.h"
 
 #include "unit.h"

@@ -1,3 +1,5 @@
+/* The registry of stores and the table of descriptors: records that are made, pinned, used again,
+ * as many as ten thousand; handles that come and go. */
 #include "track/books.h"
 #include "track/possible.h"
 

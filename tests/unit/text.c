@@ -1,3 +1,4 @@
+/* Lines of text in buffers of any size. */
 #include "base/text.h"
 
 #include "unit.h"

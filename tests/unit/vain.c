@@ -1,3 +1,4 @@
+/* The budget of waits in vain: two whole ones, and how it comes back. */
 #include "track/vain.h"
 
 #include "track/books.h"

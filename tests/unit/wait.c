@@ -1,3 +1,5 @@
+/* The wait for a file and for a store: its back-off, its end by each kind of release and never
+ * before, what a time-out tells, sidecars and index files. */
 #include "wait/wait.h"
 
 #include "base/clock.h"

@@ -1,3 +1,5 @@
+/* Frames in a -wal that the database has not, as SQLite's file format has it; connections; hot
+ * journals. */
 #include "wait/wal.h"
 
 #include "unit.h"

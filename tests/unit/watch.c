@@ -1,3 +1,4 @@
+/* The watch: what wakes a sleep, what does not, and what a busy neighbour costs. */
 #include "wait/watch.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* The workers of a dispatcher: calls of those that have ended go on. */
 #include "supervise/workers.h"
 
 #include "asked.h"
