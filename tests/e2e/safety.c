@@ -16,8 +16,8 @@ static const long reserved_byte = 0x40000001; /* https://www.sqlite.org/src/file
 static const uint64_t soon = 250 * (uint64_t)MS;
 
 /* While one thread waits in its close, another opens the store again and takes RESERVED. (With the
- * trigger "every", so that this does not end the wait.) The probe
- * that is running must not drop that lock: a close in the program's own table would. */
+ * trigger "every", so that this does not end the wait.) The probe that is running must not drop
+ * that lock: a close in the program's own table would. */
 Test(safety, the_programs_own_locks_survive_a_probe)
 {
     struct process p = SHIMMED_WITH(OPTIONS("--trigger", "every", "--max-wait", "1"),

@@ -1,5 +1,5 @@
 <?php
-// closer.php PATH: the same through PHP, which loads its extensions with RTLD_DEEPBIND.
+// closer.php PATH: as closer.py, through PHP, which loads its extensions with RTLD_DEEPBIND.
 $connection = new SQLite3($argv[1]);
 $connection->exec("create table if not exists t(a)");
 $connection->exec("insert into t values (1)");

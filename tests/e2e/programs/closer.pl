@@ -1,4 +1,4 @@
-# closer.pl PATH: the same through DBD::SQLite, which calls sqlite3_close.
+# closer.pl PATH: as closer.py, through DBD::SQLite, which calls sqlite3_close.
 use strict;
 use warnings;
 use DBI;

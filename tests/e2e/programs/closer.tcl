@@ -1,4 +1,4 @@
-# closer.tcl PATH: the same through Tcl's sqlite3 package.
+# closer.tcl PATH: as closer.py, through Tcl's sqlite3 package.
 package require sqlite3
 sqlite3 connection [lindex $argv 0]
 connection eval {create table if not exists t(a)}

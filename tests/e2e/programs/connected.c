@@ -1,8 +1,11 @@
 /* connected WAY PATH: opens a database by sqlite3_open, says "open", and at a line of its input
- * ends in this way: close     sqlite3_close, and says "took" and the milliseconds child     the
- * same in a fork child, for which the parent waits session   in a session of its own, too daemon
- * and the parent has left before leaving   or does so in the midst of it exit, quick_exit, _exit by
- * that, while another thread is in its close */
+ * ends in this way:
+ *   close     sqlite3_close, and says "took" and the milliseconds
+ *   child     the same in a fork child, for which the parent waits
+ *   session   in a session of its own, too
+ *   daemon    and the parent has left before
+ *   leaving   or does so in the midst of it
+ *   exit, quick_exit, _exit   ends by that, while another thread is in its close */
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>

@@ -1,8 +1,12 @@
 /* scopes FILE: a process of several SQLites (libraries/scope_sqlite.c, scope_module.c), which
- * loads, uses and unloads what the lines of a file say, and prints what each call reached: load
- * SLOT LIBRARY local|global    unload SLOT    give SLOT LIBRARY (to the SQLite in that slot) open
- * SLOT WAY    exec SLOT    close SLOT WAY A line that is for nothing is passed over: the lines come
- * from dice. */
+ * loads, uses and unloads what the lines of a file say, and prints what each call reached:
+ *   load SLOT LIBRARY local|global
+ *   unload SLOT
+ *   give SLOT LIBRARY     to the SQLite in that slot
+ *   open SLOT WAY
+ *   exec SLOT
+ *   close SLOT WAY
+ * A line that is for nothing is passed over: the lines come from dice. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
