@@ -17,10 +17,15 @@ override CPPFLAGS += -D_GNU_SOURCE -MMD -MP -Ishim -I$(B)/made
 # switch them on: what is said so comes after every -D and -U.
 override CFLAGS += -std=gnu11 $(WARNINGS) -Wp,-U_FORTIFY_SOURCE
 
-# Objects for link-time optimisation have no symbols for an ar that lacks the compiler's own plugin.
+# Objects for link-time optimisation have no symbols for an ar that lacks the compiler's own plugin. And gcc up to 12
+# warns at each link that it is done by one process, unless it is told how many may be.
 ifneq ($(findstring -flto,$(CFLAGS)),)
-ifeq ($(origin AR),default)
 compiler := $(notdir $(lastword $(CC)))
+ifeq ($(findstring clang,$(compiler)),)
+override CFLAGS := $(patsubst -flto,-flto=auto,$(CFLAGS))
+override LDFLAGS := $(patsubst -flto,-flto=auto,$(LDFLAGS))
+endif
+ifeq ($(origin AR),default)
 ifneq ($(findstring clang,$(compiler)),)
 AR := $(or $(shell command -v $$($(CC) -print-prog-name=llvm-ar)),ar \
 	$(addprefix --plugin ,$(wildcard $(shell $(CC) -print-resource-dir)/../../LLVMgold.so)))
