@@ -7,19 +7,16 @@
 #include "helper/interruption.h"
 #include "helper/log.h"
 #include "helper/record.h"
-#include "holders/awaits.h"
-#include "holders/proc.h"
 #include "track/books.h"
 #include "track/budget.h"
 #include "track/history.h"
+#include "track/in_vain.h"
 #include "track/locks.h"
 #include "track/namer.h"
-#include "track/outlasted.h"
 #include "track/process.h"
 #include "track/tell.h"
 #include "track/vain.h"
 #include "track/waiting.h"
-#include "wait/idle.h"
 
 #include <errno.h>
 
@@ -33,16 +30,14 @@ struct block_request {
     struct namer namer;
     struct claim claim;
     struct helper *helper;
-    const struct store *store;
+    struct store *store;
     const struct rule *rule;
     struct block_cause cause; /* the helper's, as the caller's may be gone by then */
     struct lending lending;   /* of the call's lines */
     bool work_ends_it;        /* its connections are in nobody's way until they take a lock */
     bool reopening_ends_it;
-    bool whole;           /* it has all of its max_wait */
+    struct in_vain in_vain;
     atomic_bool counted;  /* among those that run: whoever takes that back settles its claim */
-    struct proc_stat who; /* of the process that was asked about last */
-    int who_pid;
     struct log_line line; /* here, since the program's stack may be a small one */
 };
 
@@ -91,53 +86,10 @@ static bool is_over(const void *argument)
            (request->work_ends_it && locks_beyond_idle(request->store));
 }
 
-/* Who that is; false where it cannot be told from another process of the same pid. */
-static bool find_out(struct block_request *request, int pid)
-{
-    if (request->who_pid != pid) {
-        request->who_pid = pid;
-        if (proc_self() != sys_getpid() || !proc_read_stat(&request->who, pid))
-            request->who.start = 0;
-    }
-    return request->who.start != 0;
-}
-
-/* Of a process that has the database open and does nothing with it: it has outlasted a wait before,
- * or waits itself until this one has ended. */
 static bool is_in_vain(void *argument, const struct probe *probe)
 {
     struct block_request *request = argument;
-    int pid = probe->holder.pid;
-    return idle_lock(&probe->holder, request->wait.profile) && find_out(request, pid) &&
-           (outlasted_knows(request->wait.identity, pid, request->who.start) || awaits_us(pid)) &&
-           idle_database(probe, request->wait.profile);
-}
-
-/* What later waits are to know of this one. */
-static void learn(struct block_request *request)
-{
-    const struct wait_result *result = &request->result;
-    const struct holder *holder = &result->holder;
-    struct identity database = request->wait.identity;
-    switch (result->outcome) {
-    case OUTCOME_SETTLED_AT_ONCE:
-    case OUTCOME_SETTLED_AFTER_WAITING:
-        outlasted_forget(database);
-        break;
-    case OUTCOME_TIMED_OUT:
-        if (!request->whole || result->given_up)
-            break;
-        vain_ended(request->wait.began + result->elapsed, result->elapsed, request->wait.max_wait);
-        if (result->unchanged && holder->ending[0] == '\0' &&
-            idle_lock(holder, request->wait.profile) && find_out(request, holder->pid))
-            outlasted_add(database, holder->pid, request->who.start);
-        break;
-    case OUTCOME_UNEXAMINED:
-    case OUTCOME_GONE:
-    case OUTCOME_HANDED_OVER:
-    case OUTCOME_REOPENED:
-        break;
-    }
+    return in_vain_is(&request->in_vain, &request->wait, probe);
 }
 
 static void name_meanwhile(void *argument, const struct holder *seen)
@@ -185,7 +137,7 @@ static void work(void *argument)
     wait_store(&request->wait, result);
     if (!helper_is_told_to_stop(request->helper)) {
         take_names(request);
-        learn(request);
+        in_vain_learn(&request->in_vain, &request->wait, result);
     }
     const bool free =
         result->outcome == OUTCOME_SETTLED_AT_ONCE || result->outcome == OUTCOME_HANDED_OVER;
@@ -199,20 +151,6 @@ static void work(void *argument)
 
 HELPER_STACK_END
 /* --- in the program's thread --- */
-
-static void tell_in_vain(const struct block_request *request)
-{
-    const struct wait_result *result = &request->result;
-    if (result->outcome != OUTCOME_TIMED_OUT)
-        return;
-    if (!request->whole && vain_tells())
-        tell_waits_in_vain(settings->fallback_delay);
-    if (!result->given_up)
-        return;
-    bool outlasted = outlasted_knows(request->wait.identity, request->who_pid, request->who.start);
-    if (!outlasted || outlasted_tells(request->wait.identity, request->who_pid, request->who.start))
-        tell_given_up(&request->wait, result, outlasted);
-}
 
 static void mark(struct store *store, const struct wait_result *result)
 {
@@ -252,44 +190,27 @@ static void ask_for_writers(struct wait_request *wait)
     wait->profile = NULL; /* index files are this process's own */
 }
 
-/* Waits as the rule says, for as long as it says or as the budget is. */
-static void wait_by_rule(struct store *store, const char *path, const struct rule *rule,
-                         const struct block_cause *cause, int home)
+/* What it asks, and how long it may take: as the rule says, or as waits in vain and the budget have
+ * left. */
+static void plan(struct block_request *request, const char *path)
 {
-    const uint64_t began = cause->began;
-    struct helper *helper = path[0] == '\0' ? NULL : helper_new(sizeof(struct block_request));
-    if (helper == NULL) {
-        if (path[0] == '\0')
-            log_say(LOG_WARN, "a store's directory cannot be determined, a fixed delay instead");
-        else
-            tell_failure(path, rule, ENOMEM);
-        fixed_delay(rule);
-        history_not_examined(store, path, cause);
-        return;
-    }
-    if (process_home() != home) {
-        helper_free(helper);
-        return;
-    }
-    struct block_request *request = helper_request(helper);
+    const struct rule *rule = request->rule;
+    const struct block_cause *cause = &request->cause;
     struct wait_request *wait = &request->wait;
     const uint64_t now = cause->now != 0 ? cause->now : clock_now();
-    uint64_t gone = now - began, limit = rule->max_wait;
-    request->whole = vain_has_whole(now);
-    if (!request->whole && gone + block_fixed_delay(rule) < limit)
+    const uint64_t gone = now - cause->began;
+    uint64_t limit = rule->max_wait;
+    request->in_vain.whole = vain_has_whole(now);
+    if (!request->in_vain.whole && gone + block_fixed_delay(rule) < limit)
         limit = gone + block_fixed_delay(rule);
     request->claim = budget_claim(gone < limit ? limit - gone : 0, now);
-    request->helper = helper;
-    request->store = store;
-    request->rule = rule;
-    request->cause = *cause;
     request->reopening_ends_it = rule->trigger != TRIGGER_EVERY && !cause->writers;
     request->work_ends_it = cause->writers;
-    ask_for(wait, store, path, rule);
+    ask_for(wait, request->store, path, rule);
     if (cause->writers)
         ask_for_writers(wait);
     last_look_begin(&cause->last_look, wait);
-    wait->began = began;
+    wait->began = cause->began;
     wait->deadline = now + request->claim.ns;
     wait->max_wait = rule->max_wait;
     wait->reopened = is_over;
@@ -298,36 +219,48 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
     wait->signals = interruption_signals;
     wait->asker = request;
     wait->enough = now + block_fixed_delay(rule);
-    const bool told = (atomic_load(&store->state) & STORE_FRAMES_TOLD) != 0;
+    const bool told = (atomic_load(&request->store->state) & STORE_FRAMES_TOLD) != 0;
     wait->frames = !cause->writers && ((log_wants(LOG_WARN) && !told) || record_wanted());
     if (log_wants(LOG_WARN) || record_wanted())
         wait_name_holders(wait, &request->holders);
     wait->naming = request;
     if (record_wanted())
         wait->lasting = name_meanwhile;
-    history_wait_begun(store, wait, cause);
+}
+
+/* Returns as helper_run; *concluded: the helper has told what came of it. */
+static int run(struct block_request *request, bool *concluded)
+{
+    const uint64_t end = request->wait.deadline + BLOCK_PATIENCE;
     const bool lent = lines_lend(&request->lending);
     atomic_fetch_add(&own->running, 1);
     atomic_store(&request->counted, true);
-    const uint64_t before = waiting_begin(wait->deadline + BLOCK_PATIENCE);
-    int error = helper_run_interruptibly(helper, work, wait->deadline + BLOCK_PATIENCE);
+    const uint64_t before = waiting_begin(end);
+    const int error = helper_run_interruptibly(request->helper, work, end);
     waiting_end(before);
-    const bool concluded = lent && lines_take_back(&request->lending);
-    uint64_t elapsed = error == 0 ? request->result.elapsed : clock_now() - began;
+    *concluded = lent && lines_take_back(&request->lending);
+    return error;
+}
+
+static void finish(struct block_request *request, const char *path, int error, bool concluded)
+{
+    const struct rule *rule = request->rule;
+    const uint64_t began = request->wait.began;
+    const uint64_t elapsed = error == 0 ? request->result.elapsed : clock_now() - began;
     switch (error) {
     case 0:
         if (!concluded)
             conclude(request, NULL);
-        tell_in_vain(request);
-        tell_of_frames(request, store);
+        in_vain_tell(&request->in_vain, &request->wait, &request->result, settings->fallback_delay);
+        tell_of_frames(request, request->store);
         if (request->result.outcome == OUTCOME_UNEXAMINED)
             fixed_delay(rule);
-        mark(store, &request->result);
-        break;
+        mark(request->store, &request->result);
+        return;
     case ESRCH:
-        break;
+        return;
     case EINTR: /* the helper may be at work: its result is not to be read */
-        count_down(request, elapsed - gone);
+        count_down(request, began + elapsed - request->claim.began);
         tell_interrupted(path, rule, elapsed);
         break;
     case ETIMEDOUT:
@@ -339,8 +272,42 @@ static void wait_by_rule(struct store *store, const char *path, const struct rul
         tell_failure(path, rule, error);
         fixed_delay(rule);
     }
-    if (error != 0 && error != ESRCH && !concluded)
-        history_wait_ended(NULL, store, wait, NULL, error, elapsed, cause);
+    if (!concluded)
+        history_wait_ended(NULL, request->store, &request->wait, NULL, error, elapsed,
+                           &request->cause);
+}
+
+static void do_without_helper(const struct store *store, const char *path, const struct rule *rule,
+                              const struct block_cause *cause)
+{
+    if (path[0] == '\0')
+        log_say(LOG_WARN, "a store's directory cannot be determined, a fixed delay instead");
+    else
+        tell_failure(path, rule, ENOMEM);
+    fixed_delay(rule);
+    history_not_examined(store, path, cause);
+}
+
+static void wait_by_rule(struct store *store, const char *path, const struct rule *rule,
+                         const struct block_cause *cause, int home)
+{
+    struct helper *helper = path[0] == '\0' ? NULL : helper_new(sizeof(struct block_request));
+    if (helper == NULL) {
+        do_without_helper(store, path, rule, cause);
+        return;
+    }
+    if (process_home() == home) {
+        struct block_request *request = helper_request(helper);
+        bool concluded;
+        request->helper = helper;
+        request->store = store;
+        request->rule = rule;
+        request->cause = *cause;
+        plan(request, path);
+        history_wait_begun(store, &request->wait, cause);
+        const int error = run(request, &concluded);
+        finish(request, path, error, concluded);
+    }
     helper_free(helper);
 }
 
