@@ -154,94 +154,144 @@ static bool is_database(const struct wait_request *request, const char *ending)
            (request->profile == NULL || request->profile->engine == ENGINE_SQLITE);
 }
 
+/* The course of one wait. Moments are those of clock_now. */
+struct course {
+    const struct wait_request *request;
+    const char *path;
+    const char *ending; /* of the file's name, as wait_for has it */
+    struct wait_result *result;
+    struct probe probe;
+    struct watch watch;
+    uint64_t began;      /* when it was first found to be held: a free one takes no time */
+    uint64_t since;      /* the back-off's beginning */
+    uint64_t last_event; /* when the last event woke us, or the wait began, */
+    uint64_t deaf;       /* and how long we were deaf for it */
+    bool slept;
+    bool woken;
+    bool watched;
+    struct seen seen;
+    struct holder first; /* whom the kernel named first */
+};
+
+static struct course course_of(const struct wait_request *request, const char *path,
+                               struct identity identity, const char *ending,
+                               struct wait_result *result)
+{
+    struct course c = {.request = request, .path = path, .ending = ending, .result = result};
+    c.probe = probe_of(path, identity);
+    c.probe.until = request->until;
+    c.probe.writers = request->writers;
+    c.probe.passed = request->alone ? request->profile->engine : ENGINE_SQLITE;
+    c.probe.last = true;
+    c.probe.dotfile = is_database(request, ending);
+    c.probe.fresh = request->fresh && path == request->path;
+    c.watch = watch_none();
+    return c;
+}
+
+/* Asks; false when the wait is over, and the result says how. *now: when the answer was there. */
+static bool goes_on(struct course *c, uint64_t *now)
+{
+    const struct wait_request *request = c->request;
+    struct wait_result *result = c->result;
+    if (!ask(&c->probe, c->slept, result))
+        return false;
+    if (request->reopened != NULL && request->reopened(request->context)) {
+        result->outcome = OUTCOME_REOPENED;
+        return false;
+    }
+    if (c->first.hold == HOLD_NONE) {
+        c->first = c->probe.holder;
+        result->unchanged = true;
+    }
+    result->unchanged &= same_lock(&c->first, &c->probe.holder);
+    *now = clock_now();
+    if (c->began == 0)
+        c->began = c->since = c->last_event = *now;
+    result->given_up = *now < request->deadline && gives_up(request, &c->probe, *now, c->ending);
+    if (*now < request->deadline && !result->given_up)
+        return true;
+    result->outcome = OUTCOME_TIMED_OUT;
+    return false;
+}
+
+/* Sets the watch, once the wait has lasted. Then the next question comes at once: what happened
+ * before the watch was set causes no event. */
+static bool begins_to_watch(struct course *c, uint64_t now)
+{
+    if (c->watched || now - c->began < watch_after)
+        return false;
+    c->watched = true;
+    watch_start(&c->watch, c->path);
+    if (c->request->signals != 0)
+        watch_signals(&c->watch, c->request->signals);
+    return true;
+}
+
+static void note_event(struct course *c)
+{
+    const uint64_t now = clock_now();
+    c->result->events++;
+    c->deaf = wait_deaf(c->deaf, now - c->last_event,
+                        wait_backoff(now - c->began, c->request->check_interval));
+    c->last_event = now;
+    c->since = now;
+}
+
+/* Sleeps until the next question: for the back-off, or until an event; after one that has woken us,
+ * deaf to others. */
+static void rest(struct course *c, uint64_t now)
+{
+    const uint64_t backoff = wait_backoff(now - c->since, c->request->check_interval);
+    const uint64_t wanted = c->woken ? c->deaf : wait_settling(now - c->last_event, backoff);
+    const uint64_t sleep = at_most(wanted, c->request, now);
+    if (c->woken) {
+        sys_poll(-1, 0, sleep);
+        c->woken = false;
+    } else {
+        /* each question at this level is an open and a close, and so an event */
+        c->woken = c->request->until == UNTIL_CLOSED &&
+                   watch_take(&c->watch) > watch_own_events(&c->watch);
+        c->woken = c->woken || watch_sleep(&c->watch, sleep);
+    }
+    c->result->sleeps++;
+    c->slept = true;
+    if (c->woken)
+        note_event(c);
+}
+
+static void name_who_stayed(struct course *c)
+{
+    struct wait_result *result = c->result;
+    const char *ending = c->ending;
+    result->holder = c->probe.holder;
+    if (ending != NULL && ending[0] != '\0')
+        result->holder.ending = ending;
+    if (ending != NULL && c->request->holders != NULL && !result->given_up)
+        name_holders(c->request, result);
+    else if (ending != NULL && c->request->holders != NULL)
+        name_this_one(c->request, result);
+}
+
 void wait_for(const struct wait_request *request, const char *path, struct identity identity,
               const char *ending, struct wait_result *result)
 {
-    struct probe probe = probe_of(path, identity);
-    struct watch watch = watch_none();
-    uint64_t began = 0;      /* when it was first found to be held: a free one takes no time */
-    uint64_t since = 0;      /* the back-off's beginning */
-    uint64_t last_event = 0; /* when the last event woke us, or the wait began, */
-    uint64_t deaf = 0;       /* and how long we were deaf for it */
-    bool slept = false;
-    bool woken = false;
-    bool watched = false;
+    struct course c = course_of(request, path, identity, ending, result);
     const bool named = ending != NULL && request->lasting != NULL;
-    struct seen seen = {.holder = {.hold = HOLD_NONE}};
-    struct holder first = {.hold = HOLD_NONE};
-    probe.until = request->until;
-    probe.writers = request->writers;
-    probe.passed = request->alone ? request->profile->engine : ENGINE_SQLITE;
-    probe.last = true;
-    probe.dotfile = is_database(request, ending);
-    probe.fresh = request->fresh && path == request->path;
-
-    for (;;) {
-        if (!ask(&probe, slept, result))
-            break;
-        if (request->reopened != NULL && request->reopened(request->context)) {
-            result->outcome = OUTCOME_REOPENED;
-            break;
-        }
-        if (first.hold == HOLD_NONE) {
-            first = probe.holder;
-            result->unchanged = true;
-        }
-        result->unchanged &= same_lock(&first, &probe.holder);
-        uint64_t now = clock_now();
-        if (began == 0)
-            began = since = last_event = now;
-        result->given_up = now < request->deadline && gives_up(request, &probe, now, ending);
-        if (now >= request->deadline || result->given_up) {
-            result->outcome = OUTCOME_TIMED_OUT;
-            break;
-        }
+    uint64_t now;
+    while (goes_on(&c, &now)) {
         if (named) {
-            see(&seen, &probe.holder, ending);
-            tell_of_holder(request, &seen, now - began);
+            see(&c.seen, &c.probe.holder, ending);
+            tell_of_holder(request, &c.seen, now - c.began);
         }
-        if (!watched && now - began >= watch_after) {
-            watched = true;
-            watch_start(&watch, path);
-            if (request->signals != 0)
-                watch_signals(&watch, request->signals);
-            continue; /* what happened before the watch was set causes no event */
-        }
-        uint64_t sleep = woken ? deaf
-                               : wait_settling(now - last_event,
-                                               wait_backoff(now - since, request->check_interval));
-        sleep = at_most(sleep, request, now);
-        if (woken) {
-            sys_poll(-1, 0, sleep);
-            woken = false;
-        } else {
-            /* each question at this level is an open and a close, and so an event */
-            woken = request->until == UNTIL_CLOSED && watch_take(&watch) > watch_own_events(&watch);
-            woken = woken || watch_sleep(&watch, sleep);
-        }
-        result->sleeps++;
-        slept = true;
-        if (woken) {
-            result->events++;
-            now = clock_now();
-            deaf = wait_deaf(deaf, now - last_event,
-                             wait_backoff(now - began, request->check_interval));
-            last_event = now;
-            since = now;
-        }
+        if (!begins_to_watch(&c, now))
+            rest(&c, now);
     }
-    probe_end(&probe);
-    if (seen.holder.hold != HOLD_NONE)
-        result->holder = seen.holder;
-    if (result->outcome == OUTCOME_TIMED_OUT) {
-        result->holder = probe.holder;
-        if (ending != NULL && ending[0] != '\0')
-            result->holder.ending = ending;
-        if (ending != NULL && request->holders != NULL && !result->given_up)
-            name_holders(request, result);
-        else if (ending != NULL && request->holders != NULL)
-            name_this_one(request, result);
-    }
+    probe_end(&c.probe);
+    if (c.seen.holder.hold != HOLD_NONE)
+        result->holder = c.seen.holder;
+    if (result->outcome == OUTCOME_TIMED_OUT)
+        name_who_stayed(&c);
     if (result->outcome == OUTCOME_TIMED_OUT || result->outcome == OUTCOME_UNEXAMINED)
         str_copy(result->file, sizeof result->file, path);
 }
