@@ -32,8 +32,8 @@ void *elf_find_next_one(const char *name);
 
 /* One name, as elf_find_next has found others: it remembers where it has looked, so that nobody is
  * asked, and no lock of the loader is taken that another thread may have held when this process was
- * forked. NULL as there. It asks the loader only where there
- * were more libraries than it has room for. */
+ * forked. NULL as there. It asks the loader only where there were more libraries than it has room
+ * for. */
 void *elf_find_later(const char *name);
 
 /* One name, in any library but this one, the first that defines it; NULL if none does. */

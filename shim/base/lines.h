@@ -1,4 +1,5 @@
-/* Reading directories and the kernel's files of lines without allocation, stdio or libc state. */
+/* Reading directories and the kernel's files of lines without allocation, stdio or libc state. What
+ * is opened is a descriptor of the calling thread's table until it is closed. */
 #ifndef SETTLE_LINES_H
 #define SETTLE_LINES_H
 

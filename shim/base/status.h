@@ -1,5 +1,5 @@
 /* Numbers in what the kernel tells of a process: lines of "Name:\tnumbers" (proc(5),
- * /proc/pid/status). */
+ * /proc/pid/status). The file is open in the calling thread's table for a moment. */
 #ifndef SETTLE_STATUS_H
 #define SETTLE_STATUS_H
 

@@ -1,8 +1,8 @@
 /* The settings, each declared once: its variable, its option of the launcher, what stands for the
  * value in a synopsis, the field of struct settings, the default, the values, and a sentence.
- * config/settings.c makes of it what reads the variables; commands/options.c, which the launcher
- * asks, the options, their help and what completion offers. A test holds man pages and README
- * against it. Adding a setting is adding a row (shim/README.md).
+ * config/settings.c makes of it what reads the variables; commands/option_table.c, which the
+ * launcher asks, the options, their help and what completion offers. A test holds man pages and
+ * README against it. Adding a setting is adding a row (shim/README.md).
  *
  *   DURATION(variable, option, field, default in ns, sentence)
  *   COUNT(variable, option, field, default, sentence)
@@ -49,7 +49,7 @@
            "gets the environment that it would have had without.")                                 \
     CHOICE("SETTLE_DEEPBIND", "deepbind", "HOW", deepbind, DEEPBIND_KEEP, deepbind_names,          \
            "strip: clear RTLD_DEEPBIND in dlopen, which hides the program's modules from settle "  \
-           "(PHP before 8.4 loads its extensions so). keep: leave it alone.")                      \
+           "(most builds of PHP load their extensions so). keep: leave it alone.")                 \
     STRING("SETTLE_STORES", "stores", "LIST", KIND_STORES, stores, "chroma", NULL,                 \
            "The kinds of store to recognise, colon-separated.")                                    \
     STRING("SETTLE_DIRS", "dir", "DIR", KIND_LIST, dirs, "", "none",                               \

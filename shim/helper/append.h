@@ -28,8 +28,9 @@ bool append_would_harm(int fd, const char *path);
  * signal handler. */
 int append_line(const char *path, const char *line, size_t length);
 
-/* Runs work(request), which may write by append_here and open nothing else, so. Signals come after
- * it. Returns as helper_run. */
+/* Runs work(request) in a helper; or, where no thread can be made (above), in the calling thread,
+ * with all signals held until it has ended. work may write by append_here and open nothing else.
+ * Returns as helper_run. */
 int append_run(struct helper *helper, void (*work)(void *request));
 
 /* A part of what is written: whole lines. */

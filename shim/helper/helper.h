@@ -35,11 +35,13 @@ void *helper_request(struct helper *h);
 
 /* Runs work(request) in a thread with an empty descriptor table and waits until it has ended or the
  * deadline (clock_now) is past. Signal handlers of the caller run during the wait, and the wait
- * goes on. Keeps errno. Returns 0, or ETIMEDOUT        the deadline is past; EAGAIN, ENOMEM   no
- * thread could be made; ENOSYS, EPERM    no thread or no close_range (Linux before 5.9, or a
- * filter); ENOTSUP          not tried, since a filter may kill the program for it; ECANCELED a
- * filter killed the helper; ESRCH            this is a fork child of the caller, made in a signal
- * handler. */
+ * goes on. Keeps errno. Returns 0, or
+ *   ETIMEDOUT        the deadline is past;
+ *   EAGAIN, ENOMEM   no thread could be made;
+ *   ENOSYS, EPERM    no thread or no close_range (Linux before 5.9, or a filter);
+ *   ENOTSUP          not tried, since a filter may kill the program for it;
+ *   ECANCELED        a filter killed the helper;
+ *   ESRCH            this is a fork child of the caller, made in a signal handler. */
 int helper_run(struct helper *h, void (*work)(void *request), uint64_t deadline);
 
 /* The same, and SIGINT or SIGTERM ends it (interruption.h):

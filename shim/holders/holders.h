@@ -3,7 +3,8 @@
  * Nothing here opens, locks or closes the file itself. What is asked: /proc/PID/fd and fdinfo,
  * which tell the descriptors of each process and their locks; /proc/PID/maps for mappings without a
  * descriptor; /proc/locks for the processes that may not be looked into. That takes milliseconds,
- * so it is for messages, and the last resort of the probe.
+ * so it is for messages, and the last resort of the probe. Those files are opened in the calling
+ * thread's table: it runs in a helper, or in a program of ours.
  */
 #ifndef SETTLE_HOLDERS_H
 #define SETTLE_HOLDERS_H

@@ -60,9 +60,8 @@ static enum hold hold_of(const char *type, bool exclusive)
 }
 
 /* "1: FLOCK ADVISORY WRITE 1234 fd:01:5678 0 EOF": the device is hexadecimal, the inode decimal; a
- * "->" behind the number marks one who waits. The pid of an OFD lock is -1,
- * which is none, and that of a process
- * that cannot be seen 0. A lease that is being broken tells what it is to become. */
+ * "->" behind the number marks one who waits. The pid of an OFD lock is -1, which is none, and that
+ * of a process that cannot be seen 0. A lease that is being broken tells what it is to become. */
 bool proc_read_lock(struct proc_lock *lock, char *line)
 {
     next_field(&line);

@@ -58,9 +58,8 @@ void closed_arrived(struct store *store);
 bool closed_is_under_way(struct store *store, uint64_t patience);
 
 /* A close of the store has come to its end; gives the pin back (NULL: a candidate, which has none).
- * connections: closed_under_way was called for it.
- * Does nothing in a fork child that a signal handler made since the process `home` took the handle
- * out: there is nothing to be put back. */
+ * connections: closed_under_way was called for it. Does nothing in a fork child that a signal
+ * handler made since the process `home` took the handle out: there is nothing to be put back. */
 void closed_end(struct store *store, bool connections, int home);
 
 /* Of a close in another process, whose books these are (supervise/): its handle was taken out.

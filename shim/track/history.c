@@ -19,11 +19,6 @@ static void add_store(struct record *r, const struct store *store)
     json_str(&r->json, "profile", atomic_load(&store->profile)->name);
 }
 
-static long own_handles(const struct store *store)
-{
-    return handle_count_of(store);
-}
-
 /* --- handles --- */
 
 static void tell_opened_store(const struct store *store)
@@ -48,7 +43,7 @@ static void tell_handle(const char *event, int fd, const struct handle *h, const
     else
         json_bool(&r.json, "seen", false);
     if (h->store != NULL)
-        json_int(&r.json, "handles", own_handles(h->store));
+        json_int(&r.json, "handles", handle_count_of(h->store));
     record_end(&r);
 }
 
@@ -63,7 +58,7 @@ static SYS_OWN_FRAME void tell_opened_handle(int fd, const struct handle *h)
 
 void history_opened(int fd, const struct handle *h)
 {
-    if (h->store != NULL && own_handles(h->store) == 1) {
+    if (h->store != NULL && handle_count_of(h->store) == 1) {
         sum_opened();
         record_used(atomic_load(&h->store->path));
         tell_opened_store(h->store);
@@ -108,7 +103,7 @@ static const char *outcome_name(const struct wait_result *result, int error)
 /* Of a use only those count that were not closed before it. */
 static long handles_for(const struct store *store, const char *use)
 {
-    return use == NULL ? own_handles(store) : (long)handle_count_engine(store);
+    return use == NULL ? handle_count_of(store) : (long)handle_count_engine(store);
 }
 
 /* use: what the program does with the files; NULL: it closed the store. */

@@ -134,18 +134,18 @@ static bool is_free_by_second(const char *path, struct identity file)
 /* SQLite closes -shm, -wal and the database one after the other (sqlite3WalClose in its wal.c), and
  * so what the first two have told is not older than what a helper is told. -shm loses its name
  * before it is closed: one that still has it stays, and -wal with it. */
-enum { SHM, WAL, LEFT };
+enum { SHM, WAL, STAYING_MOST };
 
 /* Those that this thread has closed so last, and nobody had a lock on. */
 static __thread struct {
-    struct identity files[LEFT];
+    struct identity files[STAYING_MOST];
     uint64_t at; /* ns of clock_now: when the first was closed */
-} left __attribute__((tls_model("initial-exec")));
+} staying __attribute__((tls_model("initial-exec")));
 
 static bool is_leaving(void)
 {
     const uint64_t at_once = 10000000;
-    return left.files[SHM].ino != 0 && clock_now() - left.at < at_once;
+    return staying.files[SHM].ino != 0 && clock_now() - staying.at < at_once;
 }
 
 static bool leaves_free(int fd, const struct handle *h)
@@ -158,11 +158,11 @@ void in_place_leaves(int fd, const struct handle *h)
 {
     const struct identity none = {0, 0};
     if (h->identity.ino == atomic_load(&h->store->shm)) {
-        left.at = clock_now();
-        left.files[SHM] = leaves_free(fd, h) ? h->identity : none;
-        left.files[WAL] = none;
+        staying.at = clock_now();
+        staying.files[SHM] = leaves_free(fd, h) ? h->identity : none;
+        staying.files[WAL] = none;
     } else if (is_leaving()) {
-        left.files[WAL] = leaves_free(fd, h) ? h->identity : none;
+        staying.files[WAL] = leaves_free(fd, h) ? h->identity : none;
     }
 }
 
@@ -172,9 +172,9 @@ bool in_place_is_left(const struct store *store, const struct stat *st)
     const struct identity file = identity_of(st);
     if (!is_leaving())
         return false;
-    if (identity_same(file, left.files[SHM]))
+    if (identity_same(file, staying.files[SHM]))
         return true;
-    return identity_same(file, left.files[WAL]) &&
+    return identity_same(file, staying.files[WAL]) &&
            (st->st_size <= WAL_EMPTY || !log_wants(LOG_WARN) ||
             (atomic_load(&store->state) & STORE_FRAMES_TOLD) != 0);
 }

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 /* A store that has handles now, or had. Records that nobody uses are used again, those of an engine
- * last. What the record is of is written by
- * whoever claims it, between the claim and the first pin, and read by those who have it pinned; a
- * search reads it without, and looks again once it has the pin. */
+ * last. What the record is of is written by whoever claims it, between the claim and the first pin,
+ * and read by those who have it pinned; a search reads it without, and looks again once it has the
+ * pin. */
 struct store {
     /* Users of this record; 0: free, but what it is of holds until it is claimed; STORE_CLAIMED:
      * changing hands. Raised from 0 by store_acquire, and by the searches where an engine was seen.
@@ -40,7 +40,7 @@ struct store {
     _Atomic uint64_t ino;
     _Atomic uint64_t directory_dev; /* of the directory that it lies in, when it was opened */
     _Atomic uint64_t directory_ino; /* 0: unknown */
-    /* ns of sys_now: when a connection of the engine went away; 0: one was opened since. Both
+    /* ns of clock_now: when a connection of the engine went away; 0: one was opened since. Both
      * written by handle.c, as is the number of opens. */
     _Atomic uint64_t fell;
     _Atomic uint32_t opens;

@@ -1,6 +1,10 @@
 /* What the hooks tell the rest: a descriptor was opened, copied, is about to be closed. Decides
  * which closes wait.
  *
+ * It is the room's face to the hooks: each function stands in the file of what it is about
+ * (opened.c, look.c, closed.c, keep.c, take_up.c, locked.c, deferral.c, later.c, readers.c,
+ * exit.c).
+ *
  * Every function keeps errno, takes no lock, and may be called in a signal handler. In a process
  * that is not the one that opened the handles (a vfork child) they do nothing.
  */

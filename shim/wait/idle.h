@@ -13,8 +13,8 @@ bool idle_lock(const struct holder *h, const struct profile *profile);
 
 /* Whether nobody writes a database, to be asked after a probe that found it held: no lock for
  * writing on it, nor on its -shm, where WAL has them. The kernel names one of several locks, so one
- * who writes may stand behind one who does not. With held_idle no lock
- * tells who writes. Runs where a probe does. */
+ * who writes may stand behind one who does not. With held_idle no lock tells who writes. Runs where
+ * a probe does. */
 bool idle_database(const struct probe *p, const struct profile *profile);
 
 #endif

@@ -2,6 +2,8 @@
  *
  * An event is a reason to probe again and never a verdict: the kernel reports a close before it
  * drops OFD locks (measured: up to 14 us), and says nothing of an unlock without a close.
+ *
+ * Its descriptors lie in the calling thread's table: in a helper's, or that of a program of ours.
  */
 #ifndef SETTLE_WATCH_H
 #define SETTLE_WATCH_H

@@ -2,8 +2,7 @@
  * of the libc of the machine that builds it, so that no symbol version gets in and nothing that
  * another libc lacks. What is not in glibc 2.17 and in musl does not belong here: resolve it by
  * dlsym, or make the system call. The compiler calls bcmp and __stack_chk_fail, and on aarch64
- * reads
- * __stack_chk_guard, where it is told to protect the stack.
+ * reads __stack_chk_guard, where it is told to protect the stack.
  */
 #ifndef SETTLE_IMPORTS_H
 #define SETTLE_IMPORTS_H

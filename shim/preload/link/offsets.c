@@ -1,5 +1,5 @@
-/* Compiled to assembly only: the Makefile makes preload/offsets.h of the marked lines, for
- * tail_calls.S. */
+/* Compiled to assembly only: shim/build.mk makes preload/offsets.h of the marked lines,
+ * for tail_calls.S. */
 #include "preload/real.h"
 
 #include <stddef.h>
