@@ -122,8 +122,9 @@ class Errors(WithStore):
                 self.assertIn(word, str(caught.exception))
         with self.assertRaises(ValueError):
             settle.wait()
-        with self.assertRaises(ValueError):
-            settle.wait("")
+        for nothing in ("", b""):
+            with self.assertRaises(ValueError):
+                settle.wait(nothing)
         with self.assertRaises(ValueError):
             settle.settled(self.dir, until="free")  # not after all the work
 

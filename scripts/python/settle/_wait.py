@@ -117,7 +117,7 @@ def _arguments(
         until,
     ]
     names = [os.fspath(path) for path in paths]
-    if "" in names:
+    if not all(names):
         raise ValueError("paths: '': expected a path")
     return names, options
 
