@@ -52,7 +52,9 @@ bool copy_place_find(struct copy_place *place, const char *to, struct text *why)
     path_directory(directory, sizeof directory, place->path);
     place->parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (place->parent < 0)
-        return fail(why, to, strerror(errno));
+        return fail(why, to,
+                    errno == ENOENT ? "there is no directory for it; expected one that exists"
+                                    : strerror(errno));
     make_absolute(place);
     if (fstatat(place->parent, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return fail(why, to, "it is there already; expected a name that is new");

@@ -249,7 +249,7 @@ static void check(const char *name)
         char real[PATH_MAX];
         if (realpath(path, real) == NULL || !image_open(real, &image)) {
             find(errno == ENOENT ? NOT_FOUND : UNKNOWN, path,
-                 errno == 0 ? "not a regular file or empty" : strerror(errno));
+                 errno == 0 ? "no program: not a regular file, or empty" : strerror(errno));
             return;
         }
         bool script = interpreter_of(&image, next, sizeof next);

@@ -2,7 +2,7 @@
  * where it was killed and closed nothing. For `settle --after` and for a container's entrypoint.
  *
  *   settle-run [--path PATH]... SETTLE-WAIT [OPTION...] -- COMMAND [ARGUMENT...]
- *   settle-run --version
+ *   settle-run --help | --version
  *
  * SETTLE-WAIT is the path of that program, OPTION what it gets. The library names the stores in a
  * file (SETTLE_USED), each path with a NUL behind it; a PATH is waited for whoever used it.
@@ -28,6 +28,9 @@
 #include <unistd.h>
 
 enum { FAILED = 125, NOT_EXECUTABLE = 126, NOT_FOUND = 127 };
+
+static const char usage[] = "usage: settle-run [--path PATH]... SETTLE-WAIT [OPTION...] -- COMMAND "
+                            "[ARGUMENT...], see 'settle --help', --after\n";
 
 static void complain(const char *what, const char *why)
 {
@@ -325,6 +328,8 @@ int main(int argc, char **argv)
     struct by_name named = {.words = argv + 1};
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("settle-run " SETTLE_VERSION) < 0 ? FAILED : 0;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return fputs(usage, stdout) < 0 ? FAILED : 0;
     int wait_at = 1;
     for (; wait_at + 1 < argc && strcmp(argv[wait_at], "--path") == 0; wait_at += 2)
         named.count++;
@@ -332,9 +337,7 @@ int main(int argc, char **argv)
     while (dashes < argc && strcmp(argv[dashes], "--") != 0)
         dashes++;
     if (dashes == wait_at || dashes + 1 >= argc) {
-        fputs("usage: settle-run [--path PATH]... SETTLE-WAIT [OPTION...] -- COMMAND "
-              "[ARGUMENT...]\n",
-              stderr);
+        fputs(usage, stderr);
         return FAILED;
     }
 

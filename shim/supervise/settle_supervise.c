@@ -2,7 +2,7 @@
  * that sees them in the kernel (seccomp_unotify(2)). For `settle --supervise`.
  *
  *   settle-supervise [--] COMMAND [ARGUMENT...]
- *   settle-supervise --version
+ *   settle-supervise --help | --version
  *
  * Settings are those of the library, from the environment. This process becomes the command: its
  * exit status, stops and signals are its own. The supervisor is a child of it that wait(2) does not
@@ -200,6 +200,11 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("settle-supervise " SETTLE_VERSION) < 0 ? FAILED : 0;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return puts("usage: settle-supervise [--] COMMAND [ARGUMENT...], see 'settle --help', "
+                    "--supervise") < 0
+                   ? FAILED
+                   : 0;
     char **command = argv + 1;
     if (argc > 1 && strcmp(argv[1], "--") == 0)
         command++;

@@ -215,12 +215,24 @@ Test(check, a_php_that_binds_its_extensions_as_others_do_can)
     expect_check(in_dir("php"), 0, "php", "can run under settle");
 }
 
+Test(check, help_is_help_in_what_the_launcher_calls_too)
+{
+    static const char *const programs[] = {"settle-check", "settle-run", "settle-supervise"};
+    static const char *const options[] = {"--help", "-h"};
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
+        for (size_t j = 0; j < sizeof options / sizeof options[0]; j++) {
+            char program[64], said[64];
+            snprintf(program, sizeof program, "build/%s", programs[i]);
+            snprintf(said, sizeof said, "usage: %s", programs[i]);
+            struct process p = PLAIN(program, options[j]);
+            await_line(&p, said);
+            cr_expect_eq(finish(&p), 0, "%s %s", programs[i], options[j]);
+        }
+}
+
 Test(check, an_option_is_no_program)
 {
-    struct process p = PLAIN("build/settle-check", "--help");
-    await_line(&p, "usage: settle-check");
-    cr_expect_eq(finish(&p), 0);
-    p = PLAIN("build/settle-check", "--soon");
+    struct process p = PLAIN("build/settle-check", "--soon");
     cr_expect_eq(finish(&p), 125);
     cr_expect_not_null(strstr(errors_of(&p), "usage: settle-check"), "%s", errors_of(&p));
 }
@@ -231,7 +243,7 @@ Test(check, what_is_no_program_is_said)
           "printf '\\177ELF' > cut; chmod +x cut; printf '#!' > hash; chmod +x hash; "
           "printf '#!%s/loop\\n' \"$1\" > loop; chmod +x loop");
     expect_check(in_dir("text"), 125, "text", "neither an ELF program nor a script");
-    expect_check(in_dir("empty"), 125, "empty", "not a regular file or empty");
+    expect_check(in_dir("empty"), 125, "empty", "no program: not a regular file, or empty");
     expect_check(in_dir("cut"), 125, "cut", "neither an ELF program nor a script");
     expect_check(in_dir("hash"), 125, "hash", "neither an ELF program nor a script");
     expect_check(in_dir("loop"), 125, "loop", "too deep");

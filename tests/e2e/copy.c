@@ -522,7 +522,7 @@ Test(copy, to_no_place_is_refused)
 {
     make_database("delete");
     expect_said(PLAIN(WAIT, "--copy", in_dir("../none/copy"), world.dir), 3,
-                "No such file or directory");
+                "there is no directory for it; expected one that exists");
     expect_said(PLAIN(WAIT, "--copy", in_dir("copy"), world.dir), 3,
                 "cannot be copied into itself");
     expect_said(PLAIN(WAIT, "--copy", "..", world.dir), 3, "expected the name");
