@@ -122,6 +122,8 @@ class Errors(WithStore):
                 self.assertIn(word, str(caught.exception))
         with self.assertRaises(ValueError):
             settle.wait()
+        with self.assertRaisesRegex(TypeError, "max_wait=0.5"):
+            settle.wait(self.dir, 0.5)
         for nothing in ("", b""):
             with self.assertRaises(ValueError):
                 settle.wait(nothing)

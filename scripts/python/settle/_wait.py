@@ -116,6 +116,9 @@ def _arguments(
         "--until",
         until,
     ]
+    for path in paths:
+        if isinstance(path, (int, float)):
+            raise TypeError(f"paths: {path!r}: expected a path; a time is given by its name, max_wait={path!r}")
     names = [os.fspath(path) for path in paths]
     if not all(names):
         raise ValueError("paths: '': expected a path")
@@ -155,8 +158,8 @@ def wait(
 
     Returns what became of it: true where all are settled. Where one is still held it is false, and its
     `holders` say by whom.
-    Raises FileNotFoundError, UnexaminedError (an OSError), and ValueError for a number or level that is
-    none.
+    Raises FileNotFoundError, UnexaminedError (an OSError), ValueError for a number or level that is none,
+    and TypeError for what is no path.
     """
     return _run(*_arguments(paths, max_wait, check_interval, until))
 
