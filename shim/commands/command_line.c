@@ -3,6 +3,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "commands/option_table.h"
+#include "commands/search_path.h"
 #include "commands/shell_text.h"
 
 #include <errno.h>
@@ -221,22 +222,10 @@ static bool take_switch(const struct given *g)
 
 /* --- paths to wait for --- */
 
-/* As the shell finds it by PATH. */
 static bool is_command(const char *name)
 {
-    char directory[PATH_MAX];
     char path[PATH_MAX];
-    const char *list = getenv("PATH");
-    for (const char *at = list == NULL ? "" : list; *at != '\0'; at += *at == ':') {
-        size_t length = strcspn(at, ":");
-        struct stat st;
-        if (path_part(directory, sizeof directory, at, length) &&
-            path_join(path, sizeof path, directory, name) && stat(path, &st) == 0 &&
-            S_ISREG(st.st_mode) && access(path, X_OK) == 0)
-            return true;
-        at += length;
-    }
-    return false;
+    return strchr(name, '/') == NULL && search_path(name, path, sizeof path);
 }
 
 /* What is not there yet the command may make. But the name of a command stands here by mistake:
@@ -253,7 +242,7 @@ static bool take_path(const struct given *g)
             return refuse(g);
     } else if (errno != ENOENT) {
         return fail("--%s '%s': %s", option, path, strerror(errno));
-    } else if (strchr(path, '/') == NULL && is_command(path)) {
+    } else if (is_command(path)) {
         return fail("--%s '%s': expected the path of a store before '--', and this is a command: "
                     "'settle --%s -- %s ...' runs it",
                     option, path, option, path);

@@ -15,6 +15,7 @@
 #include "commands/command_line.h"
 #include "commands/image.h"
 #include "commands/option_table.h"
+#include "commands/search_path.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,18 +52,9 @@ static void find(int code, const char *path, const char *what)
 /* As the shell and execvp find it. False if there is none. */
 static bool locate(const char *name, char *out, size_t size)
 {
-    const char *list = getenv("PATH");
     if (strchr(name, '/') != NULL)
         return str_copy(out, size, name) && access(out, F_OK) == 0;
-    for (const char *at = list == NULL ? "/usr/bin:/bin" : list; *at != '\0';) {
-        size_t length = strcspn(at, ":");
-        struct stat st;
-        snprintf(out, size, "%.*s/%s", length == 0 ? 1 : (int)length, length == 0 ? "." : at, name);
-        if (access(out, X_OK) == 0 && stat(out, &st) == 0 && S_ISREG(st.st_mode))
-            return true;
-        at += length + (at[length] == ':');
-    }
-    return false;
+    return search_path(name, out, size);
 }
 
 /* The interpreter of a script, and after `env` the program that it looks for; false if it is none.

@@ -9,6 +9,7 @@
  * SETTLE_PRELOAD, if set, is the command's LD_PRELOAD, so that neither this program nor settle-wait
  * has the library. Signals are passed on to the command, orphans are reaped where this is a
  * container's first process, and the end is that of the command: its exit status, or its signal. */
+#include "base/path.h"
 #include "base/text.h"
 #include "config/summary.h"
 #include "wait/locate.h"
@@ -45,8 +46,9 @@ static bool make_list_in(const char *directory)
 {
     if (directory == NULL || directory[0] != '/')
         return false;
-    int length = snprintf(list_path, sizeof list_path, "%s/settle-used-XXXXXX", directory);
-    int fd = length < (int)sizeof list_path ? mkostemp(list_path, O_CLOEXEC) : -1;
+    int fd = path_join(list_path, sizeof list_path, directory, "settle-used-XXXXXX")
+                 ? mkostemp(list_path, O_CLOEXEC)
+                 : -1;
     if (fd < 0)
         return false;
     /* The program may give its privileges up before it opens a store. */

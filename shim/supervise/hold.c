@@ -28,6 +28,7 @@ static uint64_t bit(int signal)
 
 /* --- signals that it could take --- */
 
+/* Not as base/status reads: sets in hexadecimal, every few ms, of a file that stays open. */
 static uint64_t mask_in(const char *status, const char *name)
 {
     const char *at = strstr(status, name);

@@ -1,7 +1,7 @@
 #include "wait/idle.h"
 
+#include "base/path.h"
 #include "base/sys.h"
-#include "base/text.h"
 #include "holders/sqlite_locks.h"
 
 /* SHARED's bytes are those behind PENDING and RESERVED (https://www.sqlite.org/lockingv3.html). */
@@ -33,10 +33,7 @@ bool idle_database(const struct probe *p, const struct profile *profile)
     if (is_held_idle(profile))
         return true;
     char path[PATH_MAX];
-    struct text t = text_in(path, sizeof path);
-    text_str(&t, p->path);
-    text_str(&t, "-shm");
-    if (p->fd < 0 || is_written(p->fd) || t.length + 1 == t.size)
+    if (p->fd < 0 || is_written(p->fd) || !path_beside(path, sizeof path, p->path, "-shm"))
         return false;
     int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     if (fd < 0)
