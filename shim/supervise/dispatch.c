@@ -20,22 +20,32 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static struct service *service;
 
 /* --- the directories of threads --- */
 
-/* The last ones of whom something was asked. A thread that ended and another one that has its
- * number now are told apart, since nothing can be read in the directory of the first. */
+/* The last ones of whom something was asked; a quarter of the descriptors that there may be, the
+ * others are for the answers. A thread that ended and another one that has its number now are told
+ * apart, since nothing can be read in the directory of the first. */
 enum { DIRECTORIES = 64 };
 static struct directory {
     int thread, fd;
 } directories[DIRECTORIES];
+static unsigned kept = DIRECTORIES;
+
+static void limit_directories(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < DIRECTORIES)
+        kept = limit.rlim_cur < 4 ? 1 : (unsigned)limit.rlim_cur / 4;
+}
 
 static int directory_of(int thread, bool anew)
 {
-    struct directory *d = &directories[(unsigned)thread % DIRECTORIES];
+    struct directory *d = &directories[(unsigned)thread % kept];
     if (d->thread == thread && !anew)
         return d->fd;
     if (d->thread != 0 && d->fd >= 0)
@@ -199,6 +209,7 @@ _Noreturn void dispatch_run(struct service *s, int guard)
     sigaction(SIGCHLD, &on_child, NULL);
     signal(SIGALRM, SIG_DFL);
     prctl(PR_SET_NAME, "settle-dispatch", 0, 0, 0);
+    limit_directories();
     workers_start(s->program, close_directories);
     say_ready();
     struct pollfd watched[WATCHED] = {

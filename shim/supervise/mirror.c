@@ -4,12 +4,15 @@
 #include "base/lines.h"
 #include "base/sys.h"
 #include "config/rules.h"
+#include "helper/log.h"
 #include "helper/record.h"
 #include "holders/proc.h"
 #include "holders/sqlite_locks.h"
 #include "supervise/peek.h"
 #include "track/closed.h"
+#include "track/history.h"
 #include "track/in_place.h"
+#include "track/process.h"
 #include "track/sum.h"
 
 #include <errno.h>
@@ -24,17 +27,17 @@ static int parent;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* whose turn it is with the books */
 
 /* Under the turn: descriptors that were taken out of the books and are not closed yet, each with
- * the number of its departure, and those that were found to be inherited. */
+ * the number of the call, and those that were found to be inherited. */
 enum { KNOWN = 256 };
 struct known {
     int fd[KNOWN];
     struct identity file[KNOWN];
-    unsigned departure[KNOWN];
+    unsigned call[KNOWN];
     unsigned count;
 };
 static struct known departing;
 static struct known inherited;
-static unsigned departures_made;
+static unsigned calls_made;
 
 static bool known_has(const struct known *k, int fd, struct identity file)
 {
@@ -44,12 +47,12 @@ static bool known_has(const struct known *k, int fd, struct identity file)
     return false;
 }
 
-static void known_add(struct known *k, int fd, struct identity file, unsigned departure)
+static void known_add(struct known *k, int fd, struct identity file, unsigned call)
 {
     unsigned at = k->count < KNOWN ? k->count++ : 0;
     k->fd[at] = fd;
     k->file[at] = file;
-    k->departure[at] = departure;
+    k->call[at] = call;
 }
 
 static void known_remove(struct known *k, unsigned at)
@@ -57,7 +60,7 @@ static void known_remove(struct known *k, unsigned at)
     k->count--;
     k->fd[at] = k->fd[k->count];
     k->file[at] = k->file[k->count];
-    k->departure[at] = k->departure[k->count];
+    k->call[at] = k->call[k->count];
 }
 
 /* A number that is being closed again is that of a file which was opened since: so the departure of
@@ -258,25 +261,67 @@ static void prepare(struct departure *d, int thread, int directory)
     d->free = mirror_is_free(d);
 }
 
+/* One for which there is no room: it is closed with the others, and nobody waits for it. */
+static void let_go(const struct departure *d)
+{
+    history_closed(d->fd, &d->handle, d->path);
+    if (d->file >= 0)
+        close(d->file);
+    if (d->waits)
+        closed_end(d->handle.store, true, process_home());
+    else
+        store_release(d->handle.store);
+}
+
+static void tell_no_room(void)
+{
+    static bool told;
+    if (!told)
+        log_say(LOG_WARN, "one call closes more stores than can be waited for together (16); the "
+                          "others do not wait");
+    told = true;
+}
+
+/* In the place of one that does not wait. */
+static void take_place(struct departure *departures, const struct departure *d)
+{
+    int at = 0;
+    while (at < DEPARTURES && (!d->waits || departures[at].waits))
+        at++;
+    if (at < DEPARTURES) {
+        let_go(&departures[at]);
+        departures[at] = *d;
+        return;
+    }
+    if (d->waits)
+        tell_no_room();
+    let_go(d);
+}
+
 int mirror_take(int thread, int directory, int first, int last, struct departure *departures)
 {
+    static struct departure beyond; /* under the turn */
     int count = 0;
     pthread_mutex_lock(&turn);
     forget_departures(first, last);
     update(thread, directory);
-    for (int fd = handle_next((unsigned)first, (unsigned)last); fd >= 0 && count < DEPARTURES;
+    calls_made++;
+    for (int fd = handle_next((unsigned)first, (unsigned)last); fd >= 0;
          fd = handle_next((unsigned)fd + 1, (unsigned)last)) {
-        struct departure *d = &departures[count];
+        struct departure *d = count < DEPARTURES ? &departures[count] : &beyond;
         bool is_last;
         d->fd = fd;
         d->handle = handle_take(fd, &is_last);
         if (d->handle.store == NULL)
             continue;
         d->waits = closed_elsewhere(&d->handle, is_last, clock_now());
-        d->number = ++departures_made;
-        known_add(&departing, fd, d->handle.identity, d->number);
+        d->call = calls_made;
+        known_add(&departing, fd, d->handle.identity, d->call);
         prepare(d, thread, directory);
-        count++;
+        if (d == &beyond)
+            take_place(departures, d);
+        else
+            count++;
     }
     pthread_mutex_unlock(&turn);
     return count;
@@ -285,12 +330,11 @@ int mirror_take(int thread, int directory, int first, int last, struct departure
 void mirror_gone(const struct departure *departures, int count)
 {
     pthread_mutex_lock(&turn);
-    for (int i = 0; i < count; i++)
-        for (unsigned at = 0; at < departing.count; at++)
-            if (departing.departure[at] == departures[i].number) {
-                known_remove(&departing, at);
-                break;
-            }
+    for (unsigned at = 0; count > 0 && at < departing.count;)
+        if (departing.call[at] == departures[0].call)
+            known_remove(&departing, at);
+        else
+            at++;
     pthread_mutex_unlock(&turn);
 }
 

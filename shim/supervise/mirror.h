@@ -22,7 +22,7 @@ bool mirror_other_threads(void);
 /* A descriptor that is being closed, of a handle that was in the books. */
 struct departure {
     int fd;
-    unsigned number;
+    unsigned call; /* its number: one call may close many */
     struct handle handle;
     char path[PATH_MAX]; /* "": the primary is where it was */
     bool waits;
@@ -35,8 +35,9 @@ struct departure {
 enum { DEPARTURES = 16 };
 
 /* Brings the books up to date, and takes out what a thread closes: descriptors first to last.
- * Returns how many departures there are. Those that leave nothing to be done are not told, nor
- * those beyond DEPARTURES. directory: peek_directory of the thread. */
+ * Returns how many departures there are: beyond DEPARTURES those that do not wait are recorded as
+ * closed here and make room, and if all wait, the rest does not, which is said once. directory:
+ * peek_directory of the thread. */
 int mirror_take(int thread, int directory, int first, int last, struct departure *departures);
 
 /* They are closed now, or are not going to be: until then they count as closed. */

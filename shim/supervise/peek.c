@@ -61,7 +61,7 @@ int peek_at(int directory, int fd, struct peek *peek)
         return 0;
     if (fstatat(directory, name, &peek->st, 0) < 0)
         return errno;
-    if (!S_ISREG(peek->st.st_mode) || peek->st.st_nlink == 0)
+    if (!S_ISREG(peek->st.st_mode)) /* a pipe's other end would see that it is opened */
         return 0;
     int own = peek_open(directory, fd);
     if (own < 0)

@@ -38,6 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -100,12 +101,18 @@ static int receive_listener(int from)
 }
 
 /* Nothing of the program's is kept: who waits for the end of a pipe must get it. Only standard
- * error, for the log, as long as the program is there. */
+ * error, for the log, as long as the program is there. Both may have been given the numbers of
+ * standard streams that were closed. */
 static void keep_only(int socket, int program)
 {
+    enum { OUT_OF_THE_WAY = 10 };
+    socket = fcntl(socket, F_DUPFD, OUT_OF_THE_WAY);
+    program = fcntl(program, F_DUPFD, OUT_OF_THE_WAY);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     dup2(null, 1);
+    if (fcntl(2, F_GETFD) < 0)
+        dup2(null, 2);
     dup2(socket, 3);
     dup2(program, 4);
     sys_close_range(5, ~0u, 0);
@@ -125,11 +132,22 @@ static void ignore_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* To what the program could give itself. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static _Noreturn void supervise(int socket, int program, bool exits)
 {
     static struct service service;
     setsid();
     ignore_signals();
+    raise_limit();
     keep_only(socket, program);
     service = (struct service){.settings = &settings, .ready = 3, .program = 4, .exits = exits};
     fcntl(3, F_SETFD, FD_CLOEXEC);

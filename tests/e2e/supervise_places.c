@@ -33,6 +33,37 @@ static void expect_wait_of_a_close(struct process *p)
     cr_expect_eq(finish(p), 0, "%s", errors_of(p));
 }
 
+/* --- standard streams --- */
+
+/* As daemons are started. What the supervisor opens gets their numbers. */
+Test(supervise, whichever_standard_streams_are_closed_it_starts_and_waits)
+{
+    static const char *const closed[] = {"<&-",      ">&-",      "2>&-",        "<&- >&-",
+                                         "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"};
+    for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
+        char script[256];
+        snprintf(script, sizeof script,
+                 "exec scripts/settle --supervise --max-wait 20 -- %s close \"$1\" %s", program,
+                 closed[i]);
+        struct process holder = hold("posix", world.primary, 500);
+        struct process p = PLAIN("sh", "-c", script, "sh", world.primary);
+        cr_expect_eq(finish(&p), 0, "%s: %s", closed[i], errors_of(&p));
+        uint64_t now = now_ns();
+        cr_expect_gt(now, released_at(&holder), "%s", closed[i]);
+    }
+}
+
+/* Each child is one more whose descriptors are looked at. */
+Test(supervise, under_a_low_limit_of_descriptors_closes_wait)
+{
+    struct process p = PLAIN("sh", "-c", "ulimit -n 24; exec \"$@\"", "sh", SETTLE, stepper);
+    say(&p, "open A -", world.primary);
+    for (int i = 0; i < 40; i++)
+        cr_expect_eq(step(&p, "childcloses A -").result, 0);
+    expect_wait(&p, "close A -");
+    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
 /* --- ptrace --- */
 
 Test(supervise, where_ptrace_is_refused_a_dead_descriptor_stands_in)

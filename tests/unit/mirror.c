@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "supervise/peek.h"
 #include "track/begin.h"
+#include "track/closed.h"
 #include "track/process.h"
 #include "unit.h"
 
@@ -120,10 +121,47 @@ static void with_many(void)
         open_as(fd, O_RDWR | O_NOFOLLOW);
 }
 
-Test(mirror, there_are_not_more_departures_than_there_is_room)
+/* The last one of the store is far behind those that there is room for. */
+Test(mirror, who_waits_has_a_place_before_who_does_not)
 {
+    unsigned waiting = 0;
     live_with(with_many);
     cr_expect_eq(take(0, INT_MAX), DEPARTURES);
+    for (int i = 0; i < DEPARTURES; i++) {
+        const bool is_last = departures[i].fd == A + 3 * DEPARTURES - 1;
+        cr_expect_eq(departures[i].waits, is_last, "%d", departures[i].fd);
+        cr_expect(is_last || departures[i].fd < A + DEPARTURES, "%d", departures[i].fd);
+        waiting += departures[i].waits;
+    }
+    cr_expect_eq(waiting, 1);
+    mirror_gone(departures, DEPARTURES); /* they have not been closed */
+    cr_expect_eq(take(A + 3 * DEPARTURES - 1, INT_MAX), 1);
+    cr_expect_eq(take(A, A + DEPARTURES - 1), DEPARTURES);
+    for (int i = 0; i < DEPARTURES; i++)
+        cr_expect_not(departures[i].waits, "those that had no place are open");
+}
+
+static void with_many_stores(void)
+{
+    for (int i = 0; i < DEPARTURES + 3; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%d", unit_dir, i);
+        if (mkdir(path, 0755) != 0)
+            _exit(1);
+        snprintf(path, sizeof path, "%s/%d/chroma.sqlite3", unit_dir, i);
+        const int got = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (got < 0 || dup3(got, A + i, O_CLOEXEC) < 0 || close(got) < 0)
+            _exit(1);
+    }
+}
+
+Test(mirror, there_are_not_more_departures_than_there_is_room)
+{
+    live_with(with_many_stores);
+    cr_expect_eq(take(0, INT_MAX), DEPARTURES);
+    for (int i = 0; i < DEPARTURES; i++)
+        cr_expect(departures[i].waits, "%d", departures[i].fd);
+    cr_expect_eq(closed_unfinished(), DEPARTURES, "closes that are under way");
 }
 
 static void with_a_reader(void)

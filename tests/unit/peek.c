@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -65,6 +66,36 @@ Test(peek, what_is_no_stores_is_nothing)
     cr_assert_eq(mkdir(in_dir("chroma.sqlite3"), 0755), 0);
     cr_expect_eq(look_at(open(in_dir("chroma.sqlite3"), O_RDONLY)), 0);
     cr_expect_eq(look.role, ROLE_NONE, "a directory");
+}
+
+/* Whoever waits for a reader would take us for one. */
+Test(peek, a_pipe_with_a_stores_name_is_not_opened)
+{
+    char event[256];
+    cr_assert_eq(mkfifo(in_dir("chroma.sqlite3"), 0644), 0);
+    const int fd = open(in_dir("chroma.sqlite3"), O_RDWR);
+    const int watch = inotify_init1(IN_NONBLOCK);
+    cr_assert_geq(inotify_add_watch(watch, in_dir("chroma.sqlite3"), IN_OPEN), 0);
+    cr_expect_eq(look_at(fd), 0);
+    cr_expect_eq(look.role, ROLE_NONE);
+    cr_expect_eq(read(watch, event, sizeof event), -1);
+    cr_expect_eq(errno, EAGAIN);
+}
+
+/* What is known by its content alone, where no name says that it is gone. */
+Test(peek, a_database_without_a_name_is_nobodys)
+{
+    char start[512] = "SQLite format 3";
+    cr_assert(settings_take(&settings, "SETTLE_STORES", "sqlite", NULL));
+    begin_books(&settings);
+    peek_start(&settings);
+    const int fd = open_file("any");
+    cr_assert_eq(write(fd, start, sizeof start), (ssize_t)sizeof start);
+    cr_expect_eq(look_at(fd), 0);
+    cr_expect_eq(look.role, ROLE_PRIMARY);
+    cr_assert_eq(unlink(in_dir("any")), 0);
+    cr_expect_eq(look_at(fd), 0);
+    cr_expect_eq(look.role, ROLE_NONE);
 }
 
 Test(peek, what_is_not_open_is_told_apart)

@@ -46,6 +46,67 @@ Test(workers, the_end_of_one_that_another_dispatcher_had_is_seen)
     cr_expect_eq(workers_look_after(false), UINT64_MAX, "there is nothing to look for");
 }
 
+/* The worker that waits for work: our child besides the one under the filter, and besides those
+ * that have ended. It does none. */
+static pid_t stopped_spare(void)
+{
+    char path[64];
+    pid_t child = 0;
+    pid_t spare = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", getpid(), getpid());
+    FILE *children = fopen(path, "re");
+    while (children != NULL && fscanf(children, "%d", &child) == 1) {
+        siginfo_t ended = {.si_pid = 0};
+        waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT);
+        if (child != asked.pid && ended.si_pid == 0)
+            spare = child;
+    }
+    if (children != NULL)
+        fclose(children);
+    cr_assert_gt(spare, 0, "there is none");
+    kill(spare, SIGSTOP);
+    return spare;
+}
+
+static void kill_worker(pid_t worker)
+{
+    siginfo_t ended;
+    kill(worker, SIGKILL);
+    cr_assert_eq(waitid(P_PID, (id_t)worker, &ended, WEXITED | WNOWAIT), 0);
+}
+
+Test(workers, one_that_was_killed_is_forgotten_and_what_it_had_goes_on)
+{
+    workers_start(-1, leave);
+    const pid_t worker = stopped_spare();
+    workers_hand_over(receive_a_close(), asked.pid);
+    cr_expect(workers_has(asked.pid));
+    cr_expect_eq(asked_result(&asked, A_MOMENT), NO_RESULT);
+    kill_worker(worker);
+    workers_look_after(true);
+    cr_expect_eq(asked_result(&asked, PATIENCE), -EBADF);
+    cr_expect_not(workers_has(asked.pid));
+}
+
+Test(workers, one_whose_end_nobody_has_seen_is_replaced)
+{
+    signal(SIGPIPE, SIG_IGN);
+    workers_start(-1, leave);
+    pid_t worker = stopped_spare();
+    workers_hand_over(receive_a_close(), asked.pid);
+    kill_worker(worker);
+    slots_continue_lost();
+    cr_expect_eq(asked_result(&asked, PATIENCE), -EBADF);
+    workers_make_spare();
+    worker = stopped_spare();
+    workers_hand_over(receive_a_close(), asked.pid);
+    cr_expect_eq(asked_result(&asked, A_MOMENT), NO_RESULT, "nobody has it");
+    cr_expect(workers_has(asked.pid));
+    kill_worker(worker);
+    workers_look_after(true);
+    cr_expect_eq(asked_result(&asked, PATIENCE), -EBADF);
+}
+
 static int without_processes(void)
 {
     const struct rlimit none = {0, 0};
