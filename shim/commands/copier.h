@@ -7,26 +7,10 @@
 #ifndef SETTLE_COPIER_H
 #define SETTLE_COPIER_H
 
-#include "commands/copy_directory.h"
+#include "commands/copy_job.h"
 #include "commands/copy_place.h"
 
 #include <sys/types.h>
-
-/* The file that decides, and its sidecars as far as they are copied. */
-enum { COPIED_BESIDE = 4 };
-
-/* One store that is copied. */
-struct copy_job {
-    const char *directory; /* of the store; NULL: it is a file alone */
-    const char *database;  /* the file that decides */
-    char of[PATH_MAX];     /* room for the directory */
-    const struct profile *profile;
-    char path[PATH_MAX]; /* what the copy is called within the directory that is being filled */
-    /* the copier's own */
-    struct copy_directory files;
-    struct stat top;                   /* of the directory */
-    struct stat beside[COPIED_BESIDE]; /* of the database and what lies beside it; no link: none */
-};
 
 enum copier_order {
     ORDER_PREPARE = 'p', /* copy what needs no lock, and is compared later */

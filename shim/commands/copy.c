@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "commands/copier.h"
 #include "commands/copy_lock.h"
+#include "commands/copy_plan.h"
 #include "commands/copy_source.h"
 #include "commands/interrupt.h"
 #include "commands/progress.h"
@@ -42,121 +43,6 @@ static bool fail(struct target *t, enum status status)
     return false;
 }
 
-static void fail_all(struct copy *c, const char *reason)
-{
-    for (unsigned i = 0; i < c->count; i++) {
-        str_copy(c->targets[i].reason, sizeof c->targets[i].reason, reason);
-        fail(&c->targets[i], STATUS_UNEXAMINED);
-    }
-}
-
-/* --- what is copied --- */
-
-static void say_refused(struct target *t)
-{
-    struct text why = reason_of(t);
-    const struct profile *profile = copy_source_profile(t);
-    text_str(&why, "cannot be copied: no lock keeps the writers of ");
-    text_str(&why, profile == NULL ? "what is no known store" : "a store of the kind ");
-    text_str(&why, profile == NULL ? "" : profile->name);
-    text_str(&why, " out; copy it when settle-wait says that nobody holds it");
-    fail(t, STATUS_UNEXAMINED);
-}
-
-/* TO itself, or a name in it for each of several. */
-static bool name_job(struct copy *c, unsigned i)
-{
-    char name[NAME_MAX + 1];
-    struct copy_job *job = &c->copier.jobs[i];
-    bool fits = c->place.several ? copy_source_name(&c->targets[i], name, sizeof name) &&
-                                       path_join(job->path, sizeof job->path, c->place.name, name)
-                                 : str_copy(job->path, sizeof job->path, c->place.name);
-    for (unsigned before = 0; fits && before < i; before++)
-        fits = !str_equal(job->path, c->copier.jobs[before].path);
-    return fits;
-}
-
-static bool ends_in_slash(const char *path)
-{
-    size_t length = strlen(path);
-    return length > 0 && path[length - 1] == '/';
-}
-
-/* SQLite would roll it back for whoever opens the database to write. */
-static bool refuse_hot_journal(struct target *t)
-{
-    struct text why = reason_of(t);
-    t->hot_journal = true;
-    text_str(&why, "cannot be copied: a transaction that was cut off is not rolled back yet; "
-                   "--checkpoint rolls it back");
-    return fail(t, STATUS_HELD);
-}
-
-static bool plan_one(struct copy *c, unsigned i)
-{
-    struct target *t = &c->targets[i];
-    struct copy_job *job = &c->copier.jobs[i];
-    struct text why = reason_of(t);
-    job->profile = copy_source_profile(t);
-    if (job->profile == NULL || job->profile->copy == COPY_REFUSED) {
-        say_refused(t);
-        return false;
-    }
-    job->directory = copy_source_is_directory(t) ? job->of : NULL;
-    if (job->directory != NULL && !copy_source_directory(t, job->of, sizeof job->of)) {
-        text_str(&why, strerror(ENAMETOOLONG));
-        return fail(t, STATUS_UNEXAMINED);
-    }
-    if (job->directory == NULL && !c->place.several && ends_in_slash(c->request->to)) {
-        text_str(&why, "cannot be copied to ");
-        text_path(&why, c->request->to);
-        text_str(&why, ": it becomes a file; expected a name without a slash at its end");
-        return fail(t, STATUS_UNEXAMINED);
-    }
-    job->database = t->request.path;
-    if (!name_job(c, i)) {
-        text_str(&why, "cannot be copied: there are two of its name; expected them one by one");
-        return fail(t, STATUS_UNEXAMINED);
-    }
-    if (job->directory != NULL && copy_place_is_in(&c->place, job->directory)) {
-        text_str(&why, "cannot be copied into itself, to ");
-        text_path(&why, c->request->to);
-        return fail(t, STATUS_UNEXAMINED);
-    }
-    return !t->hot_journal || t->folded || refuse_hot_journal(t);
-}
-
-static bool wants_sqlite(const struct copy *c)
-{
-    bool wanted = false;
-    for (unsigned i = 0; i < c->count; i++)
-        wanted |= copy_source_is_sqlite(&c->targets[i]);
-    return wanted;
-}
-
-static bool plan(struct copy *c)
-{
-    char reason[PATH_MAX + 256];
-    struct text why = text_in(reason, sizeof reason);
-    bool good = (!wants_sqlite(c) || sqlite_load("--copy", &why) != NULL) &&
-                copy_place_find(&c->place, c->request->to, &why);
-    c->place.several = c->count > 1;
-    c->copier.jobs = calloc(c->count, sizeof *c->copier.jobs);
-    c->copier.count = c->count;
-    c->copier.place = &c->place;
-    if (good && c->copier.jobs == NULL) {
-        text_str(&why, "no memory");
-        good = false;
-    }
-    if (!good) {
-        fail_all(c, reason);
-        return false;
-    }
-    for (unsigned i = 0; i < c->count; i++)
-        good &= plan_one(c, i);
-    return good;
-}
-
 static bool begin(struct copy *c)
 {
     char reason[PATH_MAX + 256];
@@ -171,7 +57,7 @@ static bool begin(struct copy *c)
         good = false;
     }
     if (!good)
-        fail_all(c, reason);
+        copy_plan_refuse_all(c->targets, c->count, reason);
     return good;
 }
 
@@ -194,7 +80,7 @@ static bool wait_until(struct copy *c, int answers, uint64_t time)
     uint64_t now = clock_now();
     struct timespec left = sys_timespec(time > now ? time - now : 0);
     bool ready = ppoll(&entry, 1, &left, &c->mask) > 0;
-    if (interrupt_seen() != 0) {
+    if (interrupt_seen() != 0 && copying_decides(c->copier.shared, TURN_ENDS)) {
         end(c);
         interrupt_end(&c->before);
     }
@@ -261,7 +147,7 @@ static uint64_t next_try(void)
 static bool refuse_lock(struct target *t, enum lock_answer answer, uint64_t began)
 {
     if (answer == LOCK_HOT)
-        return refuse_hot_journal(t);
+        return copy_plan_refuse_hot_journal(t);
     if (answer == LOCK_FAILED)
         return fail(t, STATUS_UNEXAMINED);
     t->unnamed = true;
@@ -345,6 +231,16 @@ static void note_made(struct copy *c)
     }
 }
 
+static void finish(struct copy *c)
+{
+    copier_order(&c->copier, ORDER_FINISH, 0);
+    await_answer(c, &c->targets[0], UINT64_MAX);
+    if (copier_answer(&c->copier))
+        note_made(c);
+    else
+        copier_failed(c, &c->targets[atomic_load(&c->copier.shared->job)]);
+}
+
 /* Who would stop this process from a terminal stops it when it has let go. */
 static void hold_signals(struct copy *c)
 {
@@ -368,14 +264,19 @@ void copy_stores(struct target *targets, unsigned n, const struct copy_request *
     c.request = request;
     c.shown = progress_wanted();
     c.place.parent = c.place.temporary = -1;
-    if (!plan(&c))
+    c.copier.jobs = calloc(n, sizeof *c.copier.jobs);
+    c.copier.count = n;
+    c.copier.place = &c.place;
+    if (!copy_plan(targets, n, request->to, &c.place, c.copier.jobs))
         return;
     hold_signals(&c);
     bool good = begin(&c);
     for (unsigned i = 0; good && i < n; i++)
         good = copy_one(&c, i);
-    if (good && carry_out(&c, &targets[0], ORDER_FINISH, 0))
-        note_made(&c);
+    if (good)
+        finish(&c);
     end(&c);
+    if (interrupt_seen() != 0)
+        interrupt_end(&c.before); /* it came while the copy got its name */
     sigprocmask(SIG_SETMASK, &c.before, NULL);
 }

@@ -44,7 +44,7 @@ struct pass {
     bool fresh;   /* ... or so shortly before it that this cannot be told */
 };
 
-static bool copy_entry(struct pass *p, const struct tree_entry *e)
+static bool copy_entry(struct pass *p, struct tree_entry *e)
 {
     struct copy_directory *d = p->d;
     if (S_ISDIR(e->st.st_mode))
@@ -95,8 +95,8 @@ static bool look(struct pass *p)
     struct text t = text_in(buffer, sizeof buffer);
     p->at = wall_clock();
     p->changed = p->fresh = false;
-    bool good =
-        tree_read(&p->now, p->d->from, p->d->profile, &t) || copying_fails(p->copying, buffer);
+    bool good = tree_read(&p->now, p->d->from, p->d->profile, p->d->without, &t) ||
+                copying_fails(p->copying, buffer);
     for (size_t i = 0; good && i < p->now.count; i++)
         good = take_entry(p, &p->now.entries[i]);
     good = good && drop_gone(p);

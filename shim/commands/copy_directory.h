@@ -9,7 +9,8 @@
 struct copy_directory {
     int from, to;
     const struct profile *profile;
-    struct tree done; /* what has been copied, as it was then */
+    struct identity without; /* the directory in which the copy is made */
+    struct tree done;        /* what has been copied, as it was then */
 };
 
 /* Copies all but the database, without regard to who writes. False, with the reason in c. */

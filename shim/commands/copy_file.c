@@ -1,6 +1,7 @@
 #include "commands/copy_file.h"
 
 #include "base/text.h"
+#include "commands/copy_attributes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,22 +41,31 @@ static bool reflink(int from, int to, struct copying *c)
     return true;
 }
 
-/* What remains is for copy_by_write: nothing; or all, where the two file systems cannot, and also
- * where the kernel says that there is nothing more, which is not always true (copy_file_range(2),
- * BUGS). */
-static int copy_in_kernel(int from, int to, struct copying *c)
+static off_t least(off_t a, off_t b)
 {
-    for (;;) {
+    return a < b ? a : b;
+}
+
+/* Up to `end`, from where both are. What remains is for copy_by_write: nothing; or all, where the
+ * two file systems cannot, and also where the kernel says that there is nothing more, which is not
+ * always true (copy_file_range(2), BUGS). */
+static int copy_in_kernel(int from, int to, off_t end, struct copying *c)
+{
+    for (off_t at = lseek(from, 0, SEEK_CUR); at < end;) {
         if (cancelled(c))
             return -ECANCELED;
-        ssize_t done = copy_file_range(from, NULL, to, NULL, PART, 0);
-        if (done > 0)
+        ssize_t done = copy_file_range(from, NULL, to, NULL, (size_t)least(end - at, PART), 0);
+        if (done > 0) {
             note(c, BY_COPY_FILE_RANGE, done);
-        else if (done < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO))
+            at += done;
+        } else if (done < 0 &&
+                   (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO)) {
             return -errno;
-        else if (done == 0 || errno != EINTR)
-            return 0;
+        } else if (done == 0 || errno != EINTR) {
+            break;
+        }
     }
+    return 0;
 }
 
 static int write_all(int to, const char *bytes, ssize_t size)
@@ -72,28 +82,75 @@ static int write_all(int to, const char *bytes, ssize_t size)
     return 0;
 }
 
-static int copy_by_write(int from, int to, struct copying *c)
+static int copy_by_write(int from, int to, off_t end, struct copying *c)
 {
     static char buffer[BUFFER];
-    for (;;) {
+    for (off_t at = lseek(from, 0, SEEK_CUR); at < end;) {
         if (cancelled(c))
             return -ECANCELED;
-        ssize_t done = read(from, buffer, sizeof buffer);
+        ssize_t done = read(from, buffer, (size_t)least(end - at, BUFFER));
         if (done < 0 && errno == EINTR)
             continue;
         int result = done < 0 ? -errno : write_all(to, buffer, done);
         if (result < 0 || done == 0)
             return result;
         note(c, BY_WRITE, done);
+        at += done;
     }
+    return 0;
 }
 
-static int copy_data(int from, int to, struct copying *c)
+/* Where there is something from a place on; *end: to where. -ENXIO: only a hole, or nothing. Where
+ * the file system does not tell, all is something. */
+static off_t next_data(int from, off_t at, off_t *end)
+{
+    off_t data = lseek(from, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO)
+        return -ENXIO;
+    *end = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
+    if (*end >= 0)
+        return data;
+    *end = INT64_MAX;
+    return at;
+}
+
+static int copy_part(int from, int to, off_t end, struct copying *c)
+{
+    int result = copy_in_kernel(from, to, end, c);
+    return result < 0 ? result : copy_by_write(from, to, end, c);
+}
+
+/* A hole that is skipped is one in the copy; that at the end is made by its size. */
+static int copy_sparse(int from, int to, struct copying *c)
+{
+    struct stat st;
+    off_t at = 0;
+    off_t end;
+    for (off_t data; (data = next_data(from, at, &end)) >= 0; at = end) {
+        note(c, BY_REFLINK, data - at);
+        if (lseek(from, data, SEEK_SET) < 0 || lseek(to, data, SEEK_SET) < 0)
+            return -errno;
+        int result = copy_part(from, to, end, c);
+        if (result < 0 || end == INT64_MAX)
+            return result;
+    }
+    return fstat(from, &st) < 0 || (st.st_size > at && ftruncate(to, st.st_size) < 0) ? -errno : 0;
+}
+
+/* A file system is asked for holes only where there must be some (cp does the same): of an answer
+ * that is wrong, as OpenZFS gave before 2.2.2 (its issue 15526), the copy would have zeros. */
+static int copy_data(int from, const struct stat *st, int to, struct copying *c)
 {
     if (reflink(from, to, c))
         return 0;
-    int result = copy_in_kernel(from, to, c);
-    return result < 0 ? result : copy_by_write(from, to, c);
+    return st->st_blocks < st->st_size / 512 ? copy_sparse(from, to, c)
+                                             : copy_part(from, to, INT64_MAX, c);
+}
+
+bool copying_decides(struct copying *c, enum copying_turn turn)
+{
+    int open = TURN_OPEN;
+    return atomic_compare_exchange_strong(&c->turn, &open, (int)turn) || open == (int)turn;
 }
 
 bool copying_fails(struct copying *c, const char *reason)
@@ -111,28 +168,25 @@ bool copying_fails_by(struct copying *c, const char *path, int error)
     return false;
 }
 
-bool copy_file(struct copying *c, int from, const struct stat *st, int directory, const char *name,
+bool copy_file(struct copying *c, int from, struct stat *st, int directory, const char *name,
                bool with_attributes)
 {
     int to = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int result = to < 0 ? -errno : copy_data(from, to, c);
+    int result = to < 0 ? -errno : copy_data(from, st, to, c);
+    if (result == 0)
+        copy_named_attributes(from, to, st);
+    /* Of thousands of files that are begun to be written now, each is waited for a fourth as long
+     * in the end. Not so of the database, whose writers wait meanwhile. */
+    if (result == 0 && with_attributes)
+        sync_file_range(to, 0, 0, SYNC_FILE_RANGE_WRITE);
     if (result == 0 && with_attributes)
         result = copy_attributes(to, st);
+    else if (result == 0 && fchmod(to, 0600) != 0) /* a list of rights changes it */
+        result = -errno;
     if (to >= 0 && close(to) != 0 && result == 0)
         result = -errno;
     close(from);
     return result == 0 || copying_fails_by(c, name, -result);
-}
-
-int copy_attributes(int to, const struct stat *st)
-{
-    const struct timespec times[] = {st->st_atim, st->st_mtim};
-    /* The owner first: a change of it takes set-ID bits away. */
-    bool owned = fchown(to, st->st_uid, st->st_gid) == 0;
-    mode_t mode = st->st_mode & (owned ? 07777 : 01777);
-    if (fchmod(to, mode) != 0 || futimens(to, times) != 0)
-        return -errno;
-    return 0;
 }
 
 /* --- whole trees --- */

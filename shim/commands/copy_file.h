@@ -21,21 +21,27 @@ struct copying {
     _Atomic uint64_t total;      /* that are to be copied */
     _Atomic int by;              /* enum copied_by: the slowest that was needed */
     _Atomic bool cancelled;      /* copy no more: -ECANCELED */
+    _Atomic int turn;            /* enum copying_turn: which of the two has decided */
+    _Atomic unsigned job;        /* of several, the one that it fails at */
     _Atomic bool broken;         /* nothing changes, and yet it is not whole */
     char reason[PATH_MAX + 256]; /* why it failed, or goes on */
 };
+
+/* A copy that is being given its name, or names, is no longer ended: half of it would have them. So
+ * whoever comes first decides; false if that was the other one. */
+enum copying_turn { TURN_OPEN, TURN_ENDS, TURN_NAMES };
+bool copying_decides(struct copying *c, enum copying_turn turn);
 
 /* Say why; false. */
 bool copying_fails(struct copying *c, const char *reason);
 bool copying_fails_by(struct copying *c, const char *path, int error);
 
-/* Copies an open file, whose status is `st`, under a name that is new, and closes it; the
- * attributes as well, unless they come later. False, with the reason, if that failed. */
-bool copy_file(struct copying *c, int from, const struct stat *st, int directory, const char *name,
+/* Copies an open file, whose status is `st`, under a name that is new, and closes it: the content
+ * and what attributes have names; mode, times and owner as well, unless they come later, and until
+ * then its mode is 0600. Changes `st` as copy_named_attributes does. False, with the reason, if
+ * that failed. Holes stay holes. */
+bool copy_file(struct copying *c, int from, struct stat *st, int directory, const char *name,
                bool with_attributes);
-
-/* The mode, the times, and the owner where that is permitted. 0 or -errno. */
-int copy_attributes(int to, const struct stat *st);
 
 /* Removes a file or a directory with all that is in it; no link is followed. 0 or -errno, also 0 if
  * there is no such thing. */

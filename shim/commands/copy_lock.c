@@ -32,11 +32,23 @@ static bool open_one(struct copy_lock *lock, const char *database, int flags, sq
     return true;
 }
 
-/* -1: there is none */
-static long size_of(const char *path)
+static bool has_wal(const char *database)
 {
+    char wal[PATH_MAX];
     struct stat st;
-    return sys_stat(path, &st) == 0 ? (long)st.st_size : -1;
+    return path_beside(wal, sizeof wal, database, "-wal") && sys_stat(wal, &st) == 0;
+}
+
+/* By its locks; in WAL mode every connection has one. Before SQLite has it open here, whose own
+ * this close would let go. */
+static bool is_in_use(const char *database)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(database, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool in_use = fd >= 0 && fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return in_use;
 }
 
 static bool open_database(struct copy_lock *lock, const char *database, struct text *why)
@@ -44,8 +56,7 @@ static bool open_database(struct copy_lock *lock, const char *database, struct t
     lock->lib = sqlite_load("--copy", why);
     if (lock->lib == NULL)
         return false;
-    lock->no_wal =
-        path_beside(lock->wal, sizeof lock->wal, database, "-wal") && size_of(lock->wal) < 0;
+    lock->folds = !has_wal(database) || is_in_use(database);
     bool opened = open_one(lock, database, SQLITE_OPEN_READWRITE, &lock->writer, why) &&
                   open_one(lock, database, SQLITE_OPEN_READONLY, &lock->reader, why);
     if (opened && lock->lib->db_readonly(lock->writer, "main") != 0) {
@@ -83,15 +94,16 @@ static enum lock_answer begin_transaction(const struct copy_lock *lock, struct t
     return can;
 }
 
-/* A -wal that was made by opening the database, and in which nothing is, goes as it came: by
- * SQLite, which sees to it that nobody else uses it. */
+/* A -wal that was made by opening the database goes as it came, and what those have left in one who
+ * had the database open goes where they would have put it: by SQLite, which sees to it that nobody
+ * else uses it. One that a crash has left stays. */
 static void close_database(const struct copy_lock *lock)
 {
     if (lock->writer != NULL)
         run(lock, lock->writer, "rollback");
     if (lock->reader != NULL)
         lock->lib->close(lock->reader);
-    if (lock->writer != NULL && lock->no_wal && size_of(lock->wal) == 0)
+    if (lock->writer != NULL && lock->folds)
         fold_at_close(lock, lock->writer, true);
     if (lock->writer != NULL)
         lock->lib->close(lock->writer);

@@ -6,9 +6,11 @@
  * to copy_lock_end this process opens and closes nothing of the primary but by SQLite, which knows
  * of that; another process makes the copy (copier.h).
  *
- * An SQLite database stays as it is: nothing is rolled back, folded in or removed. A connection
- * that only reads is asked before each try of the one that may write: it refuses a hot journal, and
- * while it reads, nobody can leave one behind that the other connection would roll back.
+ * An SQLite database stays as it is: nothing is rolled back, folded in or removed; but what is in
+ * the -wal when a program closes the database meanwhile, and would have been folded in by that
+ * close if this process had not been there, is folded in by ours. A connection that only reads is
+ * asked before each try of the one that may write: it refuses a hot journal, and while it reads,
+ * nobody can leave one behind that the other connection would roll back.
  */
 #ifndef SETTLE_COPY_LOCK_H
 #define SETTLE_COPY_LOCK_H
@@ -30,8 +32,7 @@ struct copy_lock {
     /* of SQLite */
     const struct sqlite_api *lib;
     sqlite3 *writer, *reader;
-    bool no_wal; /* there was no -wal before */
-    char wal[PATH_MAX];
+    bool folds; /* there was no -wal, or somebody had the database open: the last one folds it in */
     /* of others */
     int primary;
 };

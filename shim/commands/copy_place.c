@@ -66,6 +66,24 @@ bool copy_place_find(struct copy_place *place, const char *to, struct text *why)
     return true;
 }
 
+bool copy_place_is_clear(const struct copy_place *place, const struct profile *profile,
+                         struct text *why)
+{
+    char name[PATH_MAX];
+    struct stat st;
+    const char *sidecar;
+    for (int i = 0; (sidecar = profile_sidecar(profile, i)) != NULL; i++) {
+        if (!path_beside(name, sizeof name, place->name, sidecar) ||
+            fstatat(place->parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        text_path(why, name);
+        text_str(why, " is there already, and would be taken for the copy's; expected a name that "
+                      "is new");
+        return false;
+    }
+    return true;
+}
+
 /* Up to the root, which is above itself. */
 bool copy_place_is_in(const struct copy_place *place, const char *directory)
 {

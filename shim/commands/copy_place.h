@@ -4,6 +4,7 @@
 #define SETTLE_COPY_PLACE_H
 
 #include "base/text.h"
+#include "config/profile.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -20,6 +21,11 @@ struct copy_place {
 /* Finds the place; makes nothing. False, with the reason in why, if TO is already there or there is
  * no such directory. */
 bool copy_place_find(struct copy_place *place, const char *to, struct text *why);
+
+/* Whether nothing lies beside TO, a file, that an engine would take for its sidecar, and fold into
+ * it or roll back by it. False, with the reason in why. */
+bool copy_place_is_clear(const struct copy_place *place, const struct profile *profile,
+                         struct text *why);
 
 /* True if the place lies in a directory. */
 bool copy_place_is_in(const struct copy_place *place, const char *directory);

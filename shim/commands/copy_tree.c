@@ -1,6 +1,5 @@
 #include "commands/copy_tree.h"
 
-#include "base/identity.h"
 #include "base/path.h"
 
 #include <dirent.h>
@@ -14,6 +13,7 @@
 struct walk {
     struct tree *tree;
     const struct profile *profile;
+    struct identity without;
     struct text *why;
     const struct walk *above;
     struct identity identity;
@@ -87,7 +87,7 @@ static bool list(const struct walk *w);
 static bool descend(const struct walk *w, const char *name, const char *path, const struct stat *st)
 {
     struct walk below = *w;
-    if (is_above(w, st))
+    if (is_above(w, st) || identity_same(w->without, identity_of(st)))
         return true;
     below.above = w;
     below.identity = identity_of(st);
@@ -148,10 +148,12 @@ static int by_path(const void *a, const void *b)
     return strcmp(left->path, right->path);
 }
 
-bool tree_read(struct tree *tree, int directory, const struct profile *profile, struct text *why)
+bool tree_read(struct tree *tree, int directory, const struct profile *profile,
+               struct identity without, struct text *why)
 {
     struct stat st;
-    struct walk top = {.tree = tree, .profile = profile, .why = why, .path = ""};
+    struct walk top = {
+        .tree = tree, .profile = profile, .without = without, .why = why, .path = ""};
     *tree = (struct tree){NULL, 0, 0};
     top.fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (top.fd < 0 || fstat(top.fd, &st) != 0)

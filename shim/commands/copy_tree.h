@@ -2,6 +2,7 @@
 #ifndef SETTLE_COPY_TREE_H
 #define SETTLE_COPY_TREE_H
 
+#include "base/identity.h"
 #include "base/text.h"
 #include "config/profile.h"
 
@@ -22,9 +23,11 @@ struct tree {
 };
 
 /* Lists directories and regular files, those behind symbolic links included; not the primary of the
- * profile and its sidecars, nor pipes, sockets, devices, and links that lead nowhere. What goes
- * away meanwhile is left out. False, with the reason in why, if something cannot be listed. */
-bool tree_read(struct tree *tree, int directory, const struct profile *profile, struct text *why);
+ * profile and its sidecars, nor pipes, sockets, devices, links that lead nowhere, and the directory
+ * `without`, to which a link may lead. What goes away meanwhile is left out. False, with the reason
+ * in why, if something cannot be listed. */
+bool tree_read(struct tree *tree, int directory, const struct profile *profile,
+               struct identity without, struct text *why);
 
 void tree_free(struct tree *tree);
 

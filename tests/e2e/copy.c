@@ -1,9 +1,8 @@
 /* settle-wait --copy: a copy is whole, or there is none; writers are kept out meanwhile, and the
  * store stays as it was. */
-#include "e2e.h"
+#include "copied.h"
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,29 +12,6 @@
 #include <unistd.h>
 
 TestSuite(copy, .init = world_begin, .fini = world_end, .timeout = 120);
-
-#define WAIT   "build/settle-wait"
-#define PYTHON "/usr/bin/python3"
-
-/* --- the store --- */
-
-static void run_python(const char *script, const char *argument)
-{
-    struct process p = PLAIN(PYTHON, "-c", script, world.primary, argument);
-    int status = finish(&p);
-    cr_assert_eq(status, 0, "%s", errors_of(&p));
-}
-
-/* A database in the world with ten rows; mode: its journal_mode. */
-static void make_database(const char *mode)
-{
-    run_python("import sqlite3, sys\n"
-               "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-               "c.execute('pragma journal_mode=' + sys.argv[2])\n"
-               "c.execute('create table t(a)')\n"
-               "for i in range(10): c.execute('insert into t values (?)', (i,))\n",
-               mode);
-}
 
 /* The same, left behind by a process that was killed after it has run a script. */
 static void leave_behind(const char *mode, const char *script)
@@ -55,27 +31,6 @@ static void leave_behind(const char *mode, const char *script)
     finish(&p);
 }
 
-/* What python says of a path. */
-static const char *ask(const char *script, const char *path)
-{
-    static char line[1024];
-    struct process p = PLAIN(PYTHON, "-c", script, path);
-    if (!read_line(&p, line, sizeof line))
-        line[0] = '\0';
-    finish(&p);
-    line[strcspn(line, "\n")] = '\0';
-    return line;
-}
-
-static int rows_of(const char *database)
-{
-    return atoi(ask("import sqlite3, sys\n"
-                    "c = sqlite3.connect(sys.argv[1])\n"
-                    "assert c.execute('pragma integrity_check').fetchone() == ('ok',)\n"
-                    "print(c.execute('select count(*) from t').fetchone()[0])\n",
-                    database));
-}
-
 /* Names, sizes, modes, times and content of all that is in the world; but the content of -shm, in
  * which each connection notes its own reading. */
 static const char *fingerprint(void)
@@ -91,46 +46,6 @@ static const char *fingerprint(void)
                "            told.append((s.st_mtime_ns, open(path, 'rb').read()))\n"
                "print(hashlib.sha256(repr(told).encode()).hexdigest())\n",
                world.dir);
-}
-
-static bool exists(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
-}
-
-/* How many names there are beside the store, its log left out; with those that begin with a dot. */
-static int beside(void)
-{
-    int count = 0;
-    DIR *directory = opendir(in_dir(".."));
-    for (const struct dirent *e; (e = readdir(directory)) != NULL;)
-        count += strstr(e->d_name, "copy") != NULL;
-    closedir(directory);
-    return count;
-}
-
-static const char *to(void)
-{
-    return in_dir("../copy");
-}
-
-static struct process copy(void)
-{
-    return PLAIN(WAIT, "--copy", to(), world.dir);
-}
-
-static void expect_said(struct process p, int status, const char *message)
-{
-    cr_expect_eq(finish(&p), status, "%s", errors_of(&p));
-    cr_expect_not_null(strstr(errors_of(&p), message), "no '%s' in: %s", message, errors_of(&p));
-}
-
-static void expect_copied(struct process p)
-{
-    cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
-    cr_expect_str_eq(errors_of(&p), "");
-    cr_expect_eq(beside(), 1, "and nothing but the copy");
 }
 
 /* --- what is copied --- */
@@ -253,60 +168,6 @@ Test(copy, shares_blocks_where_the_file_system_can_and_then_takes_no_time)
 }
 
 /* --- who writes and who reads --- */
-
-/* An HNSW index of ten elements, but for the last bytes of data_level0.bin. */
-static void begin_index(void)
-{
-    run_python("import os, struct, sys\n"
-               "top = os.path.dirname(sys.argv[1]) + '/collection'\n"
-               "os.mkdir(top)\n"
-               "def put(name, data):\n"
-               "    with open(top + '/' + name, 'wb') as file: file.write(data)\n"
-               "put('header.bin', struct.pack('<iQQQQQQiIQQQdQ', 1, 0, 100, 10, 64, 56, 8, 0, 0, "
-               "16, 32, 16, 0.36, 100))\n"
-               "put('data_level0.bin', bytes(639))\n"
-               "put('length.bin', bytes(40))\n"
-               "put('link_lists.bin', bytes(40))\n"
-               "put('index_metadata.pickle', b'\\x80\\x04N.')\n",
-               "");
-}
-
-static void end_index(void)
-{
-    FILE *file = fopen(in_dir("collection/data_level0.bin"), "a");
-    cr_assert_eq(fputc('x', file), 'x');
-    fclose(file);
-}
-
-/* Tries for the write lock, and reads, as often as it is told: "refused" or "got", and the rows. */
-static const char rival[] =
-    "import sqlite3, sys\n"
-    "c = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0)\n"
-    "for line in sys.stdin:\n"
-    "    try:\n"
-    "        c.execute('begin immediate')\n"
-    "        c.execute('rollback')\n"
-    "        said = 'got'\n"
-    "    except sqlite3.OperationalError:\n"
-    "        said = 'refused'\n"
-    "    print(said, c.execute('select count(*) from t').fetchone()[0], flush=True)\n";
-
-static bool is_refused(struct process *p)
-{
-    char line[64];
-    send_line(p, "try");
-    cr_assert(read_line(p, line, sizeof line));
-    cr_expect_not_null(strstr(line, " 10"), "it reads: %s", line);
-    return strncmp(line, "refused", 7) == 0;
-}
-
-static void await_refusal(struct process *p)
-{
-    for (int i = 0; !is_refused(p); i++) {
-        cr_assert_lt(i, 2000, "writers are not kept out");
-        sleep_ms(5);
-    }
-}
 
 /* The index makes it last. */
 static void expect_refused_to_the_end(const char *mode)
@@ -487,6 +348,9 @@ Test(copy, of_what_no_profile_knows_is_refused)
                 "the writers of what is no known store out; copy it when");
     fclose(fopen(in_dir("lock.mdb"), "w"));
     fclose(fopen(in_dir("data.mdb"), "w"));
+    unlink(world.primary);
+    cr_assert_eq(mkfifo(world.primary, 0644), 0);
+    expect_said(copy(), 3, "not a regular file");
     unlink(world.primary);
     expect_said(PLAIN(WAIT, "--copy", to(), world.dir), 3,
                 "the writers of a store of the kind lmdb out; copy it when");

@@ -79,9 +79,13 @@ Test(copy_locked, is_there_with_all_of_it_or_not_at_all)
 {
     make_duckdb();
     put("../copy.wal", "of another", 0600);
-    expect_said(PLAIN(WAIT, "--copy", to(), in_dir("a.duckdb")), 3, "File exists");
-    cr_expect_neq(access(to(), F_OK), 0);
-    expect_content("../copy.wal", "of another", 0600);
+    for (int i = 0; i < 2; i++) { /* also where the store has nothing beside it */
+        expect_said(PLAIN(WAIT, "--copy", to(), in_dir("a.duckdb")), 3,
+                    "copy.wal is there already, and would be taken for the copy's");
+        cr_expect_neq(access(to(), F_OK), 0);
+        expect_content("../copy.wal", "of another", 0600);
+        unlink(in_dir("a.duckdb.wal"));
+    }
 }
 
 Test(copy_locked, of_a_directory_is_all_of_it_by_whichever_name)
@@ -205,6 +209,24 @@ Test(copy_locked, keeps_an_engine_with_an_flock_out_to_the_end)
     put("meta.json", "{}", 0644);
     unlink(world.primary);
     expect_kept_out("flock", ".lock", ".");
+}
+
+/* Of a copy of two files the first has its name when the signal comes. */
+Test(copy_locked, that_a_signal_ends_while_it_gets_its_name_is_there_with_all_of_it)
+{
+    make_duckdb();
+    struct process p = copy_that_pauses("copy", "a.duckdb");
+    for (int i = 0; access(in_dir("../copy.wal"), F_OK) != 0; i++) {
+        cr_assert_lt(i, 2000, "it gets no name");
+        usleep(5000);
+    }
+    kill(p.pid, SIGTERM);
+    usleep(200000);
+    unlink(in_dir("../pause"));
+    cr_expect_eq(finish(&p), 128 + SIGTERM, "%s", errors_of(&p));
+    expect_content("../copy", "checksumDUCK", 0640);
+    expect_content("../copy.wal", "what is not in it yet", 0600);
+    cr_expect_neq(access(in_dir("../.copy.settle-copy"), F_OK), 0);
 }
 
 /* An engine that was told not to lock. */

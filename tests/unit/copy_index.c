@@ -55,7 +55,7 @@ static bool is_whole_after(long seconds)
     struct timespec now;
     struct text t = text_in(why, sizeof why);
     tree_free(&files);
-    cr_assert(tree_read(&files, top, &profile, &t));
+    cr_assert(tree_read(&files, top, &profile, (struct identity){0, 0}, &t));
     clock_gettime(CLOCK_REALTIME, &now);
     now.tv_sec += seconds;
     return index_is_whole(top, "c", &files, now, &t);

@@ -5,12 +5,14 @@
 
 TestSuite(copy_tree, .init = dir_begin, .fini = dir_end, .timeout = 30);
 
+static struct identity without; /* no file has it */
+
 static bool list(struct tree *tree)
 {
     char why[256];
     struct text t = text_in(why, sizeof why);
     int fd = open(unit_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = tree_read(tree, fd, &profiles[0], &t);
+    bool good = tree_read(tree, fd, &profiles[0], without, &t);
     close(fd);
     return good;
 }
@@ -50,6 +52,23 @@ Test(copy_tree, follows_links_and_none_into_what_it_is_in)
     cr_assert(list(&tree));
     cr_expect_eq(tree.count, 4, "b, b/x, l, l/x");
     cr_expect_not_null(tree_find(&tree, "l/x"));
+    tree_free(&tree);
+}
+
+Test(copy_tree, has_nothing_of_the_place_of_the_copy_by_whichever_name)
+{
+    struct tree tree;
+    struct stat st;
+    cr_assert_eq(mkdir(in_dir("b"), 0755), 0);
+    cr_assert_eq(mkdir(in_dir("b/place"), 0755), 0);
+    a_file("b/place/x");
+    a_file("b/y");
+    cr_assert_eq(symlink("b/place", in_dir("l")), 0);
+    cr_assert_eq(stat(in_dir("l"), &st), 0);
+    without = identity_of(&st);
+    cr_assert(list(&tree));
+    cr_expect_eq(tree.count, 2, "b, b/y");
+    cr_expect_not_null(tree_find(&tree, "b/y"));
     tree_free(&tree);
 }
 

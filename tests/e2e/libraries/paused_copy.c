@@ -1,5 +1,6 @@
 /* Before settle-wait: the copy of a file whose name is COPY_PAUSES_AT stands still for as long as
- * there is a file COPY_PAUSES_WHILE. */
+ * there is a file COPY_PAUSES_WHILE, and so does the renaming of one. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -21,13 +22,34 @@ static bool is_named(int fd, const char *name)
     return slash != NULL && strcmp(slash + 1, name) == 0;
 }
 
+static void pause_at(bool is_here)
+{
+    const char *file = getenv("COPY_PAUSES_WHILE");
+    while (is_here && file != NULL && access(file, F_OK) == 0)
+        usleep(1000);
+}
+
+/* renameat2 has no function of its own in every libc. */
+long syscall(long number, ...)
+{
+    long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+    const char *name = getenv("COPY_PAUSES_AT");
+    long a[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_renameat2)
+        pause_at(name != NULL && strcmp((const char *)a[1], name) == 0);
+    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t length,
                         unsigned flags)
 {
     const char *name = getenv("COPY_PAUSES_AT");
-    const char *file = getenv("COPY_PAUSES_WHILE");
-    while (name != NULL && file != NULL && is_named(in, name) && access(file, F_OK) == 0)
-        usleep(1000);
+    pause_at(name != NULL && is_named(in, name));
     return syscall(SYS_copy_file_range, in, in_at, out, out_at, length, flags);
 }
 
