@@ -1,5 +1,6 @@
 #include "supervise/hold.h"
 
+#include "base/status.h"
 #include "base/sys.h"
 #include "helper/log.h"
 #include "supervise/slots.h"
@@ -10,7 +11,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,13 +28,6 @@ static uint64_t bit(int signal)
 
 /* --- signals that it could take --- */
 
-/* Not as base/status reads: sets in hexadecimal, every few ms, of a file that stays open. */
-static uint64_t mask_in(const char *status, const char *name)
-{
-    const char *at = strstr(status, name);
-    return at == NULL ? 0 : strtoull(at + strlen(name), NULL, 16);
-}
-
 /* *ends: one of them is to end the wait. What is pending for the process may be taken by another
  * thread of it, too. */
 static bool has_signal(const struct held *h, bool *ends)
@@ -45,9 +38,9 @@ static bool has_signal(const struct held *h, bool *ends)
     if (length <= 0)
         return false;
     status[length] = '\0';
-    uint64_t pending = (mask_in(status, "\nSigPnd:") | mask_in(status, "\nShdPnd:")) &
-                       ~mask_in(status, "\nSigBlk:");
-    uint64_t ignored = mask_in(status, "\nSigIgn:");
+    uint64_t pending = (status_set(status, "\nSigPnd:") | status_set(status, "\nShdPnd:")) &
+                       ~status_set(status, "\nSigBlk:");
+    uint64_t ignored = status_set(status, "\nSigIgn:");
     *ends = (pending & ~ignored & (bit(SIGINT) | bit(SIGTERM))) != 0;
     return pending != 0;
 }

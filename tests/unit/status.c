@@ -55,3 +55,11 @@ Test(status, it_reads_what_the_kernel_writes)
     cr_expect(status_read("/proc/self/status", &name, &value, 1));
     cr_expect_eq(value, getpid());
 }
+
+Test(status, a_set_is_hexadecimal_and_no_name_of_a_program_stands_for_one)
+{
+    static const char text[] = "Name:\tSigPnd:\tff\nSigPnd:\t0000000000004002\nSigBlk:\t0\n";
+    cr_expect_eq(status_set(text, "\nSigPnd:"), 0x4002);
+    cr_expect_eq(status_set(text, "\nSigBlk:"), 0);
+    cr_expect_eq(status_set(text, "\nSigIgn:"), 0);
+}
