@@ -1,6 +1,6 @@
 #include "base/descriptor.h"
 
-#include "base/lines.h"
+#include "base/listing.h"
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"

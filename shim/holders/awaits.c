@@ -1,7 +1,8 @@
 #include "holders/awaits.h"
 
 #include "base/identity.h"
-#include "base/lines.h"
+#include "base/listing.h"
+#include "base/scan.h"
 #include "base/sys.h"
 #include "holders/proc.h"
 
@@ -39,17 +40,17 @@ static const struct {
 static enum sleeping sleeping_of(int pid)
 {
     enum sleeping found = ELSEWHERE;
-    struct lines lines;
+    struct scan lines;
     char path[64];
     struct text t = text_in(path, sizeof path);
     proc_path(&t, pid, "/wchan");
-    if (lines_open(&lines, path) < 0)
+    if (scan_open(&lines, path) < 0)
         return ELSEWHERE;
-    const char *line = lines_next(&lines); /* "0" where it is not told */
+    const char *line = scan_line(&lines); /* "0" where it is not told */
     for (size_t i = 0; line != NULL && i < sizeof functions / sizeof functions[0]; i++)
         if (strncmp(line, functions[i].function, strlen(functions[i].function)) == 0)
             found = functions[i].is;
-    lines_close(&lines);
+    scan_close(&lines);
     return found;
 }
 

@@ -1,6 +1,7 @@
 #include "holders/holders.h"
 
-#include "base/lines.h"
+#include "base/listing.h"
+#include "base/scan.h"
 #include "base/sys.h"
 #include "config/profile.h"
 #include "holders/proc.h"
@@ -25,11 +26,11 @@ static bool is_told(const struct holders *found, const struct holder *lock)
  * its process. */
 static void search_proc_locks(struct search *s)
 {
-    struct lines lines;
+    struct scan lines;
     char *line;
-    if (lines_open(&lines, "/proc/locks") < 0)
+    if (scan_open(&lines, "/proc/locks") < 0)
         return;
-    while (!search_out_of_time(s) && (line = lines_next(&lines)) != NULL) {
+    while (!search_out_of_time(s) && (line = scan_line(&lines)) != NULL) {
         struct proc_lock lock;
         const struct file *file =
             proc_read_lock(&lock, line) ? search_file_in_proc(s, lock.file) : NULL;
@@ -40,7 +41,7 @@ static void search_proc_locks(struct search *s)
             !search_add(s->found, &lock.holder))
             s->untold++;
     }
-    lines_close(&lines);
+    scan_close(&lines);
 }
 
 /* --- processes --- */

@@ -1,6 +1,7 @@
 #include "holders/proc.h"
 
-#include "base/lines.h"
+#include "base/listing.h"
+#include "base/scan.h"
 #include "base/status.h"
 #include "base/sys.h"
 
@@ -64,14 +65,14 @@ static enum hold hold_of(const char *type, bool exclusive)
  * of a process that cannot be seen 0. A lease that is being broken tells what it is to become. */
 bool proc_read_lock(struct proc_lock *lock, char *line)
 {
-    next_field(&line);
-    const char *type = next_field(&line);
-    const char *state = next_field(&line);
-    const char *mode = next_field(&line);
-    const char *pid = next_field(&line);
-    const char *where = next_field(&line);
-    const char *start = next_field(&line);
-    const char *end = next_field(&line);
+    scan_field(&line);
+    const char *type = scan_field(&line);
+    const char *state = scan_field(&line);
+    const char *mode = scan_field(&line);
+    const char *pid = scan_field(&line);
+    const char *where = scan_field(&line);
+    const char *start = scan_field(&line);
+    const char *end = scan_field(&line);
     if (end == NULL)
         return false;
     bool exclusive = !str_equal(mode, "READ") || str_equal(state, "BREAKING");
@@ -98,11 +99,11 @@ int proc_read_flags(const char *octal)
 /* "7f2c1a000000-7f2c1a008000 rw-s 00000000 fe:00 1234 /data/x" */
 bool proc_read_mapping(struct proc_mapping *mapping, char *line)
 {
-    mapping->range = next_field(&line);
-    mapping->permissions = next_field(&line);
-    next_field(&line);
-    const char *device = next_field(&line);
-    const char *ino = next_field(&line);
+    mapping->range = scan_field(&line);
+    mapping->permissions = scan_field(&line);
+    scan_field(&line);
+    const char *device = scan_field(&line);
+    const char *ino = scan_field(&line);
     if (ino == NULL || ino[0] == '0' || strchr(mapping->range, '-') == NULL ||
         strlen(mapping->permissions) < 4)
         return false;
@@ -150,20 +151,20 @@ bool proc_mapping_is_of(const struct proc_mapping *mapping, const char *process,
 /* "36 35 98:0 /mnt1 ..." (mountinfo) */
 void proc_find_superblock(struct proc_file *file, uint64_t mount)
 {
-    struct lines lines;
+    struct scan lines;
     char *line;
-    if (lines_open(&lines, "/proc/self/mountinfo") < 0)
+    if (scan_open(&lines, "/proc/self/mountinfo") < 0)
         return;
-    while ((line = lines_next(&lines)) != NULL) {
-        const char *id = next_field(&line);
-        next_field(&line);
-        const char *device = next_field(&line);
+    while ((line = scan_line(&lines)) != NULL) {
+        const char *id = scan_field(&line);
+        scan_field(&line);
+        const char *device = scan_field(&line);
         if (device == NULL || number_of(id, 10) != mount)
             continue;
         take_device(file, device, 10);
         break;
     }
-    lines_close(&lines);
+    scan_close(&lines);
 }
 
 /* --- processes --- */
@@ -188,19 +189,19 @@ bool proc_exists(int pid)
 bool proc_read_stat(struct proc_stat *stat, int pid)
 {
     enum { STATE = 1, PARENT = 2, THREADS = 18, START = 20 }; /* fields behind the name */
-    struct lines lines;
+    struct scan lines;
     char path[64];
     struct text t = text_in(path, sizeof path);
     proc_path(&t, pid, "/stat");
-    if (lines_open(&lines, path) < 0)
+    if (scan_open(&lines, path) < 0)
         return false;
-    char *line = lines_next(&lines);
+    char *line = scan_line(&lines);
     char *rest = line == NULL ? NULL : strrchr(line, ')');
     *stat = (struct proc_stat){.start = 0};
     if (rest != NULL)
         rest++;
     for (int i = 1; rest != NULL && i <= START; i++) {
-        const char *field = next_field(&rest);
+        const char *field = scan_field(&rest);
         if (field == NULL)
             break;
         if (i == STATE)
@@ -212,23 +213,23 @@ bool proc_read_stat(struct proc_stat *stat, int pid)
         else if (i == START)
             stat->start = number_of(field, 10);
     }
-    lines_close(&lines);
+    scan_close(&lines);
     return stat->start != 0;
 }
 
 void proc_read_command(int pid, char *out, size_t size)
 {
-    struct lines lines;
+    struct scan lines;
     char path[64];
     struct text t = text_in(path, sizeof path);
     proc_path(&t, pid, "/comm");
     out[0] = '\0';
-    if (lines_open(&lines, path) < 0)
+    if (scan_open(&lines, path) < 0)
         return;
-    const char *line = lines_next(&lines);
+    const char *line = scan_line(&lines);
     t = text_in(out, size);
     text_str(&t, line != NULL ? line : "");
-    lines_close(&lines);
+    scan_close(&lines);
 }
 
 /* "NSpid: 4242 7": the pid in each namespace, from that of /proc inwards. */

@@ -1,6 +1,7 @@
 #include "holders/processes.h"
 
-#include "base/lines.h"
+#include "base/listing.h"
+#include "base/scan.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -11,20 +12,20 @@
 static void look_at_descriptor(struct search *s, int pid, const char *table, const char *name,
                                const struct file *file)
 {
-    struct lines lines;
+    struct scan lines;
     char path[96];
     char *line;
     struct text t = text_in(path, sizeof path);
     text_str(&t, table);
     text_str(&t, "/fdinfo/");
     text_str(&t, name);
-    if (lines_open(&lines, path) < 0)
+    if (scan_open(&lines, path) < 0)
         return;
     struct holder h = {.pid = pid, .descriptor = (int)text_number(name), .ending = file->ending};
     bool has_lock = false;
     int flags = O_PATH;
-    while ((line = lines_next(&lines)) != NULL) {
-        const char *key = next_field(&line);
+    while ((line = scan_line(&lines)) != NULL) {
+        const char *key = scan_field(&line);
         if (key != NULL && str_equal(key, "flags:"))
             flags = proc_read_flags(line + strspn(line, "\t "));
         struct proc_lock lock;
@@ -36,7 +37,7 @@ static void look_at_descriptor(struct search *s, int pid, const char *table, con
         if (search_matters(&lock.holder, s->question->until))
             has_lock |= search_take_lock(s, &lock.holder, pid);
     }
-    lines_close(&lines);
+    scan_close(&lines);
     h.writes = (flags & O_ACCMODE) != O_RDONLY;
     h.hold = h.writes ? HOLD_WRITING : HOLD_OPEN;
     bool only_a_name = (flags & O_PATH) != 0;
@@ -89,7 +90,7 @@ static bool has_descriptor(const struct search *s, int pid, const struct file *f
 
 static void look_at_mappings(struct search *s, int pid, const char *table)
 {
-    struct lines lines;
+    struct scan lines;
     char path[64];
     char *line;
     bool mapped[SEARCH_FILES] = {false};
@@ -97,9 +98,9 @@ static void look_at_mappings(struct search *s, int pid, const char *table)
     struct text t = text_in(path, sizeof path);
     text_str(&t, table);
     text_str(&t, "/maps");
-    if (lines_open(&lines, path) < 0)
+    if (scan_open(&lines, path) < 0)
         return;
-    while ((line = lines_next(&lines)) != NULL) {
+    while ((line = scan_line(&lines)) != NULL) {
         struct proc_mapping mapping;
         const struct file *file =
             proc_read_mapping(&mapping, line) ? search_file_in_proc(s, mapping.file) : NULL;
@@ -109,7 +110,7 @@ static void look_at_mappings(struct search *s, int pid, const char *table)
         mapped[file - s->files] = true;
         writes[file - s->files] |= proc_mapping_writes(&mapping, table);
     }
-    lines_close(&lines);
+    scan_close(&lines);
     for (unsigned i = 0; i < s->file_count; i++) {
         struct holder h = {.hold = HOLD_MAPPED,
                            .writes = writes[i],

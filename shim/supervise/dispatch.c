@@ -1,6 +1,6 @@
 #include "supervise/dispatch.h"
 
-#include "base/lines.h"
+#include "base/listing.h"
 #include "base/sys.h"
 #include "helper/log.h"
 #include "helper/record.h"

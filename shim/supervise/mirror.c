@@ -1,7 +1,8 @@
 #include "supervise/mirror.h"
 
 #include "base/clock.h"
-#include "base/lines.h"
+#include "base/listing.h"
+#include "base/scan.h"
 #include "base/sys.h"
 #include "config/rules.h"
 #include "helper/log.h"
@@ -117,20 +118,20 @@ static void add_lock(struct information *in, bool is_shm, char *line)
 static struct information read_information(int pid, int fd, bool is_shm)
 {
     struct information in = {.flags = 0};
-    struct lines lines;
+    struct scan lines;
     char path[48];
     char *line;
     snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", pid, fd);
-    if (lines_open(&lines, path) < 0)
+    if (scan_open(&lines, path) < 0)
         return in;
-    while ((line = lines_next(&lines)) != NULL) {
-        const char *key = next_field(&line);
+    while ((line = scan_line(&lines)) != NULL) {
+        const char *key = scan_field(&line);
         if (key != NULL && strcmp(key, "flags:") == 0)
             in.flags = proc_read_flags(line + strspn(line, "\t "));
         else if (key != NULL && strcmp(key, "lock:") == 0)
             add_lock(&in, is_shm, line);
     }
-    lines_close(&lines);
+    scan_close(&lines);
     if ((in.flags & O_ACCMODE) != O_RDONLY)
         in.facts |= FACT_WRITES;
     if ((in.flags & O_NOFOLLOW) != 0)

@@ -2,7 +2,7 @@
 
 #include "base/descriptor.h"
 #include "base/file_system.h"
-#include "base/lines.h"
+#include "base/listing.h"
 #include "base/path.h"
 #include "base/scratch.h"
 #include "base/sys.h"

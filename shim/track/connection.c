@@ -18,6 +18,7 @@
 #include "track/tell.h"
 #include "track/track.h"
 #include "track/vain.h"
+#include "wait/pace.h"
 #include "wait/wait.h"
 
 #include <string.h>
@@ -222,7 +223,7 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
     while (!interrupted && has_handles(store) && atomic_load(&store->connections) == 0 &&
            now < began + claim.ns) {
         interrupted =
-            interruption_sleep(&interruption, wait_backoff(now - began, rule->check_interval));
+            interruption_sleep(&interruption, pace_backoff(now - began, rule->check_interval));
         now = clock_now();
     }
     if (process_home() == home)

@@ -19,6 +19,7 @@
 #include "track/track.h"
 #include "track/waiting.h"
 #include "wait/dotfile.h"
+#include "wait/pace.h"
 
 static const struct settings *settings;
 
@@ -69,7 +70,7 @@ static void join_closes(struct use *u)
     uint64_t gone;
     while ((gone = clock_now() - u->cause.began) < claim.ns && is_closing(u, opens) &&
            process_home() == u->home)
-        if (interruption_sleep(&interruption, wait_backoff(gone, u->rule->check_interval))) {
+        if (interruption_sleep(&interruption, pace_backoff(gone, u->rule->check_interval))) {
             u->interrupted = true;
             break;
         }

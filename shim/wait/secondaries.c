@@ -1,6 +1,6 @@
 #include "wait/secondaries.h"
 
-#include "base/lines.h"
+#include "base/listing.h"
 #include "base/path.h"
 #include "base/sys.h"
 #include "base/text.h"

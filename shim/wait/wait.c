@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "wait/pace.h"
 #include "wait/wait_one.h"
 #include "wait/watch.h"
 
@@ -15,30 +16,6 @@ static const uint64_t watch_after = 2000000;
 const uint64_t wait_lasts = 10000000;
 
 const uint64_t wait_naming_limit = 50000000;
-
-uint64_t wait_backoff(uint64_t since_start, uint64_t check_interval)
-{
-    const uint64_t shortest = 200000;
-    uint64_t sleep = since_start / 10;
-    if (sleep > check_interval)
-        sleep = check_interval;
-    return sleep > shortest ? sleep : shortest;
-}
-
-uint64_t wait_settling(uint64_t since_event, uint64_t backoff)
-{
-    return since_event > 0 && since_event < backoff ? since_event : backoff;
-}
-
-uint64_t wait_deaf(uint64_t last, uint64_t since_last, uint64_t backoff)
-{
-    const uint64_t shortest = 50000;
-    const uint64_t not_long = 8 * last;
-    uint64_t longest = since_last < not_long ? 2 * last : shortest;
-    if (longest > backoff)
-        longest = backoff;
-    return longest / 2 + clock_now() % (longest / 2 + 1);
-}
 
 void wait_name_holders(struct wait_request *request, struct wait_holders *room)
 {
@@ -232,8 +209,8 @@ static void note_event(struct course *c)
 {
     const uint64_t now = clock_now();
     c->result->events++;
-    c->deaf = wait_deaf(c->deaf, now - c->last_event,
-                        wait_backoff(now - c->began, c->request->check_interval));
+    c->deaf = pace_deaf(c->deaf, now - c->last_event,
+                        pace_backoff(now - c->began, c->request->check_interval));
     c->last_event = now;
     c->since = now;
 }
@@ -242,8 +219,8 @@ static void note_event(struct course *c)
  * deaf to others. */
 static void rest(struct course *c, uint64_t now)
 {
-    const uint64_t backoff = wait_backoff(now - c->since, c->request->check_interval);
-    const uint64_t wanted = c->woken ? c->deaf : wait_settling(now - c->last_event, backoff);
+    const uint64_t backoff = pace_backoff(now - c->since, c->request->check_interval);
+    const uint64_t wanted = c->woken ? c->deaf : pace_settling(now - c->last_event, backoff);
     const uint64_t sleep = at_most(wanted, c->request, now);
     if (c->woken) {
         sys_poll(-1, 0, sleep);

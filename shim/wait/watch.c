@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/sys.h"
-#include "wait/wait.h"
+#include "wait/pace.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -96,7 +96,7 @@ static bool came(struct watch *w)
  * writes all the time took a fifth of a processor and more. */
 static void be_deaf(struct watch *w, uint64_t now, uint64_t end, uint64_t longest)
 {
-    w->deaf = wait_deaf(w->deaf, w->others == 0 ? UINT64_MAX : now - w->others, longest);
+    w->deaf = pace_deaf(w->deaf, w->others == 0 ? UINT64_MAX : now - w->others, longest);
     w->others = now;
     if (now < end)
         sys_poll(-1, 0, w->deaf < end - now ? w->deaf : end - now);

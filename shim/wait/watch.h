@@ -18,7 +18,7 @@ struct watch {
     int signals;      /* a signalfd(2) whose signal has not come yet; -1: none */
     const char *name; /* of the file, within its directory */
     uint64_t others;  /* when another file of the directory woke us last (clock_now; 0: never), */
-    uint64_t deaf;    /* and how long we were deaf for it: wait_deaf */
+    uint64_t deaf;    /* and how long we were deaf for it: pace_deaf */
 };
 
 /* A watch that is not set. */

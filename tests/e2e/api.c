@@ -52,12 +52,6 @@ static void make_file(const char *path)
     close(fd);
 }
 
-static void end_now(struct process *p)
-{
-    kill(p->pid, SIGKILL);
-    finish(p);
-}
-
 static void expect_settled(struct answer a, const char *what)
 {
     cr_expect_eq(a.settled, 1, "%s: error %d", what, a.error);
@@ -111,7 +105,7 @@ Test(api, what_stays_held_is_not_settled_when_the_time_is_past_and_the_log_names
     snprintf(expected, sizeof expected, "held by POSIX write lock of pid %d (holder)",
              (int)holder.pid);
     cr_expect_not_null(strstr(errors_of(&p), expected), "%s", errors_of(&p));
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(api, sidecars_count_and_index_files_do_not)
@@ -120,7 +114,7 @@ Test(api, sidecars_count_and_index_files_do_not)
     struct process holder = hold("posix", in_dir("chroma.sqlite3-wal"), 30000);
     expect_held_for(ask("store", world.dir, "0.3", "-1"), 0.3, "store");
     expect_held_for(ask("file", world.primary, "0.3", "-1"), 0.3, "file");
-    end_now(&holder);
+    kill_now(&holder);
 
     cr_assert_eq(mkdir(in_dir("collection"), 0755), 0);
     make_file(in_dir("collection/header.bin"));
@@ -129,7 +123,7 @@ Test(api, sidecars_count_and_index_files_do_not)
     expect_settled(a, "store with an index file");
     cr_expect_geq(a.elapsed, 0.3, "it is waited for with what is left");
     expect_held_for(ask("file", in_dir("collection/header.bin"), "0.3", "-1"), 0.3, "asked for");
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(api, what_cannot_be_answered_is_an_error_with_its_reason)
@@ -179,7 +173,7 @@ Test(api, a_file_that_is_removed_during_the_wait_is_an_error)
     cr_assert_eq(unlink(path), 0);
     cr_expect_eq(read_answer(&p).error, ENOENT);
     cr_expect_eq(finish(&p), 0);
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 /* --- what they take from the settings --- */
@@ -201,7 +195,7 @@ Test(api, a_negative_number_stands_for_the_setting_or_the_rule)
     cr_expect_not_null(strstr(errors_of(&p), " rule=mine\n"), "%s", errors_of(&p));
     unsetenv("SETTLE_RULES");
     unsetenv("SETTLE_MAX_WAIT");
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(api, a_rule_is_found_for_a_relative_path_and_through_links)
@@ -223,7 +217,7 @@ Test(api, a_rule_is_found_for_a_relative_path_and_through_links)
         cr_expect_not_null(strstr(errors_of(&p), " rule=mine\n"), "%s: %s", asks[i], errors_of(&p));
     }
     unsetenv("SETTLE_RULES");
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 static unsigned looks_with_interval(const char *check_interval)
@@ -248,7 +242,7 @@ Test(api, the_check_interval_is_the_longest_sleep_between_two_looks)
     cr_expect_lt(2 * looks_with_interval("-1"), looks_with_interval("0.001"));
     unsetenv("SETTLE_CHECK_INTERVAL");
     unsetenv("SETTLE_LOG");
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(api, neither_a_budget_nor_disable_is_about_what_is_asked_for)
@@ -267,7 +261,7 @@ Test(api, neither_a_budget_nor_disable_is_about_what_is_asked_for)
     unsetenv("SETTLE_LOG");
     unsetenv("SETTLE_MAX_WAIT");
     unsetenv("SETTLE_DISABLE");
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(api, a_disable_that_reads_like_its_opposite_is_said)
@@ -341,7 +335,7 @@ Test(api, python_can_load_the_library_itself)
     expect_held_for(read_answer(&p), 0.3, "store");
     unsetenv("SETTLE_MAX_WAIT");
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(api, the_header_needs_no_other_in_c89_and_in_cpp)

@@ -230,6 +230,12 @@ int finish(struct process *p)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void kill_now(struct process *p)
+{
+    kill(p->pid, SIGKILL);
+    finish(p);
+}
+
 static const char *content(const char *path)
 {
     static char text[1 << 20];

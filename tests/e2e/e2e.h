@@ -67,6 +67,8 @@ void send_line(struct process *p, const char *line);
  * s. */
 int finish(struct process *p);
 
+void kill_now(struct process *p);
+
 /* What it wrote to standard error, as a string that the next call overwrites. */
 const char *errors_of(const struct process *p);
 

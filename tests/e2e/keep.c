@@ -698,7 +698,7 @@ Test(keep, writes_that_a_remote_file_system_could_not_keep_are_told_by_the_close
     }
     done(&p);
     cr_assert_eq(umount2(directory, MNT_DETACH), 0);
-    cr_expect_eq(finish(&server), 0, "%s", errors_of(&server));
+    kill_now(&server); /* who copied the mount, into a namespace of its own, would keep it */
 }
 
 Test(keep, a_lock_on_a_shared_description_makes_the_close_real_with_a_warning)

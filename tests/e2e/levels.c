@@ -21,12 +21,6 @@ static void open_store(struct process *p, const char *handle)
     cr_assert_geq(step(p, command).result, 0);
 }
 
-static void end_now(struct process *p)
-{
-    kill(p->pid, SIGKILL);
-    finish(p);
-}
-
 static void expect_wait(const char *level, const char *kind, bool waits)
 {
     struct process p = stepper_until(level, "5");
@@ -131,9 +125,9 @@ Test(levels, all_holders_are_in_the_log_in_one_line)
     cr_expect_not_null(strstr(line, " (holder); also "), "%s", line);
     expect_named(line, "open", &reader);
     expect_named(line, "mapped", &mapper);
-    end_now(&writer);
-    end_now(&reader);
-    end_now(&mapper);
+    kill_now(&writer);
+    kill_now(&reader);
+    kill_now(&mapper);
 }
 
 /* The file is open by a raw system call, which the library does not see. */
@@ -208,7 +202,7 @@ Test(levels, that_nobody_can_tell_is_said_and_costs_the_fixed_delay)
     p = PLAIN(AS_ANOTHER, "build/settle-wait", "--until", "closed", world.dir);
     cr_expect_eq(finish(&p), 3);
     cr_expect_not_null(strstr(errors_of(&p), "who has it open is not told"));
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 /* SIGIO would end the program. It comes only to who opens within a microsecond: so both are busy.
@@ -231,6 +225,6 @@ Test(levels, a_program_whose_store_is_opened_all_the_time_gets_no_signal)
         snprintf(command, sizeof command, "thousand a - %s", world.primary);
         cr_expect_eq(step(&p, command).error, 12345);
         cr_expect_eq(finish(&p), 0);
-        end_now(&opener);
+        kill_now(&opener);
     }
 }

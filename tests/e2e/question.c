@@ -25,7 +25,7 @@ Test(question, no_use_costs_the_process_a_lock)
         expect(&p, "fcntl.lockf(fd, fcntl.LOCK_SH, 510, 0x40000002)", "None");
         run(&p, uses[i]);
         run(&p, uses[i]);
-        end_holder(&holder);
+        kill_now(&holder);
         cr_expect_eq(lock_owner(world.primary, SHARED), p.pid, "%s", uses[i]);
         run(&p, uses[i]);
         cr_expect_eq(lock_owner(world.primary, SHARED), p.pid, "%s", uses[i]);
@@ -65,6 +65,6 @@ Test(question, it_leaves_no_descriptor_behind)
     struct process holder = hold("posix", world.primary, 10000);
     run(&p, "os.listdir(D)");
     cr_expect_neq(system(command), 0, "held");
-    end_holder(&holder);
+    kill_now(&holder);
     user_ends(&p);
 }

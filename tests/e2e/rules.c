@@ -49,12 +49,6 @@ static struct step open_and_close(struct process *p, const char *path)
     return step(p, "close a");
 }
 
-static void end_now(struct process *p)
-{
-    kill(p->pid, SIGKILL);
-    finish(p);
-}
-
 static unsigned log_lines(const char *what, const char *rule)
 {
     char command[PATH_MAX + 256];
@@ -144,7 +138,7 @@ Test(rules, at_each_call_site_a_close_takes_its_own_max_wait_where_nobody_lets_g
         cr_expect_lt(closed[i].took, max_wait + soon, "%s", call_sites[i].collection);
         cr_expect_eq(log_lines("still locked after", call_sites[i].collection), 1, "%s",
                      call_sites[i].collection);
-        end_now(&holders[i]);
+        kill_now(&holders[i]);
     }
 }
 
@@ -239,7 +233,7 @@ Test(rules, a_rule_has_a_level_of_its_own)
     step(&p, "close b");
     cr_expect_eq(log_count("unlocked at once"), 1, "who has the other open is no matter");
     cr_expect_eq(finish(&p), 0);
-    end_now(&other);
+    kill_now(&other);
 }
 
 /* Of one wait that times out. */
@@ -270,8 +264,8 @@ Test(rules, a_rule_has_a_check_interval_of_its_own)
     cr_expect_gt(probes_of("store"), 0);
     cr_expect_gt(probes_of("often"), 2 * probes_of("store"));
     cr_expect_eq(finish(&p), 0);
-    end_now(&holders[0]);
-    end_now(&holders[1]);
+    kill_now(&holders[0]);
+    kill_now(&holders[1]);
 }
 
 Test(rules, a_bad_rule_is_named_and_the_others_hold)
@@ -361,8 +355,8 @@ Test(rules, after_the_command_each_store_is_waited_for_as_its_own_rule_says)
     cr_expect(seconds >= 0.3 && seconds < 1.3, "%s", errors);
     cr_expect_not_null(strstr(errors, "(holder) rule=patient\n"), "%s", errors);
     cr_expect_not_null(strstr(errors, "(holder) rule=hasty\n"), "%s", errors);
-    end_now(&holders[0]);
-    end_now(&holders[1]);
+    kill_now(&holders[0]);
+    kill_now(&holders[1]);
 }
 
 Test(rules, after_the_command_the_level_is_that_of_the_rule)
@@ -380,7 +374,7 @@ Test(rules, after_the_command_the_level_is_that_of_the_rule)
     uint64_t released = released_at(&holder);
     cr_expect_geq(ended, released);
     cr_expect_lt(ended, released + 2000 * (uint64_t)MS, "the other store was waited for too");
-    end_now(&other_holder);
+    kill_now(&other_holder);
 }
 
 /* Runs settle-wait with rules and other variables in its environment. */
@@ -406,7 +400,7 @@ Test(rules, a_wait_from_outside_obeys_variables_on_request_where_no_option_says_
     seconds = time_of_wait(
         SETTLE_WAIT("SETTLE_RULES=", "--environment", "--max-wait", "1.6", world.dir), 1);
     cr_expect_geq(seconds, 1.5);
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(rules, a_wait_from_outside_obeys_rules_before_variables_and_options)
@@ -416,7 +410,7 @@ Test(rules, a_wait_from_outside_obeys_rules_before_variables_and_options)
              rule_for("store", "max_wait=1 until=unwritten name=of_the_store"));
     struct process holder = hold("open", world.primary, 30000);
     time_of_wait(SETTLE_WAIT(rules, "--environment", "--until", "closed", world.dir), 0);
-    end_now(&holder);
+    kill_now(&holder);
     holder = hold("writing", world.primary, 30000);
     double seconds =
         time_of_wait(SETTLE_WAIT(rules, "--environment", "--max-wait", "20", world.dir), 1);
@@ -426,7 +420,7 @@ Test(rules, a_wait_from_outside_obeys_rules_before_variables_and_options)
     cr_assert(read_line(&p, line, sizeof line));
     cr_expect_not_null(strstr(line, "\"rule\":\"of_the_store\""), "%s", line);
     cr_expect_eq(finish(&p), 1);
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(rules, a_list_and_a_checkpoint_ask_for_a_level_of_their_own)
@@ -438,7 +432,7 @@ Test(rules, a_list_and_a_checkpoint_ask_for_a_level_of_their_own)
     time_of_wait(SETTLE_WAIT(rules, "--environment", "--list", world.dir), 1);
     time_of_wait(SETTLE_WAIT(rules, "--environment", "--list", "--until", "unlocked", world.dir),
                  0);
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(rules, a_bad_value_in_the_environment_of_a_wait_from_outside_is_named_and_the_default_holds)
@@ -505,7 +499,7 @@ Test(rules, once_the_budget_is_spent_closes_no_longer_wait_and_that_is_said_once
     cr_expect_eq(log_count("debug: "), 1 + 5 + 3, "the version, five opens, three closes");
     cr_expect_eq(log_count("not waited for, since SETTLE_TOTAL_WAIT is spent"), 3);
     cr_expect_eq(finish(&p), 0);
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 /* Whatever one has to do with the other, it is spent to its end, and that is said. */
@@ -528,7 +522,7 @@ Test(rules, a_budget_of_any_number_of_waits_is_spent_and_said_to_be_once)
                       cases[i].max_wait, cases[i].total_wait);
         unlink(world.log);
     }
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(rules, closes_that_find_their_store_free_take_nothing_of_the_budget)
@@ -556,8 +550,8 @@ Test(rules, closes_at_the_same_time_never_take_more_than_the_budget_together)
     cr_expect_geq(a > b ? a : b, 800 * (uint64_t)MS);
     cr_expect_eq(log_count(SPENT), 1);
     cr_expect_eq(finish(&p), 0);
-    end_now(&holders[0]);
-    end_now(&holders[1]);
+    kill_now(&holders[0]);
+    kill_now(&holders[1]);
 }
 
 Test(rules, a_fork_child_has_the_whole_budget)
@@ -572,7 +566,7 @@ Test(rules, a_fork_child_has_the_whole_budget)
     cr_expect_eq(log_count(SPENT), 2);
     cr_expect_lt(open_and_close(&p, world.primary).took, soon);
     cr_expect_eq(finish(&p), 0);
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(rules, a_budget_of_nothing_makes_neither_closes_nor_the_exit_wait)
@@ -590,7 +584,7 @@ Test(rules, a_budget_of_nothing_makes_neither_closes_nor_the_exit_wait)
     cr_expect_lt(open_and_close(&p, world.primary).took, soon);
     cr_expect_eq(log_count(SPENT), 1);
     cr_expect_eq(finish(&p), 0);
-    end_now(&holder);
+    kill_now(&holder);
 }
 
 Test(rules, fixed_delays_are_part_of_the_budget)

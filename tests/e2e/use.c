@@ -74,7 +74,7 @@ Test(use, a_copy_that_the_program_writes_counts_for_no_close)
            "None");
     struct process holder = hold("posix", copy, 3000);
     expect_passes(&p, "shutil.copyfile(P, C)");
-    end_holder(&holder);
+    kill_now(&holder);
     holder = hold("posix", copy, 300);
     expect_waits(&p, &holder, "open(C, 'r+b').close()");
     run(&p, "c.close()");
@@ -90,7 +90,7 @@ Test(use, a_process_without_an_engine_waits_for_nobody)
     expect_passes(&p, "open(P, 'rb').read()");
     expect_passes(&p, "os.rename(P, P + '2'); os.rename(P + '2', P)");
     user_ends(&p);
-    end_holder(&holder);
+    kill_now(&holder);
 }
 
 Test(use, with_sqlites_own_files_and_syncs_there_is_no_use)
@@ -206,11 +206,11 @@ Test(use, a_close_on_another_thread_is_joined_until_its_wait_has_ended)
 
 Test(use, what_timed_out_is_not_waited_for_again_until_it_was_seen_free)
 {
-    struct process p = user_with(OPTIONS("--max-wait", "400ms"));
+    struct process p = user_with(OPTIONS("--max-wait", "1"));
     open_store(&p, "delete");
-    struct process holder = writer(1500);
+    struct process holder = writer(2500);
     long ms = run(&p, "os.listdir(D)");
-    cr_expect_geq(ms, 390, "%ld ms", ms);
+    cr_expect_geq(ms, 990, "%ld ms", ms);
     expect_passes(&p, "os.listdir(D)");
     expect_passes(&p, "os.listdir(D)");
     released_at(&holder);
@@ -219,11 +219,11 @@ Test(use, what_timed_out_is_not_waited_for_again_until_it_was_seen_free)
     expect_waits(&p, &holder, "os.listdir(D)");
     run(&p, "c.close()");
 
-    holder = hold("posix", world.primary, 1500); /* nothing is open now */
+    holder = hold("posix", world.primary, 2500); /* nothing is open now */
     ms = run(&p, "os.listdir(D)");
-    cr_expect_geq(ms, 390, "%ld ms", ms);
+    cr_expect_geq(ms, 990, "%ld ms", ms);
     expect_passes(&p, "os.listdir(D)");
-    end_holder(&holder);
+    kill_now(&holder);
     user_ends(&p);
 }
 
@@ -256,7 +256,7 @@ Test(use, off_and_pending_wait_for_no_other_process)
         expect_passes(&p, "os.listdir(D)");
         expect_passes(&p, "f = open(P, 'rb')");
         expect_passes(&p, "os.system('true ' + D)");
-        end_holder(&holder);
+        kill_now(&holder);
         run(&p, "c.close()");
         user_ends(&p);
         cr_expect_eq(log_count("used while"), i, "%s", levels[i]);
@@ -287,7 +287,7 @@ Test(use, a_child_with_the_store_among_its_arguments_counts_and_another_does_not
     expect_passes(&p, "spawn('ls', '/usr', '--dir=/nonexistent')");
     expect_passes(&p, "os.system('true')");
     expect_passes(&p, "subprocess.run(['true'])");
-    end_holder(&holder);
+    kill_now(&holder);
     run(&p, "c.close()");
     user_ends(&p);
 }
@@ -299,7 +299,7 @@ Test(use, a_fork_child_waits_for_nobody)
     struct process holder = writer(2000);
     expect(&p, "in_child(lambda: os.listdir(D))", "0");
     expect(&p, "in_child(lambda: open(P, 'rb').close())", "0");
-    end_holder(&holder);
+    kill_now(&holder);
     run(&p, "c.close()");
     user_ends(&p);
 }
@@ -348,7 +348,7 @@ static void expect_end_waits(const char *statement)
                  "%s", statement);
     cr_expect_eq(log_count("still locked after"), 2, "%s", statement);
     for (int i = 0; i < 3; i++) {
-        end_holder(&holders[i]);
+        kill_now(&holders[i]);
     }
 }
 
@@ -410,7 +410,7 @@ Test(use, a_reader_that_stays_open_keeps_no_close_from_waiting)
     holder = hold("posix", world.primary, 2000);
     expect_passes(&p, "f.close(); os.close(g)");
     cr_expect_eq(log_waits(), waits);
-    end_holder(&holder);
+    kill_now(&holder);
     user_ends(&p);
 }
 

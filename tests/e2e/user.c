@@ -72,12 +72,6 @@ struct process writer(unsigned ms)
     return p;
 }
 
-void end_holder(struct process *holder)
-{
-    kill(holder->pid, SIGKILL);
-    finish(holder);
-}
-
 void expect_waits(struct process *p, struct process *holder, const char *statement)
 {
     run(p, statement);

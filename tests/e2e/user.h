@@ -22,9 +22,6 @@ void open_store(struct process *p, const char *journal);
 /* Another process that writes from now on, as SQLite does, for a time: as in hold. */
 struct process writer(unsigned ms);
 
-/* Another process is not waited for any more. */
-void end_holder(struct process *holder);
-
 /* Whether a statement returns only once the lock is released, and soon then. */
 void expect_waits(struct process *p, struct process *holder, const char *statement);
 void expect_passes(struct process *p, const char *statement);

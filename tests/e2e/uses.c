@@ -72,7 +72,7 @@ Test(uses, what_libc_lists_inside_of_glob_and_nftw_is_not_seen)
     struct process holder = writer(3000);
     expect_passes(&p, "list glob");
     expect_passes(&p, "list nftw");
-    end_holder(&holder);
+    kill_now(&holder);
     user_ends(&p);
 }
 
@@ -85,7 +85,7 @@ Test(uses, an_open_of_the_directory_and_sidecars_are_none)
     expect_passes(&p, "open-dir");
     expect_passes(&p, "sidecar -journal");
     expect_passes(&p, "sidecar -wal");
-    end_holder(&holder);
+    kill_now(&holder);
     user_ends(&p);
 }
 
@@ -99,12 +99,12 @@ Test(uses, a_vfork_child_waits_for_nobody)
     struct process holder = writer(10000);
     for (size_t i = 0; i < 3; i++)
         expect(&p, uses[i], "at once");
-    end_holder(&holder);
+    kill_now(&holder);
     expect(&p, "close", "0");
     holder = hold("posix", world.primary, 10000);
     for (size_t i = 0; i < 4; i++)
         expect(&p, uses[i], "at once");
-    end_holder(&holder);
+    kill_now(&holder);
     user_ends(&p);
 }
 
@@ -121,7 +121,7 @@ Test(uses, a_child_of_vfork_or_fork_and_exec_waits_for_closes_under_way_alone)
         expect(&p, "c.execute('create table t(a)'); c.commit()", "None");
         struct process holder = writer(2000);
         expect_passes(&p, starts[i]);
-        end_holder(&holder);
+        kill_now(&holder);
         holder = hold("posix", world.primary, 300);
         run(&p, "t = later(c.close)");
         sleep_ms(50);
@@ -165,7 +165,7 @@ Test(uses, sigint_ends_the_wait_of_a_use)
     await_line(&p, "");
     cr_expect_lt(now_ns() - sent, 2 * SOON * (uint64_t)MS);
     cr_expect_eq(log_count("SIGINT or SIGTERM ended the wait after"), 1);
-    end_holder(&holder);
+    kill_now(&holder);
     user_ends(&p);
 }
 

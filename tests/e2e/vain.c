@@ -58,12 +58,6 @@ static void expect_free(struct process *p, const char *what)
     cr_expect_lt(ms, 90, "%s: %ld ms", what, ms);
 }
 
-static void kill_it(struct process *p)
-{
-    kill(p->pid, SIGKILL);
-    finish(p);
-}
-
 /* --- who never lets go --- */
 
 #define OUTLASTED "since it outlasted a whole wait: POSIX read lock of pid "
@@ -78,7 +72,7 @@ Test(vain, a_connection_that_outlasted_a_wait_costs_later_ones_the_fixed_delay_a
     cr_expect_eq(log_count(OUTLASTED), 1);
     cr_expect_eq(log_count("warning: "), 2);
     cr_expect_eq(log_count("(limit 0.100 s instead of 1.000 s)"), 9);
-    kill_it(&holder);
+    kill_now(&holder);
     expect_free(&p, "it has gone");
     cr_expect_eq(finish(&p), 0);
 }
@@ -90,9 +84,9 @@ Test(vain, a_connection_that_came_after_one_that_outlasted_a_wait_is_waited_for)
     expect_whole(request(&p), "the first");
     expect_short(request(&p), "the second");
     struct process next = keep(world.primary);
-    kill_it(&holder);
+    kill_now(&holder);
     expect_whole(request(&p), "another process");
-    kill_it(&next);
+    kill_now(&next);
     cr_expect_eq(finish(&p), 0);
 }
 
@@ -108,7 +102,7 @@ Test(vain, a_connection_that_was_seen_gone_is_waited_for_anew)
     send_line(&holder, "open");
     await_line(&holder, "held");
     expect_whole(request(&p), "the same process, anew");
-    kill_it(&holder);
+    kill_now(&holder);
     cr_expect_eq(finish(&p), 0);
 }
 
@@ -120,7 +114,7 @@ Test(vain, a_writer_is_always_a_new_holder)
         cr_assert_geq(say(&p, "open a -", world.primary).result, 0);
         cr_expect_geq(step(&p, "close a").took, 500 * (uint64_t)MS, "%d", i);
     }
-    kill_it(&holder);
+    kill_now(&holder);
     cr_expect_eq(finish(&p), 0);
 }
 
@@ -148,8 +142,8 @@ static void expect_wait_for_writer(bool in_the_same_process)
     uint64_t closed = now_ns();
     cr_expect_geq(took, 450, "%ld ms", took);
     cr_expect_lt(closed, released + PROMPTLY, "and no longer than the writer writes");
-    kill_it(&idle);
-    kill_it(&other);
+    kill_now(&idle);
+    kill_now(&other);
     cr_expect_eq(finish(&p), 0);
 }
 
@@ -263,7 +257,7 @@ static void expect_end_in_time(unsigned readers)
     cr_expect_eq(log_count("still locked after"), DATABASES, "each is told of");
     cr_expect_eq(log_count("(limit 0.100 s instead of 1.000 s), held by"), DATABASES - 2);
     for (unsigned i = 0; i < readers; i++)
-        kill_it(&holders[i]);
+        kill_now(&holders[i]);
 }
 
 Test(vain, eight_databases_closed_one_after_the_other_take_less_than_three_waits_with_one_reader)
@@ -362,7 +356,7 @@ Test(vain, sigterm_ends_a_wait_and_its_handler_runs)
         cr_expect_eq(await_number(&p, "mask"), 0, "%s", ways[i]);
         cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
         cr_expect_eq(log_count("SIGINT or SIGTERM ended the wait after"), (unsigned)i + 1);
-        kill_it(&holder);
+        kill_now(&holder);
     }
 }
 
@@ -377,7 +371,7 @@ Test(vain, sigint_ends_a_wait_as_keyboardinterrupt)
         cr_expect_eq(finish(&p), 128 + SIGINT);
         cr_expect_lt(now_ns() - began, soon + 200 * (uint64_t)MS, "%s", ways[i]);
         cr_expect_not_null(strstr(errors_of(&p), "KeyboardInterrupt"), "%s", ways[i]);
-        kill_it(&holder);
+        kill_now(&holder);
     }
 }
 
@@ -397,7 +391,7 @@ Test(vain, a_signal_that_is_ignored_or_blocked_or_another_ends_no_wait)
         cr_expect_eq(kill(p.pid, cases[i].signal), 0);
         cr_expect_geq(await_number(&p, "took"), 2990, "%s", cases[i].how);
         finish(&p);
-        kill_it(&holder);
+        kill_now(&holder);
     }
     cr_expect_eq(log_count("ended the wait"), 0);
 }
@@ -413,7 +407,7 @@ Test(vain, a_wait_that_was_ended_is_told_in_the_record)
     cr_expect_eq(kill(p.pid, SIGTERM), 0);
     await_line(&p, "took");
     cr_expect_eq(finish(&p), 0);
-    kill_it(&holder);
+    kill_now(&holder);
     snprintf(grep, sizeof grep, "grep -q '\"wait ended\".*\"outcome\":\"interrupted\"' '%s'",
              record);
     cr_expect_eq(system(grep), 0);
@@ -431,7 +425,7 @@ Test(vain, the_record_gives_the_effective_limit)
     request(&p);
     request(&p);
     cr_expect_eq(finish(&p), 0);
-    kill_it(&holder);
+    kill_now(&holder);
     static const char *const limits[] = {"1.0", "0.1"};
     for (int i = 0; i < 2; i++) {
         snprintf(grep, sizeof grep, "test $(grep -c '\"wait ended\".*\"max_wait\":%s' '%s') = 1",
@@ -450,5 +444,5 @@ Test(vain, a_program_ends_at_once_after_a_wait_that_was_ended)
     cr_expect_eq(kill(p.pid, SIGTERM), 0);
     cr_expect_eq(finish(&p), 0, "%s", errors_of(&p));
     cr_expect_lt(now_ns() - began, soon + 200 * (uint64_t)MS);
-    kill_it(&holder);
+    kill_now(&holder);
 }

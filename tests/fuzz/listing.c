@@ -134,7 +134,7 @@ static int stat_file(int dir, const char *path, struct stat *st, int flags)
 #define sys_openat   open_directory
 #define sys_close    close_directory
 #define sys_getdents list_directory
-#include "base/lines.c"
+#include "base/listing.c"
 #include "wait/secondaries.c"
 
 /* --- what is looked at, instead of the kernel's answers about it --- */

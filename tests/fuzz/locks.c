@@ -39,7 +39,7 @@ static int close_file(int fd)
 #define sys_openat open_file
 #define sys_read   read_file
 #define sys_close  close_file
-#include "base/lines.c"
+#include "base/scan.c"
 #undef sys_openat
 #undef sys_read
 #undef sys_close
@@ -105,10 +105,10 @@ static void check_mapping(const char *line)
 /* Each line comes, up to the buffer's size, and the last one though it has no end. */
 static void check_lines(struct input text)
 {
-    struct lines lines;
+    struct scan lines;
     char *line;
-    CHECK(lines_open(&lines, "/proc/locks") == 0);
-    while ((line = lines_next(&lines)) != NULL) {
+    CHECK(scan_open(&lines, "/proc/locks") == 0);
+    while ((line = scan_line(&lines)) != NULL) {
         CHECK(has_more(&text));
         size_t left = (size_t)(text.end - text.at);
         const uint8_t *newline = memchr(text.at, '\n', left);
@@ -121,7 +121,7 @@ static void check_lines(struct input text)
         text.at += length + (newline != NULL);
     }
     CHECK(!has_more(&text));
-    lines_close(&lines);
+    scan_close(&lines);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

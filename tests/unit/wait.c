@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "unit.h"
+#include "wait/pace.h"
 
 #include <errno.h>
 
@@ -51,7 +52,7 @@ Test(wait, the_back_off_is_a_tenth_of_the_waiting_time_between_a_start_and_the_i
     for (size_t i = 0; i < sizeof intervals / sizeof intervals[0]; i++) {
         uint64_t before = 0;
         for (uint64_t since = 0; since < 100000ull * MS; since += 1 + since / 3) {
-            uint64_t sleep = wait_backoff(since, intervals[i]);
+            uint64_t sleep = pace_backoff(since, intervals[i]);
             uint64_t most = intervals[i] > start ? intervals[i] : start; /* 0 is no busy loop */
             cr_assert_leq(sleep, most);
             cr_assert_geq(sleep, start);
@@ -68,11 +69,11 @@ Test(wait, soon_after_an_event_each_look_is_twice_as_late_as_the_one_before_up_t
     const uint64_t backoff = 200000;
     uint64_t since_event = 30000;
     unsigned looks = 0;
-    for (; since_event < backoff; since_event += wait_settling(since_event, backoff), looks++)
-        cr_assert_eq(wait_settling(since_event, backoff), since_event);
+    for (; since_event < backoff; since_event += pace_settling(since_event, backoff), looks++)
+        cr_assert_eq(pace_settling(since_event, backoff), since_event);
     cr_expect_eq(looks, 3);
-    cr_expect_eq(wait_settling(since_event, backoff), backoff);
-    cr_expect_eq(wait_settling(0, backoff), backoff, "it has just begun");
+    cr_expect_eq(pace_settling(since_event, backoff), backoff);
+    cr_expect_eq(pace_settling(0, backoff), backoff, "it has just begun");
 }
 
 /* --- how long it is deaf after an event --- */
@@ -82,7 +83,7 @@ static void deaf_is(uint64_t expected, uint64_t last, uint64_t since_last, uint6
     bool differs = false;
     uint64_t before = 0;
     for (int i = 0; i < 100; i++) {
-        uint64_t deaf = wait_deaf(last, since_last, backoff);
+        uint64_t deaf = pace_deaf(last, since_last, backoff);
         cr_assert_leq(deaf, expected);
         cr_assert_geq(deaf, expected / 2);
         differs |= i > 0 && deaf != before;
