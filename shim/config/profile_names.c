@@ -100,10 +100,42 @@ static bool matches_in(const char *dirs, struct copies *in)
     return false;
 }
 
+/* Of a glob in a list: matches itself alone. */
+static bool is_plain(char c)
+{
+    switch (c) {
+    case '\0':
+    case ':':
+    case '*':
+    case '?':
+    case '[':
+    case '\\':
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* Whether a path begins as one of the globs does, up to where that is more than itself, or ends.
+ * Most files lie in no such directory, and end here. */
+static bool begins_as_any(const char *dirs, const char *path)
+{
+    for (const char *at = dirs; *at != '\0'; at += *at == ':') {
+        const char *same = path;
+        for (; is_plain(*at) && *at == *same; at++)
+            same++;
+        if (!is_plain(*at) || *at == '/') /* the slashes that it ends with count for nothing */
+            return true;
+        while (*at != ':' && *at != '\0')
+            at++;
+    }
+    return false;
+}
+
 bool profile_directory_matches(const char *dirs, const char *path, size_t length)
 {
-    struct copies *in = scratch_take();
-    if (in == NULL)
+    struct copies *in;
+    if (!begins_as_any(dirs, path) || (in = scratch_take()) == NULL)
         return false;
     bool found =
         path_part(in->directory, sizeof in->directory, path, length) && matches_in(dirs, in);

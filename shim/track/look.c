@@ -26,6 +26,7 @@ static bool by_name;       /* what is called as a store's primary is one */
 static bool by_content;    /* some kinds of file are, whatever they are called */
 static bool databases;     /* among them those of SQLite */
 static bool by_lock_name;  /* what is called as a lock file is, beside another file */
+static bool by_more;       /* one of these two */
 static bool by_directory;  /* and what lies in a directory of SETTLE_DIRS */
 static bool every;         /* each close waits, also that of who only reads */
 static bool by_name_alone; /* and nobody wants to know of each handle */
@@ -42,7 +43,7 @@ SYS_AT_START void look_start(const struct settings *s)
     by_lock_name = profile_by_lock_name(profiles_on);
     by_directory = s->dirs[0] != '\0';
     every = rules_any_trigger(TRIGGER_EVERY);
-    const bool by_more = by_content || by_lock_name;
+    by_more = by_content || by_lock_name;
     by_name_alone = !by_more && !by_directory && !every && !sum_wanted() && !record_lists_used();
     const bool all = by_directory || every || (by_more && record_wanted());
     at_once = all || by_lock_name || !databases;
@@ -261,8 +262,12 @@ bool track_deserves_look(int fd, int dir, const char *path, int flags)
                                 : true;
 }
 
-static SYS_OWN_FRAME void examine_regular(int fd, const char *path)
+/* In a directory of SETTLE_DIRS: its name tells, for less than the close look, with signals held,
+ * which most opens are spared so. */
+static SYS_OWN_FRAME void examine_in_directory(int fd, const char *path)
 {
+    if (!by_more && !recognise_name_possible(fd))
+        return;
     struct stat *st = standing_of(fd);
     if (st != NULL && S_ISREG(st->st_mode))
         examine(fd, st, path);
@@ -293,7 +298,7 @@ SYS_OWN_FRAME void track_look(int fd, int dir, const char *path, int flags)
         (by_lock_name && profile_of_lock_name(profiles_on, path)))
         examine_closely(fd, path);
     else if (by_directory)
-        examine_regular(fd, path);
+        examine_in_directory(fd, path);
     else
         look_into(fd, dir, path, flags);
 }

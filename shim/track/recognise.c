@@ -146,6 +146,25 @@ static void set_path(int fd, const char *given, struct recognised *in)
     in->absolute = in->path[0] == '/' ? in->path : in->other;
 }
 
+/* A path that is none tells nothing: it is for the close look. */
+static bool path_possible(const char *path)
+{
+    const size_t directory = (size_t)(path_name(path) - path);
+    return path[0] != '/' || profile_may_match(profiles_on, path) ||
+           profile_directory_matches(settings->dirs, path, directory - (directory > 1));
+}
+
+SYS_OWN_FRAME bool recognise_name_possible(int fd)
+{
+    char *path = scratch_take();
+    if (path == NULL)
+        return true; /* the close look says so */
+    descriptor_path(fd, path, PATH_MAX);
+    const bool possible = path_possible(path);
+    scratch_give(path);
+    return possible;
+}
+
 /* One that is somewhere else by now, or not to be found: the root directory is another, or /proc is
  * out of reach. */
 static SYS_OWN_FRAME void recognise_without_path(int fd, const struct stat *st,

@@ -43,6 +43,10 @@ static inline bool recognised_lacks_beside(const struct recognised *in)
     return in->role == ROLE_CANDIDATE && in->named.role == ROLE_PRIMARY;
 }
 
+/* The quick question where nothing but names tells: could a file be a store's by the name that the
+ * kernel has for it, or by its directory? One system call; nothing is entered anywhere. */
+bool recognise_name_possible(int fd);
+
 /* Looks closely. given: the path as the program gave it. */
 void recognise(int fd, const struct stat *st, const char *given, struct recognised *in);
 

@@ -356,6 +356,25 @@ Test(handles, relative_directories_are_those_of_where_the_program_started)
     expect_tracked(&p, in_dir("../delta-1/index"));
 }
 
+/* The kernel's name tells, not the one that the program has for it. */
+Test(handles, a_directory_is_known_by_whatever_way_a_file_in_it_is_opened)
+{
+    static const char *const ways[] = {"delta/index", "way/index", "way/../delta/index", "link"};
+    cr_assert_eq(mkdir(in_dir("../delta"), 0755), 0);
+    cr_assert_eq(symlink("delta", in_dir("../way")), 0);
+    cr_assert_eq(symlink("delta/index", in_dir("../link")), 0);
+    struct process p = stepper_tracking("delta");
+    for (unsigned i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        say(&p, "open a -", ways[i]);
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), i + 1, "%s", ways[i]);
+        say(&p, "open a -", "other");
+        step(&p, "close a");
+        cr_expect_eq(log_waits(), i + 1, "beside %s", ways[i]);
+    }
+    end(&p);
+}
+
 Test(handles, nothing_between_two_colons_is_no_directory)
 {
     struct process p = stepper_tracking(":/nonexistent::/nonexistent");

@@ -1,6 +1,7 @@
 /* The table of kinds of store: what their names, contents and directories are recognised by, and
  * what only looks alike. */
 #include "config/profile.h"
+#include "base/glob.h"
 #include "commands/about.h"
 
 #include "unit.h"
@@ -8,6 +9,16 @@
 static bool directory_matches(const char *dirs, const char *directory)
 {
     return profile_directory_matches(dirs, directory, strlen(directory));
+}
+
+/* One of a list, without the slashes that it ends with. */
+static bool glob_matches_directory(const char *glob, const char *directory)
+{
+    char alone[64];
+    snprintf(alone, sizeof alone, "%s", glob);
+    for (size_t length = strlen(alone); length > 1 && alone[length - 1] == '/'; length--)
+        alone[length - 1] = '\0';
+    return glob_matches(alone, directory);
 }
 
 static struct named named_by(profile_set set, const char *dirs, const char *path)
@@ -199,6 +210,27 @@ Test(profile, a_glob_matches_as_a_shell_would)
     cr_expect(directory_matches("/", "/"));
     cr_expect_not(directory_matches("", "/a"));
     cr_expect_not(directory_matches("/a", "/ab"));
+}
+
+/* Of each glob of a list, the first look too, which is for the beginnings alone. */
+Test(profile, each_glob_of_a_list_matches_as_it_does_alone)
+{
+    static const char *const globs[] = {"/a",   "/a/",   "/a//", "/",     "/a/b",  "/a/b*",
+                                        "/a/?", "/[ab]", "/\\a", "/ab/*", "/*/b/", "relative",
+                                        "*",    "?a",    "[/]a", "\\/a",  "/a\\",  "/b/a"};
+    static const char *const directories[] = {"/",  "/a",    "/ab",   "/a/b",
+                                              "/b", "/a/bc", "/ab/c", "/a:/b"};
+    const size_t count = sizeof globs / sizeof globs[0];
+    for (size_t d = 0; d < sizeof directories / sizeof directories[0]; d++)
+        for (size_t i = 0; i < count * count; i++) {
+            const char *first = globs[i / count], *second = globs[i % count];
+            char list[64];
+            const bool expected = glob_matches_directory(first, directories[d]) ||
+                                  glob_matches_directory(second, directories[d]);
+            snprintf(list, sizeof list, "%s:%s", first, second);
+            cr_expect_eq(directory_matches(list, directories[d]), expected, "%s of %s",
+                         directories[d], list);
+        }
 }
 
 Test(profile, only_what_is_listed_is_on)
