@@ -36,7 +36,8 @@ static inline int flags_of(const char *mode)
     return mode[0] == 'r' && mode[1] == '\0' ? O_RDONLY : flags_in(mode);
 }
 
-static FILE *opened_stream(FILE *stream, const char *path, const char *mode)
+static __attribute__((noinline)) FILE *opened_stream(FILE *stream, const char *path,
+                                                     const char *mode)
 {
     if (stream != NULL)
         track_opened(real.fileno(stream), AT_FDCWD, path, flags_of(mode));
@@ -44,21 +45,21 @@ static FILE *opened_stream(FILE *stream, const char *path, const char *mode)
 }
 
 /* In a process without a store its number matters only where a look follows. */
-static inline FILE *opened_stream_quietly(FILE *stream, const char *path, const char *mode)
+static inline __attribute__((always_inline)) FILE *
+opened_stream_quietly(FILE *stream, const char *path, const char *mode)
 {
-    const int flags = flags_of(mode);
-    if (stream != NULL && track_looks_quietly(AT_FDCWD, path, flags))
-        track_opened(real.fileno(stream), AT_FDCWD, path, flags);
-    return stream;
+    if (stream == NULL || !track_looks_quietly(AT_FDCWD, path, flags_of(mode)))
+        return stream;
+    return opened_stream(stream, path, mode);
 }
 
-/* In one with a store it matters for every open. */
-static inline __attribute__((always_inline)) FILE *
-opened_stream_attentively(FILE *stream, const char *path, const char *mode)
+/* To be read, in one with a store, where it matters for every open. */
+static inline __attribute__((always_inline)) FILE *opened_stream_reading(FILE *stream,
+                                                                         const char *path)
 {
-    if (stream != NULL)
-        track_opened_attentively(real.fileno(stream), AT_FDCWD, path, flags_of(mode));
-    return stream;
+    if (stream == NULL || !track_reads_store(real.fileno(stream)))
+        return stream;
+    return opened_stream(stream, path, "r");
 }
 
 static inline void opening_stream(const char *path, const char *mode)
@@ -107,15 +108,31 @@ static __attribute__((noinline)) FILE *open_anew(const char *path, const char *m
     return opened_stream(stream, path, mode);
 }
 
+/* In several ways, so that of each as little is asked as can be, as of opens (files.c). */
 #define FOPEN(name)                                                                                \
-    EXPORT FILE *name(const char *path, const char *mode)                                          \
+    static __attribute__((noinline)) FILE *name##_quietly(const char *path, const char *mode)      \
     {                                                                                              \
-        if (__builtin_expect(!track_attentive(), 1))                                               \
-            return opened_stream_quietly(real.name(path, mode), path, mode);                       \
+        return opened_stream_quietly(real.name(path, mode), path, mode);                           \
+    }                                                                                              \
+    static __attribute__((noinline)) FILE *name##_reading(const char *path, const char *mode)      \
+    {                                                                                              \
+        return opened_stream_reading(real.name(path, mode), path);                                 \
+    }                                                                                              \
+    static __attribute__((noinline)) FILE *name##_seldom(const char *path, const char *mode)       \
+    {                                                                                              \
         opening_stream(path, mode);                                                                \
         if (__builtin_expect(keep_possible(), 0))                                                  \
             return open_anew(path, mode, real.name);                                               \
-        return opened_stream_attentively(real.name(path, mode), path, mode);                       \
+        return opened_stream(real.name(path, mode), path, mode);                                   \
+    }                                                                                              \
+    EXPORT FILE *name(const char *path, const char *mode)                                          \
+    {                                                                                              \
+        const uint32_t asks = track_asked();                                                       \
+        if (asks == 0)                                                                             \
+            return name##_quietly(path, mode);                                                     \
+        return asks == TRACK_ASKS_SEEN && mode[0] == 'r' && mode[1] == '\0'                        \
+                   ? name##_reading(path, mode)                                                    \
+                   : name##_seldom(path, mode);                                                    \
     }
 FOPEN(fopen)
 FOPEN(fopen64)
