@@ -26,7 +26,7 @@ CALLS = [
     ("close", "close", 100, 10),
     ("open", "open", 100, 60),
     ("open, size a multiple of 512", "open", 4096, 60),
-    ("fopen and fclose", "fopen", 100, None),
+    ("fopen and fclose", "stream", 100, None),
 ]
 
 
