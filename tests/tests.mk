@@ -12,7 +12,6 @@ E2E_JOBS ?= 8
 
 ci: ## what decides whether a change lands: check, lint, and the tests with roots; as root, with a network
 	$(setup)
-	$(Q)$(MAKE) all
 	$(Q)$(python) tests/lanes ci $(if $(UPDATE),--update tests/README.md)
 
 # What several lanes need, and so none of them builds.
@@ -149,9 +148,9 @@ $(B)/libraries/libcopy.so: Makefile
 	$(Q)cp "$$($(CC) -print-file-name=libsqlite3.so)" $@ && chmod u+w $@
 	$(Q)patchelf --set-soname libcopy.so $@
 
-# The API is tested as it is installed.
+# The API is tested as it is installed, by a make of its own, which must find all made: this one may be making it.
 INSTALLED := $(abspath $(B))/installed
-$(INSTALLED)/lib/libsettle.so: $(B)/libsettle.so $(B)/settle-wait shim/settle.h shim/preload/link/settle.pc.in Makefile
+$(INSTALLED)/lib/libsettle.so: $(addprefix $(B)/, libsettle.so settle-wait settle-run settle-check settle-supervise) shim/settle.h shim/preload/link/settle.pc.in Makefile
 	$(say) COPY $(INSTALLED)
 	$(Q)$(MAKE) install PREFIX=$(INSTALLED) > $(B)/install.log
 	$(Q)touch $@
