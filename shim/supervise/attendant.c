@@ -27,6 +27,10 @@ enum { PAIRS = 512, STACK = 512 * 1024 };
 static const uint64_t often = 1000000; /* ns: how soon another pair is made, if this one waits */
 static const uint64_t seldom = 10000000;
 
+/* From the beginning of one look at all that the program has open to that of the next, in times of
+ * `often`, or of what the look takes where that is more. */
+enum { LOOK_PAUSE = 20 };
+
 struct pair {
     struct event begin, done; /* of the wait */
     const struct departure *departure;
@@ -73,19 +77,27 @@ static void end_wait(struct pair *p)
 
 /* --- the one that holds --- */
 
-/* A thread of the program may open the store again meanwhile. */
+/* A thread of the program may open a store again meanwhile. One of those that attend looks for all
+ * of them, and where there is much to look at not all the time. */
 static void look_again(int thread)
 {
+    static _Atomic uint64_t next;
+    const uint64_t began = clock_now();
+    uint64_t due = atomic_load(&next);
+    if (began < due || !atomic_compare_exchange_strong(&next, &due, began + LOOK_PAUSE * often))
+        return;
     int directory = peek_directory(thread);
     if (directory < 0)
         return;
     mirror_update(thread, directory);
     close(directory);
+    const uint64_t took = clock_now() - began;
+    if (took > often)
+        atomic_store(&next, began + LOOK_PAUSE * took);
 }
 
 static void attend_wait(struct pair *p, struct held *held)
 {
-    unsigned looks = 0;
     bool interrupted = false;
     event_wait(&p->done, often);
     if (!event_is_set(&p->done) && atomic_load(&idle) == 0)
@@ -95,8 +107,7 @@ static void attend_wait(struct pair *p, struct held *held)
             interrupted = true;
             end_wait(p);
         }
-        if (++looks % 2 == 0)
-            look_again(mirror_process());
+        look_again(mirror_process());
         event_wait(&p->done, seldom);
     }
 }

@@ -211,10 +211,20 @@ static void forget_closed(int directory)
     }
 }
 
+static void look_at(int thread, int directory, int fd)
+{
+    struct peek look;
+    if (peek_at(directory, fd, &look) == 0 && look.role != ROLE_NONE &&
+        !known_has(&departing, fd, identity_of(&look.st)))
+        enter(thread, fd, &look);
+}
+
+/* Enters what is not in the books yet. What is there is looked at again when it is closed, for the
+ * locks that were taken through it: a program may have a thousand stores open, and close them all.
+ */
 static void update(int thread, int directory)
 {
     struct listing listing;
-    struct peek look;
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/fd", thread);
     forget_closed(directory);
@@ -223,10 +233,8 @@ static void update(int thread, int directory)
     const struct entry *entry;
     while ((entry = listing_next(&listing)) != NULL) {
         int fd = (int)text_number(entry->name);
-        if (entry->name[0] == '.' || peek_at(directory, fd, &look) != 0 || look.role == ROLE_NONE ||
-            known_has(&departing, fd, identity_of(&look.st)))
-            continue;
-        enter(thread, fd, &look);
+        if (entry->name[0] != '.' && handle_get(fd).role == ROLE_NONE)
+            look_at(thread, directory, fd);
     }
     listing_close(&listing);
 }
@@ -311,6 +319,7 @@ int mirror_take(int thread, int directory, int first, int last, struct departure
          fd = handle_next((unsigned)fd + 1, (unsigned)last)) {
         struct departure *d = count < DEPARTURES ? &departures[count] : &beyond;
         bool is_last;
+        look_at(thread, directory, fd);
         d->fd = fd;
         d->handle = handle_take(fd, &is_last);
         if (d->handle.store == NULL)

@@ -10,6 +10,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sys/inotify.h>
 
 /* Descriptors of the process whose books these are. */
 enum { A = 100, B, C };
@@ -164,6 +165,48 @@ Test(mirror, there_are_not_more_departures_than_there_is_room)
     cr_expect_eq(closed_unfinished(), DEPARTURES, "closes that are under way");
 }
 
+static char other_primary[PATH_MAX];
+
+static void with_another_store(void)
+{
+    open_as(A, O_RDWR | O_NOFOLLOW);
+    dup3(A, B, O_CLOEXEC);
+    if (mkdir(in_dir("other"), 0755) != 0)
+        _exit(1);
+    const int got = open(other_primary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (got < 0 || dup3(got, C, O_CLOEXEC) < 0 || close(got) < 0)
+        _exit(1);
+}
+
+static bool was_opened(int watch)
+{
+    char event[4096];
+    return read(watch, event, sizeof event) > 0;
+}
+
+static int watch_opens(const char *path)
+{
+    const int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    cr_assert_geq(inotify_add_watch(watch, path, IN_OPEN), 0);
+    return watch;
+}
+
+/* A thousand that are closed one after the other would be looked at a million times. */
+Test(mirror, what_is_known_of_another_store_is_not_looked_at_again)
+{
+    snprintf(other_primary, sizeof other_primary, "%s/chroma.sqlite3", in_dir("other"));
+    live_with(with_another_store);
+    cr_expect_eq(take(B, B), 1);
+    const int own_watch = watch_opens(primary);
+    const int other_watch = watch_opens(other_primary);
+    cr_expect_eq(take(A, A), 1);
+    cr_expect(departures[0].waits);
+    cr_expect(was_opened(own_watch), "nothing is seen: nothing was tested");
+    cr_expect_not(was_opened(other_watch));
+    cr_expect_eq(take(C, C), 1);
+    cr_expect(departures[0].waits, "it was in the books");
+}
+
 static void with_a_reader(void)
 {
     open_as(A, O_RDONLY);
@@ -201,6 +244,35 @@ Test(mirror, its_own_by_the_number_of_an_inherited_one_is_a_handle)
 }
 
 /* --- locks --- */
+
+static void lock_it(int number)
+{
+    (void)number;
+    flock(A, LOCK_SH);
+}
+
+static void with_a_reader_that_locks_later(void)
+{
+    open_as(A, O_RDONLY);
+    open_as(B, O_RDWR);
+    signal(SIGUSR1, lock_it);
+}
+
+Test(mirror, a_lock_that_came_after_it_was_entered_is_seen_at_its_close)
+{
+    live_with(with_a_reader_that_locks_later);
+    cr_expect_eq(take(B, B), 1);
+    cr_expect(departures[0].waits, "who only reads does not count");
+    kill(process, SIGUSR1);
+    const int other = open(primary, O_RDWR | O_CLOEXEC);
+    for (int n = 0; flock(other, LOCK_EX | LOCK_NB) == 0; n++) {
+        cr_assert_lt(n, 5000, "it has not locked");
+        flock(other, LOCK_UN);
+        usleep(1000);
+    }
+    cr_expect_eq(take(A, A), 1);
+    cr_expect(departures[0].waits, "who has a lock counts");
+}
 
 Test(mirror, a_file_that_nobody_has_a_lock_on_is_free)
 {
