@@ -130,23 +130,8 @@ static void defaults_of(const struct settings *settings)
     count = 0;
 }
 
-SYS_AT_START void rules_read(const char *text, const struct settings *settings,
-                             settings_complain *to)
+static void read_each(char *rest)
 {
-    char copy[RULES_SIZE];
-    tell = to;
-    defaults_of(settings);
-    if (text == NULL)
-        return;
-    if (!str_copy(copy, sizeof copy, text)) {
-        to("SETTLE_RULES: expected less than 16 KiB in all; it is ignored");
-        return;
-    }
-    if (globs == NULL && (globs = sys_mmap(RULES_MOST * sizeof *globs)) == NULL) {
-        to("SETTLE_RULES is ignored: there is no memory for it");
-        return;
-    }
-    char *rest = copy;
     for (char *piece; (piece = next_piece(&rest, ";")) != NULL;) {
         piece = trim(piece);
         if (piece[0] == '\0')
@@ -160,6 +145,32 @@ SYS_AT_START void rules_read(const char *text, const struct settings *settings,
         list[count] = everywhere;
         count += read_rule(&list[count], globs[count], piece);
     }
+}
+
+/* In memory of its own: a library that is loaded late begins on the stack of whichever thread loads
+ * it. */
+static void read_all(const char *text)
+{
+    char *copy = sys_mmap(RULES_SIZE);
+    if (globs == NULL)
+        globs = sys_mmap(RULES_MOST * sizeof *globs);
+    if (copy == NULL || globs == NULL)
+        tell("SETTLE_RULES is ignored: there is no memory for it");
+    else if (!str_copy(copy, RULES_SIZE, text))
+        tell("SETTLE_RULES: expected less than 16 KiB in all; it is ignored");
+    else
+        read_each(copy);
+    if (copy != NULL)
+        sys_munmap(copy, RULES_SIZE);
+}
+
+SYS_AT_START void rules_read(const char *text, const struct settings *settings,
+                             settings_complain *to)
+{
+    tell = to;
+    defaults_of(settings);
+    if (text != NULL)
+        read_all(text);
 }
 
 /* --- asking --- */
