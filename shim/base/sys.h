@@ -107,6 +107,14 @@ static inline int sys_fstat(int fd, struct stat *st)
  * (fault_around_bytes in the kernel's mm/memory.c), which take longer than the start itself. */
 #define SYS_AT_START __attribute__((section(".text.startup")))
 
+/* Whether that may be an address of the program's memory; of what is none the kernel tells it
+ * (EFAULT), and nobody reads it before. In one comparison: nothing lies in the first 64 KB
+ * (/proc/sys/vm/mmap_min_addr) or in the kernel's half. */
+static inline bool sys_is_address(const void *address)
+{
+    return (intptr_t)address > 0xffff;
+}
+
 static inline int sys_openat(int dir, const char *path, int flags, unsigned mode)
 {
     return (int)sys_call(SYS_openat, dir, (long)path, flags, (long)mode, 0, 0);

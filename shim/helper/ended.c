@@ -71,6 +71,11 @@ static unsigned count_ended(void)
     return count_from(INT_MIN);
 }
 
+bool helper_threads_are_there(void)
+{
+    return count_ended() > 0;
+}
+
 /* Looked at until it stays the same, since one may go between the two counts. */
 bool helper_threads_besides(unsigned known)
 {

@@ -61,6 +61,9 @@ int helper_begin(struct helper *h, void (*work)(void *request));
 /* Whether its thread has not ended; until then the memory is the thread's. */
 bool helper_is_running(const struct helper *h);
 
+/* Whether a helper that has ended, or that goes on by itself, is a thread still. */
+bool helper_threads_are_there(void);
+
 /* Whether this process has threads besides the caller; helpers that have ended, or were begun, are
  * none. False without /proc. */
 bool helper_other_threads(void);

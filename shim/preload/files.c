@@ -287,7 +287,7 @@ static int close_range_by(close_range_function *real_close_range, unsigned first
     if ((flags & unshare) != 0 && track_shares_table())
         return close_range_in_a_copy(real_close_range, first, last, flags);
     /* With CLOSE_RANGE_CLOEXEC nothing is closed now. */
-    if (first > last || (flags & ~unshare) != 0 || handle_next(first, last) < 0)
+    if (first > last || (flags & ~unshare) != 0 || handle_next(first, last) < 0 || !track_is_on())
         return real_close_range(first, last, flags);
     /* A kernel or filter without close_range closes nothing, and then nothing may leave the table.
      * A range without descriptors tells. */
@@ -337,19 +337,23 @@ int hooks_close_range_by_number(unsigned first, unsigned last, int flags)
 
 /* --- descriptors to elsewhere, and from there --- */
 
+/* A message is the kernel's to read first, since the program may have given an address of none
+ * (EFAULT). Whoever gets a descriptor has it some microseconds before that is noted. */
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    if (message != NULL && message->msg_controllen > 0)
+    ssize_t result = real.sendmsg(fd, message, flags);
+    if (result >= 0 && message->msg_controllen > 0)
         track_shared();
-    return real.sendmsg(fd, message, flags);
+    return result;
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    for (unsigned i = 0; i < count; i++)
+    int result = real.sendmmsg(fd, messages, count, flags);
+    for (int i = 0; i < result; i++)
         if (messages[i].msg_hdr.msg_controllen > 0)
             track_shared();
-    return real.sendmmsg(fd, messages, count, flags);
+    return result;
 }
 
 /* CMSG_NXTHDR calls a function that musl lacks where nothing is inlined. */

@@ -38,11 +38,17 @@ long hooks_prctl_by_number(long option, long b, long c, long d, long e)
  * are how libraries ask what the kernel can do. */
 long hooks_seccomp_by_number(long operation, long flags, long argument)
 {
+    const bool all_threads = operation == SECCOMP_SET_MODE_FILTER &&
+                             ((unsigned long)flags & SECCOMP_FILTER_FLAG_TSYNC) != 0;
     bool installs = (operation == SECCOMP_SET_MODE_STRICT && flags == 0) ||
                     (operation == SECCOMP_SET_MODE_FILTER && argument != 0);
     bool stopped = installs && track_stop();
+    if (stopped && all_threads)
+        track_leave_waits();
     long result = real.syscall(SYS_seccomp, operation, flags, argument);
-    if (result < 0)
+    const bool refused_by_thread =
+        all_threads && result > 0 && ((unsigned long)flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0;
+    if (result < 0 || refused_by_thread)
         track_go_on(stopped);
     return result;
 }

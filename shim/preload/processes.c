@@ -38,13 +38,19 @@ EXPORT FILE *popen(const char *command, const char *mode)
     return real.popen(command, mode);
 }
 
+static void await_ended(void)
+{
+    if (track_is_on())
+        helper_await_ended();
+}
+
 /* The child first closes what its parent has closed already (track/keep.h). A process of one thread
  * is one also right after a wait: Python warns of a fork that it thinks has others. */
 #define FORK(name, parameters, arguments)                                                          \
     EXPORT int name parameters                                                                     \
     {                                                                                              \
         use_starting_unknown();                                                                    \
-        helper_await_ended();                                                                      \
+        await_ended();                                                                             \
         replaced_before_fork();                                                                    \
         int parent = track_before_fork();                                                          \
         int result = real.name arguments;                                                          \
@@ -85,14 +91,14 @@ void settle_before_vfork(void)
 EXPORT int unshare(int flags)
 {
     track_moves();
-    helper_await_ended();
+    await_ended();
     return real.unshare(flags);
 }
 
 EXPORT int setns(int fd, int type)
 {
     track_moves();
-    helper_await_ended();
+    await_ended();
     return real.setns(fd, type);
 }
 

@@ -35,7 +35,7 @@ static bool lists_library(const char *list)
 SYS_AT_START static const char *list_in(char *const *environment)
 {
     static const char name[] = "LD_PRELOAD=";
-    for (; environment != NULL && *environment != NULL; environment++)
+    for (; sys_is_address(environment) && *environment != NULL; environment++)
         if (**environment == name[0] && strncmp(*environment, name, sizeof name - 1) == 0)
             return *environment + sizeof name - 1;
     return NULL;
@@ -55,7 +55,7 @@ static bool is_replaced(char *const *environment)
 
 void replaced_before_fork(void)
 {
-    if (first_list == NULL || atomic_load(&shared_said) != NULL)
+    if (first_list == NULL || atomic_load(&shared_said) != NULL || !track_is_on())
         return;
     atomic_bool *page = sys_mmap_shared(sizeof *page);
     atomic_bool *none = NULL;

@@ -15,6 +15,7 @@
 #include "track/namer.h"
 #include "track/process.h"
 #include "track/tell.h"
+#include "track/track.h"
 #include "track/vain.h"
 #include "track/waiting.h"
 
@@ -80,7 +81,7 @@ static bool is_over(const void *argument)
     const struct block_request *asked = argument;
     struct block_request *request = helper_request(asked->helper);
     lines_write(&request->lending); /* it is held: the wait lasts */
-    return helper_is_told_to_stop(request->helper) ||
+    return helper_is_told_to_stop(request->helper) || !track_is_on() ||
            (request->reopening_ends_it &&
             (atomic_load(&request->store->handles) & STORE_OPENED) != 0) ||
            (request->work_ends_it && locks_beyond_idle(request->store));

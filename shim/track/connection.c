@@ -159,10 +159,10 @@ static struct store *inherited_store(void *db, const struct leaving *l)
 struct leaving connection_closing(void *db)
 {
     struct leaving l = {.known = false, .store = NULL};
-    if (db != NULL && process_at_home()) {
+    if (db != NULL && (process_at_home() || process_is_stopped())) {
         l.known = take(db, &l);
         l.home = process_home();
-        if (l.known && l.opener != l.home) {
+        if (l.known && l.opener != l.home && !process_is_stopped()) {
             l.store = inherited_store(db, &l);
             l.unseen = l.store != NULL;
         }

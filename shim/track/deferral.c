@@ -124,6 +124,8 @@ bool deferral_takes(struct closing *c)
 
 void track_defer(const void *frame)
 {
+    if (process_is_stopped())
+        return;
     drop_left_below((const char *)frame + 1);
     enter(frame);
     if (deferred != NULL)

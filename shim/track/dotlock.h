@@ -24,7 +24,7 @@ static inline int dotlock_changed(const char *path, uint16_t ending, bool held, 
 
 static inline uint16_t dotlock_ending(const char *path)
 {
-    return __builtin_expect(use_names() != 0, 0) && path != NULL ? seen_ending(path) : 0;
+    return __builtin_expect(use_names() != 0, 0) && sys_is_address(path) ? seen_ending(path) : 0;
 }
 
 #endif

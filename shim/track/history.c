@@ -8,6 +8,7 @@
 #include "helper/record.h"
 #include "holders/words.h"
 #include "track/sum.h"
+#include "track/track.h"
 
 #include <errno.h>
 
@@ -93,7 +94,7 @@ static const char *outcome_name(const struct wait_result *result, int error)
     case OUTCOME_GONE:
         return "removed";
     case OUTCOME_REOPENED:
-        return "opened again";
+        return track_is_on() ? "opened again" : "interrupted";
     case OUTCOME_UNEXAMINED:
         break;
     }

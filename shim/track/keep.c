@@ -273,6 +273,13 @@ void keep_let_go(struct identity file)
     process_let_signals(old);
 }
 
+void keep_let_all_go(void)
+{
+    for (unsigned i = 0; atomic_load(&own->count) > 0 && i < PLACES_MOST; i++)
+        if (atomic_load(&own->all[i].state) == PLACE_PUT_OFF)
+            keep_let_go(place_identity(&own->all[i]));
+}
+
 void keep_engine_gone(struct identity file)
 {
     if (atomic_load(&own->count) > 0 && handle_of_engine(NULL, file) < 0)
@@ -362,5 +369,6 @@ int track_before_fork(void)
 
 void track_forked(int parent)
 {
-    place_forked(parent);
+    if (!process_is_stopped())
+        place_forked(parent);
 }

@@ -66,6 +66,9 @@ void keep_open(int fd);
  * the closes that were put off are done. */
 void keep_let_go(struct identity file);
 
+/* The same of each file that no engine has locked. */
+void keep_let_all_go(void);
+
 /* A descriptor of the engine has gone: if it was the last on that file, keep_let_go. */
 void keep_engine_gone(struct identity file);
 

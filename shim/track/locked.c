@@ -10,7 +10,7 @@
 /* Once a descriptor, but for the first look. */
 static void note(int fd, const struct handle *h, unsigned facts)
 {
-    if ((h->facts & facts) == facts)
+    if ((h->facts & facts) == facts || process_is_stopped())
         return;
     sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
@@ -51,7 +51,7 @@ static bool is_of_whole_file(const struct flock *lock)
 bool track_locking(int fd, int command, const struct flock *lock)
 {
     struct handle h = handle_possible(fd) ? handle_get(fd) : (struct handle){.role = ROLE_NONE};
-    if (h.role == ROLE_NONE || lock->l_type == F_UNLCK)
+    if (h.role == ROLE_NONE || !sys_is_address(lock) || lock->l_type == F_UNLCK)
         return false;
     /* Known as the engine's before the closes are looked for: a close that begins later is put off,
      * and one that is not has been before the lock is taken. */

@@ -72,14 +72,19 @@ static void take_pieces(struct mention *m, const char *text)
     }
 }
 
+static bool has_argument(char *const *arguments, int i)
+{
+    return sys_is_address(arguments) && sys_is_address(arguments[i]);
+}
+
 struct mention *mention_of(char *const *arguments, const char *command)
 {
-    if (arguments == NULL && command == NULL)
+    if (!sys_is_address(arguments) && !sys_is_address(command))
         return NULL;
     struct mention *m = sys_mmap(sizeof *m);
     if (m == NULL)
         return NULL;
-    for (int i = 1; arguments != NULL && arguments[0] != NULL && arguments[i] != NULL; i++) {
+    for (int i = 1; has_argument(arguments, i - 1) && has_argument(arguments, i); i++) {
         if (i == ARGUMENTS)
             break;
         const size_t before = m->count;
@@ -88,7 +93,7 @@ struct mention *mention_of(char *const *arguments, const char *command)
         if (m->count == before)
             take_pieces(m, arguments[i]);
     }
-    if (command != NULL)
+    if (sys_is_address(command))
         take_pieces(m, command);
     if (m->count > 0)
         return m;

@@ -15,12 +15,18 @@ static __thread int left_table_in __attribute__((tls_model("initial-exec")));
 static int first; /* the process that process_start was called in */
 static process_self *self;
 static process_clock *clock_of;
+static atomic_bool is_stopped;
 
 SYS_AT_START void process_start(process_self *pthread_self, process_clock *pthread_getcpuclockid)
 {
     first = sys_getpid();
     self = pthread_self;
     clock_of = pthread_getcpuclockid;
+}
+
+bool process_is_stopped(void)
+{
+    return atomic_load_explicit(&is_stopped, memory_order_relaxed);
 }
 
 static void *fresh_pages(size_t size)
@@ -65,12 +71,19 @@ static bool may_move_in(int pid)
 /* The process's number, where it is that of the books; else 0. */
 static int at_home(void)
 {
+    if (process_is_stopped())
+        return 0;
     int pid = sys_getpid();
     int home = atomic_load(&own->home);
     if (home == 0 && may_move_in(pid) && books_ready() &&
         atomic_compare_exchange_strong(&own->home, &home, pid))
         return pid;
     return home == pid ? home : 0;
+}
+
+void process_stop(bool stopped)
+{
+    atomic_store(&is_stopped, stopped);
 }
 
 bool process_at_home(void)

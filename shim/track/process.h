@@ -55,4 +55,9 @@ bool process_publish(void *_Atomic *pointer, size_t size);
 sys_sigset process_hold_signals(void);
 void process_let_signals(sys_sigset old);
 
+/* The program is about to filter its own system calls: from here on no thread is at home, in this
+ * process and its children, which costs not even the question whose process this is. */
+void process_stop(bool stopped);
+bool process_is_stopped(void);
+
 #endif

@@ -59,6 +59,18 @@ void seen_add_shm(uint64_t inode)
     add_inode(inode);
 }
 
+static _Atomic uint64_t hidden;
+
+void seen_hide(void)
+{
+    atomic_store(&hidden, atomic_exchange(&own->names, 0));
+}
+
+void seen_show(void)
+{
+    atomic_fetch_or(&own->names, atomic_exchange(&hidden, 0));
+}
+
 bool seen_in(struct identity directory)
 {
     const uint32_t bit = bit_of(directory);

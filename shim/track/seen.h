@@ -31,6 +31,10 @@ static inline __attribute__((always_inline)) uint16_t seen_ending(const char *pa
     return path_last_two(path);
 }
 
+/* No call may name one, until they are shown again. */
+void seen_hide(void);
+void seen_show(void);
+
 /* Whether a bit set of names has one that ends so. */
 static inline bool seen_name(uint64_t names, uint16_t ending)
 {

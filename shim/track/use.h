@@ -86,7 +86,7 @@ static inline void use_listing_descriptor(int fd)
 static inline __attribute__((always_inline)) uint16_t use_removing(int dir, const char *path)
 {
     const uint64_t names = use_names();
-    if (__builtin_expect(names == 0, 1) || path == NULL)
+    if (__builtin_expect(names == 0, 1) || !sys_is_address(path))
         return 0;
     const uint16_t ending = seen_ending(path);
     if (seen_name(names, ending))
@@ -102,7 +102,7 @@ static inline __attribute__((always_inline)) bool use_has_name(uint64_t names, c
 static inline __attribute__((always_inline)) bool use_may_rename(const char *from, const char *to)
 {
     const uint64_t names = use_names();
-    return __builtin_expect(names != 0, 0) && from != NULL && to != NULL &&
+    return __builtin_expect(names != 0, 0) && sys_is_address(from) && sys_is_address(to) &&
            (use_has_name(names, from) || use_has_name(names, to));
 }
 

@@ -208,3 +208,15 @@ Test(early_late, functions_that_only_have_sqlites_names_are_called)
 {
     expect_equal_runs("build/programs/namesake");
 }
+
+/* The kernel tells what is no address; nothing of the program's is read before. */
+Test(early_late, what_is_no_address_is_an_error_as_ever)
+{
+    struct process plain = PLAIN("build/programs/addresses", world.primary);
+    struct process shimmed =
+        PLAIN("env", preload(NULL, library_path()), "build/programs/addresses", world.primary);
+    struct result expected = result_of(&plain);
+    struct result got = result_of(&shimmed);
+    cr_expect_eq(expected.status, 7, "%s", expected.err);
+    expect_equal("addresses", &expected, &got);
+}

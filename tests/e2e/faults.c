@@ -266,6 +266,43 @@ Test(faults, after_a_filter_by_libseccomp_a_hosts_close_passes_through)
                        steps_aside);
 }
 
+/* The names of its system calls from there on, one a line. */
+static void trace_permitted(const char *preload_list, const char *calls)
+{
+    char script[2 * PATH_MAX];
+    snprintf(script, sizeof script,
+             "strace -qq -o \"$2-raw\" -E '%s' build/programs/permitted \"$1\"; test $? = 7 && "
+             "sed -n '/\"filtered\"/,/\"ended\"/s/^\\([a-z0-9_]*\\)(.*/\\1/p' \"$2-raw\" >\"$2\"",
+             preload_list);
+    struct process p = PLAIN("sh", "-c", script, "sh", world.primary, calls);
+    cr_assert_eq(finish(&p), 0, "%s", errors_of(&p));
+}
+
+/* No hook makes a system call of its own for which a filter may kill. */
+Test(faults, after_a_filter_of_its_own_a_program_makes_the_calls_that_it_makes_without)
+{
+    char plain[PATH_MAX + 8], shimmed[PATH_MAX + 8];
+    snprintf(plain, sizeof plain, "%s.plain", world.log);
+    snprintf(shimmed, sizeof shimmed, "%s.shimmed", world.log);
+    static const char fill[] = "sqlite3 \"$1\" 'create table t(a)'";
+    struct process filled = PLAIN("sh", "-c", fill, "sh", world.primary);
+    cr_assert_eq(finish(&filled), 0);
+    trace_permitted("LC_ALL=C", plain);
+    trace_permitted(preload(NULL, library_path()), shimmed);
+    struct process differ =
+        PLAIN("sh", "-c",
+              "test $(wc -l <\"$1\") -gt 100 && diff \"$1\" \"$2\" >&2; "
+              "result=$?; rm -f \"$1\" \"$2\" \"$1-raw\" \"$2-raw\"; exit $result",
+              "sh", plain, shimmed);
+    cr_expect_eq(finish(&differ), 0, "%s", errors_of(&differ));
+}
+
+/* A close that waits on another thread is over before the filter is there. */
+Test(faults, a_filter_for_all_threads_kills_nobody_for_a_wait_on_another)
+{
+    expect_same_result(C_HOST("build/programs/synced"), WRAPPED("env"), LIVES, NULL);
+}
+
 Test(faults, in_strict_mode_a_host_lives_and_dies_as_without_the_library)
 {
     const struct around around = {.settings = info};
