@@ -87,11 +87,15 @@ static const char *const sanitizing[] = {
     "-print-file-name=libclang_rt.asan-x86_64.so))",
 };
 
+/* Each with its runtime linked in, or in a library; of memory at addresses that it can do with. */
+static const char *const thread_sanitizing[] = {"gcc -pthread -fsanitize=thread",
+                                                "clang -pthread -fsanitize=thread"};
+
 static bool build_sanitized(const char *compiler, const char *source)
 {
     char script[1024];
     if (strncmp(compiler, "clang", 5) == 0 && !has_command("clang")) {
-        cr_log_warn("SKIPPED: no clang, whose AddressSanitizer is another");
+        cr_log_warn("SKIPPED: no clang, whose sanitizers are others");
         return false;
     }
     snprintf(script, sizeof script, "echo '%s' | %s -x c -o \"$1/asan\" -", source, compiler);
@@ -114,6 +118,27 @@ Test(check, a_program_with_address_sanitizer_starts_and_its_closes_wait)
         cr_expect_eq(finish(&p), 0, "%s: %s", sanitizing[i], errors_of(&p));
         cr_expect_eq(log_count("File unlocked after polling"), i + 1, "%s", sanitizing[i]);
         released_at(&holder);
+    }
+}
+
+#define CLOSES_IN_THREADS                                                                          \
+    "#include <fcntl.h>\n#include <pthread.h>\n#include <unistd.h>\n"                              \
+    "static void *run(void *path) { for (int i = 0; i < 100; i++) close(open(path, O_RDWR)); "     \
+    "return 0; }\n"                                                                                \
+    "int main(int c, char **v) { pthread_t t[4];\n"                                                \
+    "for (int i = 0; i < 4; i++) pthread_create(&t[i], 0, run, v[1]);\n"                           \
+    "for (int i = 0; i < 4; i++) pthread_join(t[i], 0);\n"                                         \
+    "return c != 2; }\n"
+
+/* What a sanitizer takes the place of, this library does not call. */
+Test(check, a_program_with_thread_sanitizer_is_told_of_no_race_of_ours)
+{
+    for (size_t i = 0; i < sizeof thread_sanitizing / sizeof thread_sanitizing[0]; i++) {
+        if (!build_sanitized(thread_sanitizing[i], CLOSES_IN_THREADS))
+            continue;
+        struct process p = SHIMMED("setarch", "-R", in_dir("asan"), world.primary);
+        cr_expect_eq(finish(&p), 0, "%s: %s", thread_sanitizing[i], errors_of(&p));
+        cr_expect_gt(log_count("opened as primary"), 0, "%s", thread_sanitizing[i]);
     }
 }
 
