@@ -47,8 +47,8 @@ bool track_stop(void);
 /* The filter was refused. stopped: what track_stop returned for it. */
 void track_go_on(bool stopped);
 
-/* After it, before a filter for all threads: those that wait in a close leave that, so that nobody is
- * killed for what a wait does. Until they have, 0.2 s at most. */
+/* After it, before a filter for all threads: those that wait in a close leave that, so that nobody
+ * is killed for what a wait does. Until they have, 0.2 s at most. */
 void track_leave_waits(void);
 
 /* Whether closes are tracked now: track_start was called, and no filter is in the way. */
