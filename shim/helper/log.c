@@ -15,6 +15,7 @@ static const char *log_path = ""; /* a page that only a process with a log file 
 static struct stat stderr_at_start;
 static bool stderr_was_open;
 static atomic_bool log_path_broken;
+static atomic_bool silenced;
 
 SYS_AT_START void log_start(enum log_level level, const char *file)
 {
@@ -31,7 +32,12 @@ SYS_AT_START void log_start(enum log_level level, const char *file)
 
 SYS_AT_START bool log_wants(enum log_level level)
 {
-    return level <= wanted;
+    return level <= wanted && !atomic_load_explicit(&silenced, memory_order_relaxed);
+}
+
+void log_silence(bool silent)
+{
+    atomic_store(&silenced, silent);
 }
 
 void log_begin(struct log_line *line, enum log_level level)

@@ -25,8 +25,11 @@ struct log_line {
  * once, before the program can have changed its descriptors. */
 void log_start(enum log_level level, const char *file);
 
-/* True if lines of the level are wanted. One load. */
+/* True if lines of the level are wanted. Two loads at most. */
 bool log_wants(enum log_level level);
+
+/* From here on no line is written, or they are again. */
+void log_silence(bool silent);
 
 /* Begins a line. The text starts behind the prefix. */
 void log_begin(struct log_line *line, enum log_level level);

@@ -2,7 +2,6 @@
 
 #include "holders/words.h"
 #include "track/budget.h"
-#include "track/track.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -77,9 +76,8 @@ static void say_outcome(struct text *t, const struct wait_request *wait,
         break;
     case OUTCOME_REOPENED:
         text_path(t, path);
-        text_str(t, !track_is_on()  ? ": left for a filter of the program's own calls after "
-                    : wait->writers ? ": locked by this process itself after "
-                                    : ": opened again by this process after ");
+        text_str(t, wait->writers ? ": locked by this process itself after "
+                                  : ": opened again by this process after ");
         text_seconds(t, r->elapsed);
         text_str(t, ", the wait ends");
         break;

@@ -45,6 +45,7 @@ bool track_stop(void)
     look_stop();
     seen_hide();
     process_stop(true);
+    log_silence(true);
     return atomic_exchange(&on, false);
 }
 
@@ -63,6 +64,7 @@ void track_go_on(bool stopped)
     if (!stopped)
         return;
     process_stop(false);
+    log_silence(false);
     seen_show();
     atomic_store(&on, true);
     look_go_on();

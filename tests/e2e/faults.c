@@ -271,7 +271,8 @@ static void trace_permitted(const char *preload_list, const char *calls)
 {
     char script[2 * PATH_MAX];
     snprintf(script, sizeof script,
-             "strace -qq -o \"$2-raw\" -E '%s' build/programs/permitted \"$1\"; test $? = 7 && "
+             "strace -qq -o \"$2-raw\" -E '%s' -E SETTLE_LOG=debug build/programs/permitted "
+             "\"$1\"; test $? = 7 && "
              "sed -n '/\"filtered\"/,/\"ended\"/s/^\\([a-z0-9_]*\\)(.*/\\1/p' \"$2-raw\" >\"$2\"",
              preload_list);
     struct process p = PLAIN("sh", "-c", script, "sh", world.primary, calls);
