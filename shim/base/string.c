@@ -10,6 +10,7 @@
  * linker has already dropped them. The names stand in parentheses, as some of them are macros in
  * glibc since 2.43 (_Generic, for C23's const results).
  */
+#include "base/path_ending.h"
 #include "base/sys.h"
 
 #include <stdint.h>
@@ -21,19 +22,34 @@ static char *found(const char *at)
 }
 
 /* At any address, of anything. */
+typedef uint8_t __attribute__((vector_size(16), may_alias, aligned(1))) block;
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
 
 #define NO_CALL_INSTEAD(variable) __asm__("" : "+r"(variable))
 
+/* The last block covers some of the one before where they do not come out even. */
 SYS_AT_START void *(memcpy)(void *restrict to, const void *restrict from, size_t size)
 {
     char *out = to;
     const char *in = from;
-    for (; size >= sizeof(word); size -= sizeof(word)) {
+    if (size >= sizeof(block)) {
+        const char *in_end = in + size - sizeof(block);
+        char *last = out + size - sizeof(block);
+        const block end = *(const block *)(const void *)in_end;
+        while (in < in_end) {
+            *(block *)(void *)out = *(const block *)(const void *)in;
+            out += sizeof(block);
+            in += sizeof(block);
+            NO_CALL_INSTEAD(in);
+        }
+        *(block *)(void *)last = end;
+        return to;
+    }
+    if (size >= sizeof(word)) {
+        const word end = *(const word *)(const void *)(in + size - sizeof(word));
         *(word *)(void *)out = *(const word *)(const void *)in;
-        out += sizeof(word);
-        in += sizeof(word);
-        NO_CALL_INSTEAD(in);
+        *(word *)(void *)(out + size - sizeof(word)) = end;
+        return to;
     }
     for (; size > 0; size--) {
         *out++ = *in++;
@@ -44,28 +60,55 @@ SYS_AT_START void *(memcpy)(void *restrict to, const void *restrict from, size_t
 
 SYS_AT_START void *(memset)(void *memory, int byte, size_t size)
 {
-    const word bytes = 0x0101010101010101u * (unsigned char)byte;
+    const uint8_t b = (uint8_t)byte;
+    const block bytes = {b, b, b, b, b, b, b, b, b, b, b, b, b, b, b, b};
     char *at = memory;
-    for (; size >= sizeof(word); size -= sizeof(word)) {
-        *(word *)(void *)at = bytes;
-        at += sizeof(word);
-        NO_CALL_INSTEAD(at);
+    char *end = at + size;
+    if (size >= sizeof(block)) {
+        for (; at < end - sizeof(block); at += sizeof(block)) {
+            *(block *)(void *)at = bytes;
+            NO_CALL_INSTEAD(at);
+        }
+        *(block *)(void *)(end - sizeof(block)) = bytes;
+        return memory;
     }
-    for (; size > 0; size--) {
-        *at++ = (char)byte;
+    for (; at < end; at++) {
+        *at = (char)byte;
         NO_CALL_INSTEAD(at);
     }
     return memory;
 }
 
+/* By aligned blocks, which lie in one page each, as in base/path_ending.h. */
 SYS_AT_START size_t(strlen)(const char *s)
 {
+#ifdef PATH_ENDING_BY_STRLEN
     const char *at = s;
     while (*at != '\0') {
         at++;
         NO_CALL_INSTEAD(at);
     }
     return (size_t)(at - s);
+#else
+    const ptrdiff_t length = sizeof(__m128i); /* of a block */
+    const unsigned before = (uintptr_t)s % sizeof(__m128i);
+    const char *at = s - before;
+    __m128i none = _mm_setzero_si128();
+    uint64_t found = path_zeros(at, &none) >> before;
+    if (__builtin_expect(found != 0, 1))
+        return (size_t)(path_first(s, found) - s);
+    none = _mm_setzero_si128();
+    for (;; at += 4 * length) {
+        if ((found = path_zeros(at + length, &none)) != 0)
+            return (size_t)(path_first(at + length, found) - s);
+        if ((found = path_zeros(at + 2 * length, &none)) != 0)
+            return (size_t)(path_first(at + 2 * length, found) - s);
+        if ((found = path_zeros(at + 3 * length, &none)) != 0)
+            return (size_t)(path_first(at + 3 * length, found) - s);
+        if ((found = path_zeros(at + 4 * length, &none)) != 0)
+            return (size_t)(path_first(at + 4 * length, found) - s);
+    }
+#endif
 }
 
 int(memcmp)(const void *a, const void *b, size_t size)

@@ -12,7 +12,7 @@ static size_t stem_length(const struct profile *profile, const char *name)
     const char *sidecar;
     for (int i = 0; (sidecar = profile_sidecar(profile, i)) != NULL; i++) {
         size_t ending = strlen(sidecar);
-        if (length > ending && str_ends_with(name, sidecar))
+        if (length > ending && str_equal(name + length - ending, sidecar))
             return length - ending;
     }
     return length;
