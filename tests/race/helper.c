@@ -73,6 +73,11 @@ void helper_free(struct helper *h)
     free(h);
 }
 
+bool helper_threads_are_there(void)
+{
+    return false;
+}
+
 bool helper_other_threads(void)
 {
     return true;
