@@ -50,17 +50,20 @@ EXPORT int mkdir(const char *path, mode_t mode)
 
 /* --- removing --- */
 
-EXPORT int unlink(const char *path)
-{
-    use_removing(AT_FDCWD, path);
-    return real.unlink(path);
-}
-
-EXPORT int unlinkat(int dir, const char *path, int flags)
-{
-    use_removing(dir, path);
-    return real.unlinkat(dir, path, flags);
-}
+/* The use apart from the question whether it may be one, which so needs no frame. */
+#define REMOVE(name, parameters, arguments, dir)                                                   \
+    static __attribute__((noinline)) int name##_as_use parameters                                  \
+    {                                                                                              \
+        use_of_name(dir, path, "remove");                                                          \
+        return real.name arguments;                                                                \
+    }                                                                                              \
+    EXPORT int name parameters                                                                     \
+    {                                                                                              \
+        return use_may_remove(path) ? name##_as_use arguments : real.name arguments;               \
+    }
+REMOVE(unlink, (const char *path), (path), AT_FDCWD)
+REMOVE(unlinkat, (int dir, const char *path, int flags), (dir, path, flags), dir)
+REMOVE(remove, (const char *path), (path), AT_FDCWD)
 
 EXPORT int rmdir(const char *path)
 {
@@ -68,15 +71,8 @@ EXPORT int rmdir(const char *path)
     return dotlock_changed(path, ending, false, real.rmdir(path));
 }
 
-EXPORT int remove(const char *path)
-{
-    use_removing(AT_FDCWD, path);
-    return real.remove(path);
-}
-
 /* --- renaming: what has the new name now is removed --- */
 
-/* The use apart from the question whether it may be one, which so needs no frame. */
 #define RENAME(name, parameters, arguments, from_dir, to_dir)                                      \
     static __attribute__((noinline)) int name##_as_use parameters                                  \
     {                                                                                              \

@@ -36,6 +36,10 @@ static inline void use_listing_descriptor(int fd);
  * it. */
 static inline uint16_t use_removing(int dir, const char *path);
 
+/* The same by its two halves, the quick question and the use. */
+static inline bool use_may_remove(const char *path);
+void use_of_name(int dir, const char *path, const char *what);
+
 /* Before one is taken away and another given to what had it; where that may be a use, which is the
  * quick question. */
 static inline bool use_may_rename(const char *from, const char *to);
@@ -67,7 +71,6 @@ void use_ended(void);
 
 void use_of_directory(int dir, const char *path);
 void use_of_directory_descriptor(int fd);
-void use_of_name(int dir, const char *path, const char *what);
 void use_of_content(int dir, const char *path);
 void use_by_child(char *const *arguments, const char *command);
 
@@ -97,6 +100,12 @@ static inline __attribute__((always_inline)) uint16_t use_removing(int dir, cons
 static inline __attribute__((always_inline)) bool use_has_name(uint64_t names, const char *path)
 {
     return __builtin_expect(seen_name(names, seen_ending(path)), 0);
+}
+
+static inline __attribute__((always_inline)) bool use_may_remove(const char *path)
+{
+    const uint64_t names = use_names();
+    return __builtin_expect(names != 0, 0) && sys_is_address(path) && use_has_name(names, path);
 }
 
 static inline __attribute__((always_inline)) bool use_may_rename(const char *from, const char *to)
