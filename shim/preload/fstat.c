@@ -7,9 +7,15 @@
 #include "preload/real.h"
 #include "track/track.h"
 
+#include <errno.h>
+
 typedef int fstat_function(int fd, struct stat *st);
 static __attribute__((noinline)) int fstat_tracked(int fd, struct stat *st, fstat_function *of_libc)
 {
+    if (track_has_put_off(fd)) {
+        errno = EBADF;
+        return -1;
+    }
     int result = of_libc(fd, st);
     if (result == 0)
         track_told(fd, st);

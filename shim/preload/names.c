@@ -14,6 +14,8 @@ EXPORT DIR *opendir(const char *path)
 
 EXPORT DIR *fdopendir(int fd)
 {
+    if (hooks_is_bad(fd))
+        return NULL;
     use_listing_descriptor(fd);
     return real.fdopendir(fd);
 }

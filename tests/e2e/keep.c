@@ -572,13 +572,53 @@ Test(keep, a_name_that_is_another_link_to_the_file_gets_one_of_its_own)
     done(&p);
 }
 
+/* What the kernel calls the descriptor is a name of the other mount. */
+Test(keep, nor_does_one_that_leads_there_by_another_mount)
+{
+    char bound[PATH_MAX + 16];
+    snprintf(bound, sizeof bound, "%s/chroma.sqlite3", in_dir("../bound"));
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: to mount needs root");
+        return;
+    }
+    cr_assert_eq(mkdir(in_dir("../bound"), 0700), 0);
+    cr_assert_eq(mount(world.dir, in_dir("../bound"), NULL, MS_BIND, NULL), 0);
+    struct process p = start_locked();
+    long first = say(&p, "open A -", world.primary).result;
+    step(&p, "close A");
+    cr_expect_neq(say(&p, "open A -", bound).result, first);
+    step(&p, "close A");
+    cr_expect(has_shared(&p));
+    done(&p);
+    umount2(in_dir("../bound"), MNT_DETACH);
+    rmdir(in_dir("../bound"));
+}
+
+/* In a directory where everybody may make files the kernel may refuse it to the program. */
+Test(keep, an_open_that_may_create_gets_none_of_somebody_elses_file)
+{
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: somebody else's file needs root");
+        return;
+    }
+    struct process p = start_locked();
+    long first = say(&p, "open-create A -", world.primary).result;
+    step(&p, "close A");
+    cr_expect_eq(say(&p, "open-create A -", world.primary).result, first);
+    step(&p, "close A");
+    cr_assert_eq(chown(world.primary, 64321, (gid_t)-1), 0);
+    cr_expect_neq(say(&p, "open-create A -", world.primary).result, first);
+    done(&p);
+}
+
 /* --- shared descriptions --- */
 
 Test(keep, a_descriptor_that_somebody_else_may_have_is_put_off_and_not_handed_out)
 {
-    static const char *const ways[] = {"share - - fork",   "share - - vfork", "share - - spawn",
-                                       "share - - system", "share - - popen", "send A",
-                                       "dup A B",          "dupfd A B"};
+    static const char *const ways[] = {
+        "share - - fork",  "share - - vfork", "share - - spawn",         "share - - system",
+        "share - - popen", "send A",          "send-several A",          "dup A B",
+        "dupfd A B",       "share - - clone", "share - - fork-by-number"};
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         struct process p = start_locked();
         long first = say(&p, "open A -", world.primary).result;
@@ -717,9 +757,10 @@ Test(keep, a_lock_on_a_shared_description_makes_the_close_real_with_a_warning)
 
 Test(keep, a_descriptor_that_is_put_off_is_a_bad_one_for_the_program)
 {
-    static const char *const calls[] = {"close A",      "rawclose A",     "dup A C", "dupfd A C",
-                                        "dup2 A C",     "dup3 A C",       "getfd A", "fdopen A",
-                                        "lock A - own", "lock A - flock", "unlock A"};
+    static const char *const calls[] = {"close A",      "rawclose A",     "dup A C",  "dupfd A C",
+                                        "dup2 A C",     "dup3 A C",       "getfd A",  "fdopen A",
+                                        "lock A - own", "lock A - flock", "unlock A", "lockf A",
+                                        "stat A",       "list A"};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         struct process p = start_locked();
         say(&p, "open C -", "/dev/null");
@@ -805,6 +846,25 @@ Test(keep, a_failed_dup2_over_it_leaves_it_put_off)
     step(&p, "unlock E");
     cr_expect_eq(descriptors_on(&p, world.primary), 1);
     done(&p);
+}
+
+Test(keep, a_number_that_is_another_files_since_an_unseen_close_is_the_programs)
+{
+    const char *other = in_dir("other");
+    static const char *const opens[] = {"open-create B -", "hiddenopen B -"};
+    for (size_t i = 0; i < sizeof opens / sizeof opens[0]; i++) {
+        struct process p = start_locked();
+        expect_put_off(&p, "open A -", "close A", world.primary);
+        cr_expect_eq(step(&p, "hiddenclose A").result, 0);
+        long number = say(&p, opens[i], other).result;
+        cr_expect_eq(step(&p, "getfd B").result, 0, "%s", opens[i]);
+        cr_expect_eq(say(&p, "open A -", world.primary).result, number + 1, "%s", opens[i]);
+        cr_expect_eq(step(&p, "unlock E").result, 0);
+        cr_expect_eq(step(&p, "write B - x").result, 1, "%s", opens[i]);
+        cr_expect_eq(step(&p, "close B").result, 0, "%s", opens[i]);
+        cr_expect_eq(descriptors_on(&p, other), 0, "%s", opens[i]);
+        done(&p);
+    }
 }
 
 Test(keep, children_do_not_have_it)

@@ -40,8 +40,9 @@ Test(uses, each_call_that_lists_opens_or_starts_waits_for_who_writes)
 
 Test(uses, each_exec_with_the_store_among_its_arguments_waits_for_who_writes)
 {
-    static const char *const calls[] = {"exec execl", "exec execlp", "exec execle", "exec execv",
-                                        "exec execvp"};
+    static const char *const calls[] = {"exec execl",   "exec execlp",  "exec execle",
+                                        "exec execv",   "exec execvp",  "exec execve",
+                                        "exec execvpe", "exec fexecve", "exec execveat"};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         struct process p = program();
         struct process holder = writer(250);
@@ -53,10 +54,10 @@ Test(uses, each_exec_with_the_store_among_its_arguments_waits_for_who_writes)
 
 Test(uses, each_call_that_destroys_waits_before_it_does)
 {
-    static const char *const calls[] = {"fopen w",         "freopen w",        "fopen w+",
-                                        "creat",           "rename rename",    "rename over",
-                                        "rename renameat", "rename renameat2", "remove unlink",
-                                        "remove unlinkat", "remove remove",    "remove rmdir"};
+    static const char *const calls[] = {
+        "fopen w",       "freopen w",       "fopen w+",         "creat",         "rename rename",
+        "rename over",   "rename renameat", "rename renameat2", "remove unlink", "remove unlinkat",
+        "remove remove", "remove rmdir",    "rename exchange"};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         struct process p = program();
         expect(&p, "close", "0");

@@ -2,10 +2,15 @@
  * line, and answers each with the result, errno as the call left it, and 0. A, B: single letters
  * that name descriptors; then a path, a number or a word. "engine" opens as SQLite does, "lock" and
  * "unlock" take and give up its locks (os_unix.c). */
+#include "base/sys.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +83,30 @@ static long stay(void)
     return child > 0 ? 0 : -1;
 }
 
+/* Past libc's fork: syscall(2) is hooked, and tells of it. */
+static long fork_by_number(void)
+{
+    child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0)
+        for (;;)
+            pause();
+    return child > 0 ? 0 : -1;
+}
+
+static int pause_for_good(void *unused)
+{
+    for (;;)
+        pause();
+    return unused == NULL;
+}
+
+static long clone_with_function(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    child = clone(pause_for_good, stack + sizeof stack, SIGCHLD, NULL);
+    return child > 0 ? 0 : -1;
+}
+
 /* What a child finds the number to be: 0 if it is open there, else the error. */
 static long child_finds(int number)
 {
@@ -115,7 +144,7 @@ static long start_by_vfork(void)
     return status;
 }
 
-static long send_away(int fd)
+static long send_away(int fd, bool with_others)
 {
     int sockets[2];
     char byte = 'x';
@@ -132,6 +161,9 @@ static long send_away(int fd)
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
     if (socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets) < 0)
         return -1;
+    struct mmsghdr messages = {.msg_hdr = message};
+    if (with_others)
+        return sendmmsg(sockets[0], &messages, 1, 0) == 1 ? 0 : -1;
     return sendmsg(sockets[0], &message, 0) == 1 ? 0 : -1; /* it stays in the socket */
 }
 
@@ -139,6 +171,10 @@ static long share(const char *way)
 {
     if (strcmp(way, "fork") == 0)
         return stay();
+    if (strcmp(way, "fork-by-number") == 0)
+        return fork_by_number();
+    if (strcmp(way, "clone") == 0)
+        return clone_with_function();
     if (strcmp(way, "vfork") == 0)
         return start_by_vfork();
     if (strcmp(way, "spawn") == 0)
@@ -218,6 +254,7 @@ static long run(const char *command, char a, char b, const char *word)
     int *fb = &fds[(int)b];
     int number = atoi(word);
     int flags = flags_of(command);
+    struct stat st;
     if (flags >= 0)
         return *fa = open(word, flags, 0644);
     if (strcmp(command, "openat") == 0)
@@ -234,6 +271,10 @@ static long run(const char *command, char a, char b, const char *word)
         return close(*fa);
     if (strcmp(command, "rawclose") == 0)
         return syscall(SYS_close, *fa);
+    if (strcmp(command, "hiddenopen") == 0)
+        return *fa = sys_openat(AT_FDCWD, word, O_RDWR | O_CREAT, 0644);
+    if (strcmp(command, "hiddenclose") == 0) /* past every hook, as io_uring does */
+        return sys_close(*fa);
     if (strcmp(command, "lock") == 0)
         return take_lock(*fa, word);
     if (strcmp(command, "unlock") == 0)
@@ -266,8 +307,14 @@ static long run(const char *command, char a, char b, const char *word)
         return write(*fa, word, strlen(word));
     if (strcmp(command, "share") == 0)
         return share(word);
-    if (strcmp(command, "send") == 0)
-        return send_away(*fa);
+    if (strcmp(command, "send") == 0 || strcmp(command, "send-several") == 0)
+        return send_away(*fa, command[4] != '\0');
+    if (strcmp(command, "stat") == 0)
+        return fstat(*fa, &st);
+    if (strcmp(command, "list") == 0)
+        return fdopendir(*fa) == NULL ? -1 : 0;
+    if (strcmp(command, "lockf") == 0)
+        return lockf(*fa, F_TLOCK, 1);
     if (strcmp(command, "exec") == 0)
         return execl("/proc/self/exe", "keeper", "again", (char *)NULL);
     if (strcmp(command, "become") == 0)

@@ -21,6 +21,7 @@
 static char *dir;
 static char path[4096];
 static char other[4096];
+static char beside[4096]; /* the directory */
 static sqlite3 *connection;
 
 static long long now_ms(void)
@@ -175,6 +176,9 @@ static const char *renames(const char *how)
         result = outcome(renameat2(at, from, at, to, RENAME_NOREPLACE) == 0);
     else if (strcmp(how, "over") == 0)
         result = outcome(rename(other, path) == 0);
+    else if (strcmp(how, "exchange") == 0) /* the directory, as who puts a new one in its place */
+        result = outcome(mkdir(beside, 0700) == 0 &&
+                         renameat2(AT_FDCWD, beside, AT_FDCWD, dir, RENAME_EXCHANGE) == 0);
     else if (strcmp(how, "rename") == 0)
         result = outcome(rename(path, other) == 0);
     close(at);
@@ -213,6 +217,14 @@ static const char *executes(const char *how)
         execv("/bin/sh", arguments);
     else if (strcmp(how, "execvp") == 0)
         execvp(shell, arguments);
+    else if (strcmp(how, "execve") == 0)
+        execve("/bin/sh", arguments, environ);
+    else if (strcmp(how, "execvpe") == 0)
+        execvpe(shell, arguments, environ);
+    else if (strcmp(how, "fexecve") == 0)
+        fexecve(open("/bin/sh", O_RDONLY | O_CLOEXEC), arguments, environ);
+    else if (strcmp(how, "execveat") == 0)
+        execveat(AT_FDCWD, "/bin/sh", arguments, environ, 0);
     return outcome(false);
 }
 
@@ -329,6 +341,7 @@ int main(int argc, char **argv)
     dir = argv[1];
     snprintf(path, sizeof path, "%s/chroma.sqlite3", dir);
     snprintf(other, sizeof other, "%s/chroma.old", dir);
+    snprintf(beside, sizeof beside, "%s.new", dir);
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         long long began = now_ms();
