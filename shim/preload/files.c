@@ -6,7 +6,6 @@
 #include "track/use.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -198,7 +197,7 @@ EXPORT int dup2(int from, int to)
 {
     if (hooks_is_bad(from))
         return -1;
-    if (from != to && (handle_possible(from) || handle_possible(to)))
+    if (from != to && (handle_possible(from) || handle_or_reader(to)))
         return dup2_tracked(from, to);
     return duplicated_quietly(from, real.dup2(from, to));
 }
@@ -207,7 +206,7 @@ EXPORT int dup3(int from, int to, int flags)
 {
     if (hooks_is_bad(from))
         return -1;
-    if (from != to && (handle_possible(from) || handle_possible(to)))
+    if (from != to && (handle_possible(from) || handle_or_reader(to)))
         return dup3_tracked(from, to, flags);
     return duplicated_quietly(from, real.dup3(from, to, flags));
 }
@@ -242,7 +241,7 @@ static __attribute__((noinline)) int close_known(int fd, int (*real_close)(int))
         return close_tracked(fd, real_close);
     }
     const int result = real_close(fd);
-    track_closed_reader();
+    track_closed_reader(fd);
     return result;
 }
 
@@ -257,62 +256,6 @@ EXPORT int close(int fd)
     return close_by(real.close, fd);
 }
 
-/* Takes all tracked descriptors of a range out. */
-static void closing_range(unsigned first, unsigned last)
-{
-    for (int fd = handle_next(first, last); fd >= 0; fd = handle_next((unsigned)fd + 1, last)) {
-        struct closing closing;
-        track_closing_by_force(fd, (int)(last < INT_MAX ? last : INT_MAX), &closing);
-        track_closed(&closing);
-    }
-}
-
-typedef int close_range_function(unsigned first, unsigned last, int flags);
-
-/* With CLOSE_RANGE_UNSHARE the calling thread has a copy of the table before anything is closed;
- * only where no thread shares it is that a close like any other. */
-static int close_range_in_a_copy(close_range_function *real_close_range, unsigned first,
-                                 unsigned last, int flags)
-{
-    int result = real_close_range(first, last, flags);
-    if (result == 0)
-        track_left_table();
-    return result;
-}
-
-static int close_range_by(close_range_function *real_close_range, unsigned first, unsigned last,
-                          int flags)
-{
-    const int unshare = CLOSE_RANGE_UNSHARE;
-    if ((flags & unshare) != 0 && track_shares_table())
-        return close_range_in_a_copy(real_close_range, first, last, flags);
-    /* With CLOSE_RANGE_CLOEXEC nothing is closed now. */
-    if (first > last || (flags & ~unshare) != 0 || handle_next(first, last) < 0 || !track_is_on())
-        return real_close_range(first, last, flags);
-    /* A kernel or filter without close_range closes nothing, and then nothing may leave the table.
-     * A range without descriptors tells. */
-    if (real_close_range(~0u, ~0u, flags) < 0)
-        return -1;
-    track_defer(FRAME);
-    closing_range(first, last);
-    int result = real_close_range(first, last, flags);
-    track_resume(FRAME);
-    return result;
-}
-
-EXPORT int close_range(unsigned first, unsigned last, int flags)
-{
-    return close_range_by(real.close_range, first, last, flags);
-}
-
-EXPORT void closefrom(int first)
-{
-    track_defer(FRAME);
-    closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
-    real.closefrom(first);
-    track_resume(FRAME);
-}
-
 /* What a program calls as syscall(SYS_close, ...) goes on as that: it is no cancellation point, and
  * the close of another preloaded library may be just this call and must not be called by it. */
 static int raw_close(int fd)
@@ -320,19 +263,9 @@ static int raw_close(int fd)
     return (int)real.syscall(SYS_close, fd);
 }
 
-static int raw_close_range(unsigned first, unsigned last, int flags)
-{
-    return (int)real.syscall(SYS_close_range, first, last, flags);
-}
-
 int hooks_close_by_number(int fd)
 {
     return close_by(raw_close, fd);
-}
-
-int hooks_close_range_by_number(unsigned first, unsigned last, int flags)
-{
-    return close_range_by(raw_close_range, first, last, flags);
 }
 
 /* --- descriptors to elsewhere, and from there --- */

@@ -1,7 +1,7 @@
 /* The exported functions: bookkeeping, the real function, and nothing else. Each keeps the real
- * function's result and errno. They are in files.c, streams.c, locks.c, names.c, processes.c,
- * connections.c, fstat.c and filters.c; what comes through syscall(2) by its number goes by
- * syscall.c to the same. */
+ * function's result and errno. They are in files.c, ranges.c, streams.c, locks.c, names.c,
+ * processes.c, connections.c, fstat.c and filters.c; what comes through syscall(2) by its number
+ * goes by syscall.c to the same. */
 #ifndef SETTLE_HOOKS_H
 #define SETTLE_HOOKS_H
 

@@ -48,7 +48,7 @@ static bool may_be_readers(int command, const void *argument)
         if (hooks_is_bad(fd))                                                                      \
             return -1;                                                                             \
         const bool locks = command == F_SETLK || command == F_SETLKW;                              \
-        const bool begun = locks && track_locking(fd, command, argument);                          \
+        const uint64_t begun = locks ? track_locking(fd, command, argument) : 0;                   \
         int result = real.name(fd, command, argument);                                             \
         if (result >= 0 && may_be_readers(command, argument) && !handle_possible(fd))              \
             track_reader_locked(fd);                                                               \
@@ -56,8 +56,8 @@ static bool may_be_readers(int command, const void *argument)
             track_duplicated(fd, result);                                                          \
         else if (handle_possible(fd))                                                              \
             commanded(fd, command, argument, result >= 0);                                         \
-        if (begun)                                                                                 \
-            track_lock_ended();                                                                    \
+        if (begun != 0)                                                                            \
+            track_lock_ended(begun);                                                               \
         return result;                                                                             \
     }
 FCNTL(fcntl)

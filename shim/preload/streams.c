@@ -231,7 +231,7 @@ static __attribute__((noinline)) int close_known(FILE *stream, int fd)
         return close_tracked(stream, fd);
     }
     const int result = real.fclose(stream);
-    track_closed_reader();
+    track_closed_reader(fd);
     return result;
 }
 

@@ -8,7 +8,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "track/books.h"
-#include "track/closed.h"
+#include "track/crossing.h"
 #include "track/handle.h"
 #include "track/in_place.h"
 #include "track/keep.h"
@@ -95,14 +95,14 @@ static SYS_OWN_FRAME void part_with(int fd)
 static bool leave(int fd, enum lent lent)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    closed_hold_locks_off();
+    crossing_hold_all_locks();
     const bool free = sys_fcntl(fd, F_OFD_GETLK, (long)&lock) == 0 && lock.l_type == F_UNLCK;
     place_lend(lent, -1);
     if (free)
         sys_close(fd);
     else
         part_with(fd);
-    closed_let_locks();
+    crossing_let_all_locks();
     return free;
 }
 

@@ -4,9 +4,9 @@
  *
  * A close drops the POSIX locks that this process has on the file. So nothing that was opened here
  * is closed before the kernel has said that nobody has any (F_OFD_GETLK, which tells of one's own,
- * too), while no other thread locks (closed_hold_locks_off). Where somebody has one, a lock of this
- * process may stand behind it: then only what this process has open by no other number is closed,
- * and the rest stays open (keep_open).
+ * too), while no other thread locks (crossing_hold_all_locks). Where somebody has one, a lock of
+ * this process may stand behind it: then only what this process has open by no other number is
+ * closed, and the rest stays open (keep_open).
  *
  * Other threads find up to three numbers in use for some microseconds, as they do while libc reads
  * a file of its own; never those of the standard streams, nor the last ones of the limit. */

@@ -14,6 +14,7 @@
 #include "track/block.h"
 #include "track/budget.h"
 #include "track/closed.h"
+#include "track/crossing.h"
 #include "track/handle.h"
 #include "track/later.h"
 #include "track/opened.h"
@@ -35,6 +36,7 @@ struct books {
     struct closed_books closes;
     struct beside_books beside;
     struct question_books question;
+    struct crossing_books crossings;
     struct block_books waits;
     struct budget_books budget;
     struct vain_books vain;

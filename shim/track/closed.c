@@ -9,6 +9,7 @@
 #include "helper/record.h"
 #include "track/block.h"
 #include "track/books.h"
+#include "track/crossing.h"
 #include "track/deferral.h"
 #include "track/history.h"
 #include "track/in_place.h"
@@ -23,12 +24,7 @@
 
 static struct closed_books *const own = &BOOKS.closes;
 
-void closed_set_out(void)
-{
-    atomic_fetch_add(&own->on_their_way, 1);
-}
-
-/* Never below 0: it may have been set to that meanwhile. */
+/* Never below 0. */
 static void take_one(_Atomic uint32_t *number)
 {
     uint32_t was = atomic_load(number);
@@ -36,20 +32,14 @@ static void take_one(_Atomic uint32_t *number)
         ;
 }
 
-void closed_arrive(void)
-{
-    take_one(&own->on_their_way);
-}
-
 static void set_out(struct closing *c)
 {
     c->home = process_of_thread();
     if (c->home == 0)
         return;
-    c->on_its_way = true;
     c->began = clock_now();
     c->waited_before = waiting_begin(c->began + BLOCK_PATIENCE);
-    closed_set_out();
+    c->on_its_way = 1 + crossing_close_begins(handle_inode(c->fd));
 }
 
 /* A fork child knows nothing of the first half. */
@@ -60,61 +50,10 @@ static void arrive(struct closing *c)
     waiting_end(c->waited_before);
     if (c->home != process_home())
         return;
-    c->on_its_way = false;
     if (c->without_locks)
-        closed_let_locks();
-    closed_arrive();
-}
-
-static void await(_Atomic uint32_t *on_their_way)
-{
-    const uint64_t spinning = 100000;
-    const uint64_t patience = 100000000; /* a busy machine keeps a thread from running for 30 ms */
-    if (atomic_load(on_their_way) == 0)
-        return;
-    uint64_t began = clock_now();
-    while (atomic_load(on_their_way) > 0) {
-        uint64_t waited = clock_now() - began;
-        if (waited >= patience)
-            atomic_store(on_their_way, 0); /* one that was left by longjmp never arrives */
-        else if (waited >= spinning)
-            sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* it has lost the processor */
-    }
-}
-
-void closed_await(void)
-{
-    await(&own->on_their_way);
-}
-
-/* Of a lock and a close that come at the same time, each is entered before it looks for the other:
- * so the lock steps back, or the close waits for it. */
-void closed_lock_set_out(void)
-{
-    const int most = 1000; /* such closes one after the other */
-    closed_await();
-    atomic_fetch_add(&own->locks_on_their_way, 1);
-    for (int i = 0; i < most && atomic_load(&own->without_locks) > 0; i++) {
-        closed_lock_arrived();
-        await(&own->without_locks);
-        atomic_fetch_add(&own->locks_on_their_way, 1);
-    }
-}
-
-void closed_lock_arrived(void)
-{
-    take_one(&own->locks_on_their_way);
-}
-
-void closed_hold_locks_off(void)
-{
-    atomic_fetch_add(&own->without_locks, 1);
-    await(&own->locks_on_their_way);
-}
-
-void closed_let_locks(void)
-{
-    take_one(&own->without_locks);
+        crossing_let_locks(c->handle.identity.ino);
+    crossing_close_ends(c->on_its_way - 1u);
+    c->on_its_way = 0;
 }
 
 void closed_under_way(struct store *store, uint64_t now)
@@ -239,14 +178,14 @@ static SYS_OWN_FRAME void take(int fd, bool linked, struct closing *c)
     c->placed = has_place && c->path != NULL;
     c->without_locks = is_connections(c) && handle_count_engine(c->handle.store) > 0;
     if (c->without_locks)
-        closed_hold_locks_off();
+        crossing_hold_locks(c->handle.identity.ino);
 }
 
 /* In a fork child that a signal handler made meanwhile the tables are nobody's. */
 static void begin_closing(int fd, int last_closed, bool putting_off, struct closing *c)
 {
     struct standing now;
-    if (!c->on_its_way || c->home != process_home() || !is_to_be_taken(fd, c, &now))
+    if (c->home != process_home() || !is_to_be_taken(fd, c, &now))
         return;
     if (now.is_candidate && now.linked)
         opened_settle_candidate(fd, now.size);
@@ -261,15 +200,24 @@ static void begin_closing(int fd, int last_closed, bool putting_off, struct clos
     }
 }
 
+/* Of one that is no handle: a reader, whose close is only announced. */
+static SYS_OWN_FRAME bool is_handle_by_now(int fd, struct closing *c)
+{
+    c->of_reader = handle_or_reader(fd) && track_closing_reader(fd);
+    return !c->of_reader && handle_possible(fd);
+}
+
 static void first_half(int fd, int last_closed, bool putting_off, struct closing *c)
 {
     *c = (struct closing){
         .handle = {.role = ROLE_NONE}, .last_look = {.look = LOOK_NONE}, .fd = fd, .home = 0};
     if (track_is_on() && handle_possible(fd))
         later_look_at_all(); /* what other numbers are decides, too, whether this is the last */
-    if (!track_is_on() || !handle_possible(fd))
+    if (!track_is_on() || (!handle_possible(fd) && !is_handle_by_now(fd, c)))
         return;
     set_out(c);
+    if (!c->on_its_way)
+        return;
     sys_sigset old = process_hold_signals();
     begin_closing(fd, last_closed, putting_off, c);
     process_let_signals(old);
@@ -302,6 +250,8 @@ int track_put_off(struct closing *c)
 
 void track_not_closed(int fd, struct closing *c)
 {
+    if (c->of_reader)
+        track_reader_stays(fd);
     arrive(c);
     sys_sigset old = process_hold_signals();
     if (c->given_up != NULL && c->home == process_home()) {
@@ -371,6 +321,8 @@ static void finish_closing(struct closing *c)
 
 void track_closed(struct closing *c)
 {
+    if (c->of_reader)
+        track_closed_reader(c->fd);
     gone(c);
     arrive(c);
     if (is_begun(c)) {

@@ -9,15 +9,6 @@
 #include <stdint.h>
 
 struct closed_books {
-    /* Closes between the first half and the real close: up in track_closing, down in track_closed
-     * and track_not_closed, set to 0 by a track_locking that has waited long enough. So it never
-     * falls below 0, but may be short of some. */
-    _Atomic uint32_t on_their_way;
-    /* Of these, those that would drop a lock of the engine; and POSIX locks of the engine between
-     * the look for these and the note in the books of what came of them. Each is up before the
-     * other is looked at, and set to 0 by whoever has waited long enough for it. */
-    _Atomic uint32_t without_locks;
-    _Atomic uint32_t locks_on_their_way;
     /* Closes that other threads are in the middle of: out of the table, and not yet closed, waited
      * for and logged. The exit gives them time. Up before the table's entry is taken, so that
      * whoever reads handle_count first and this afterwards misses none; down in closed_end. */
@@ -27,23 +18,6 @@ struct closed_books {
      * process that had children before its exec has passed already. */
     _Atomic uint64_t faults_before;
 };
-
-/* Around a real close that is not between a track_closing and a track_closed. */
-void closed_set_out(void);
-void closed_arrive(void);
-
-/* Until no close is on its way to the kernel; for 100 ms at most. */
-void closed_await(void);
-
-/* Around a lock: it waits until the closes that are on their way have arrived (closed_await), and
- * between the two no close is in the middle of what follows. */
-void closed_lock_set_out(void);
-void closed_lock_arrived(void);
-
-/* Around the decision whether a close drops a lock of the engine, and that close: between the two
- * no lock is on its way. Each of the four waits for 100 ms at most. */
-void closed_hold_locks_off(void);
-void closed_let_locks(void);
 
 /* How many closes are unfinished. */
 uint32_t closed_unfinished(void);

@@ -55,11 +55,15 @@ static enum kind kind_of(const struct handle *h)
     return kind_by(h->store == NULL ? NULL : atomic_load(&h->store->profile), h->role, h->facts);
 }
 
+/* Of a candidate, in place of a store's number. */
+static uint32_t number_of(struct identity file)
+{
+    return (uint32_t)(identity_mix(file) >> (32 + NUMBER_AT));
+}
+
 static uint32_t word_of(const struct handle *h)
 {
-    uint32_t number = h->role == ROLE_CANDIDATE
-                          ? (uint32_t)(identity_mix(h->identity) >> (32 + NUMBER_AT))
-                          : store_number(h->store);
+    uint32_t number = h->role == ROLE_CANDIDATE ? number_of(h->identity) : store_number(h->store);
     return number << NUMBER_AT | (uint32_t)h->kind << ROLE_BITS | (uint32_t)h->role;
 }
 
@@ -148,9 +152,9 @@ static SYS_OWN_FRAME void move_end_past(int fd)
     raise_to(&own->end, (uint32_t)fd + 1);
 }
 
-void handle_know_readers(void)
+void handle_know_readers(uint32_t end)
 {
-    raise_to(&own->known, HANDLE_NEAR);
+    raise_to(&own->known, end);
 }
 
 static SYS_OWN_FRAME void fill(struct handle_entry *entry, const struct handle *h)
@@ -202,9 +206,11 @@ bool handle_promote(int fd, struct store *store, struct identity primary)
     struct handle_entry *entry = entry_of(fd, false);
     if (entry == NULL)
         return false;
+    /* The number may be used again between any two of these, and again: so the word itself is of
+     * that file, too, or one that comes back would be taken for what the identity was meanwhile. */
     uint32_t word = atomic_load(&entry->word);
-    struct identity id = identity_in(entry);
-    if (role_of(word) != ROLE_CANDIDATE || id.ino != primary.ino || id.dev != primary.dev)
+    if (role_of(word) != ROLE_CANDIDATE || word >> NUMBER_AT != number_of(primary) ||
+        !identity_same(identity_in(entry), primary))
         return false;
     struct handle h = {.role = ROLE_PRIMARY, .store = store, .identity = primary};
     h.facts = atomic_load_explicit(&entry->facts, memory_order_relaxed);

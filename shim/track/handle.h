@@ -76,8 +76,8 @@ struct handle_books {
     struct handle_chunk *_Atomic chunks[HANDLE_CHUNKS];
 };
 
-/* From now on notes of readers count, of the numbers below HANDLE_NEAR. */
-void handle_know_readers(void);
+/* From now on notes of readers count, of the numbers below `end`. */
+void handle_know_readers(uint32_t end);
 
 /* Handles of the process on all stores together, without those that only read. */
 uint32_t handle_count(void);

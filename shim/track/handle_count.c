@@ -72,7 +72,7 @@ void handle_count_in(struct store *store, enum role role, enum kind kind)
     if (kind != KIND_ENGINE)
         return;
     if ((handles & STORE_ENGINE) == 0) {
-        handle_know_readers();
+        handle_know_readers(HANDLE_NEAR);
         seen_add(store);
     }
     if (role == ROLE_PRIMARY)

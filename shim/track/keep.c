@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "helper/log.h"
 #include "track/books.h"
-#include "track/closed.h"
+#include "track/crossing.h"
 #include "track/locks.h"
 #include "track/process.h"
 #include "track/track.h"
@@ -186,11 +186,11 @@ static int write_error(int fd)
 
 static void close_after_all(int fd, const struct handle *h)
 {
-    closed_set_out();
+    crossing_close_begins(h->identity.ino);
     if (engine_has(h))
         warn_of_cost(h, too_many);
     sys_close(fd);
-    closed_arrive();
+    crossing_close_ends(h->identity.ino);
 }
 
 static void put_off(int fd, const struct handle *h)
@@ -257,8 +257,8 @@ void keep_let_go(struct identity file)
     if (atomic_load(&own->count) == 0)
         return;
     sys_sigset old = process_hold_signals();
-    closed_set_out();
-    closed_hold_locks_off();
+    crossing_close_begins(file.ino);
+    crossing_hold_locks(file.ino);
     for (unsigned i = is_locked(file) ? PLACES_MOST : 0; i < PLACES_MOST; i++) {
         struct place *p = &own->all[i];
         if (!identity_same(place_identity(p), file) || !place_claim(p))
@@ -268,8 +268,8 @@ void keep_let_go(struct identity file)
         else /* it changed hands meanwhile */
             atomic_store(&p->state, PLACE_PUT_OFF);
     }
-    closed_let_locks();
-    closed_arrive();
+    crossing_let_locks(file.ino);
+    crossing_close_ends(file.ino);
     process_let_signals(old);
 }
 
@@ -297,11 +297,11 @@ bool track_make_room(void)
         if (!place_claim(p))
             continue;
         struct handle was = {.identity = place_identity(p)};
-        closed_set_out();
+        crossing_close_begins(was.identity.ino);
         if (engine_has(&was))
             warn_of_cost(&was, "the program has no other descriptors left");
         place_close(p);
-        closed_arrive();
+        crossing_close_ends(was.identity.ino);
         any = true;
     }
     process_let_signals(old);
@@ -369,6 +369,9 @@ int track_before_fork(void)
 
 void track_forked(int parent)
 {
-    if (!process_is_stopped())
-        place_forked(parent);
+    if (process_is_stopped())
+        return;
+    place_forked(parent);
+    if ((track_asked() & TRACK_ASKS_SEEN) != 0)
+        handle_know_readers(HANDLE_NEAR); /* whom it notes before it has a store, too */
 }

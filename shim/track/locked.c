@@ -1,5 +1,5 @@
 /* What the program's locks tell: whose a descriptor is, and what the engine holds. */
-#include "track/closed.h"
+#include "track/crossing.h"
 #include "track/keep.h"
 #include "track/locks.h"
 #include "track/process.h"
@@ -48,26 +48,27 @@ static bool is_of_whole_file(const struct flock *lock)
 }
 
 /* One that may sleep is on its way for as long as it likes. */
-bool track_locking(int fd, int command, const struct flock *lock)
+uint64_t track_locking(int fd, int command, const struct flock *lock)
 {
     struct handle h = handle_possible(fd) ? handle_get(fd) : (struct handle){.role = ROLE_NONE};
     if (h.role == ROLE_NONE || !sys_is_address(lock) || lock->l_type == F_UNLCK)
-        return false;
+        return 0;
     /* Known as the engine's before the closes are looked for: a close that begins later is put off,
      * and one that is not has been before the lock is taken. */
     if (locks_sqlites(role_of(&h), lock))
         note(fd, &h, FACT_SQLITE_LOCK | FACT_LOCK);
-    question_await();
-    if (command == F_SETLK)
-        closed_lock_set_out();
-    else
-        closed_await();
-    return command == F_SETLK;
+    question_await(h.identity.ino);
+    if (command != F_SETLK || h.identity.ino == 0) {
+        crossing_await_closes(h.identity.ino);
+        return 0;
+    }
+    crossing_lock_begins(h.identity.ino);
+    return h.identity.ino;
 }
 
-void track_lock_ended(void)
+void track_lock_ended(uint64_t begun)
 {
-    closed_lock_arrived();
+    crossing_lock_ends(begun);
 }
 
 void track_locked(int fd, int command, const struct flock *lock, short type)

@@ -73,8 +73,10 @@ void look_go_on(void)
 
 void look_for_more(void)
 {
-    if ((atomic_load(&track_asks) & TRACK_ASKS_SEEN) == 0)
-        atomic_fetch_or(&track_asks, seen_asks);
+    if ((atomic_load(&track_asks) & TRACK_ASKS_SEEN) != 0)
+        return;
+    handle_know_readers(HANDLE_NEAR); /* they are noted from here on */
+    atomic_fetch_or(&track_asks, seen_asks);
 }
 
 /* Whoever puts a close off counts it first; so of two threads none clears the other's bit. */
@@ -220,7 +222,7 @@ static bool reader_deserves_look(int fd, int flags)
     if (deferral_inside())
         return true;
     if ((flags & (O_PATH | O_DIRECTORY)) == 0 && books_ready()) {
-        handle_know_readers();
+        handle_know_readers(HANDLE_NEAR);
         readers_note(fd, 0);
     }
     return use_names_now() != 0 && track_is_seen(fd);

@@ -5,17 +5,37 @@
 #include "track/books.h"
 #include "track/keep.h"
 
-/* Could the descriptor be tracked? One load where it is beyond all that ever were, two of most.
- * Relaxed: a program that closes a descriptor on one thread has it from the open on another by an
- * order of its own, and with it what that open entered. */
-static inline bool handle_possible_far(int fd)
+/* Of a number that is below the end of what is known. */
+static inline struct handle_entry *handle_entry_known(int fd)
 {
     struct handle_chunk *_Atomic *chunks = BOOKS.handles.chunks;
     __asm__("" : "+r"(chunks)); /* or its offset is added to the index, with an instruction more */
     struct handle_chunk *chunk =
         atomic_load_explicit(&chunks[(unsigned)fd / HANDLE_CHUNK], memory_order_relaxed);
-    return chunk != NULL && atomic_load_explicit(&chunk->entries[(unsigned)fd % HANDLE_CHUNK].word,
-                                                 memory_order_relaxed) != 0;
+    return chunk == NULL ? NULL : &chunk->entries[(unsigned)fd % HANDLE_CHUNK];
+}
+
+/* The inode of its file. */
+static inline uint64_t handle_inode(int fd)
+{
+    const struct handle_entry *entry = handle_entry_known(fd);
+    return entry == NULL ? 0 : atomic_load_explicit(&entry->ino, memory_order_relaxed);
+}
+
+/* Could the descriptor be tracked? One load where it is beyond all that ever were, two of most.
+ * Relaxed: a program that closes a descriptor on one thread has it from the open on another by an
+ * order of its own, and with it what that open entered. */
+static inline bool handle_possible_far(int fd)
+{
+    const struct handle_entry *entry = handle_entry_known(fd);
+    return entry != NULL && atomic_load_explicit(&entry->word, memory_order_relaxed) != 0;
+}
+
+static inline bool handle_or_reader_far(int fd)
+{
+    const struct handle_entry *entry = handle_entry_known(fd);
+    return entry != NULL && (atomic_load_explicit(&entry->word, memory_order_relaxed) |
+                             atomic_load_explicit(&entry->reader, memory_order_relaxed)) != 0;
 }
 
 static inline uint8_t handle_near(int fd)
@@ -44,7 +64,7 @@ static inline bool handle_or_reader(int fd)
     if ((unsigned)fd >= atomic_load_explicit(&BOOKS.handles.known, memory_order_relaxed))
         return false;
     return __builtin_expect((unsigned)fd < HANDLE_NEAR, 1) ? handle_near(fd) != 0
-                                                           : handle_possible_far(fd);
+                                                           : handle_or_reader_far(fd);
 }
 
 /* Is any close put off? Of every open; relaxed for the same reason. */

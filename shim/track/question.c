@@ -25,11 +25,16 @@ static struct question_books *const own = &BOOKS.question;
 /* Descriptors that questions may leave behind. */
 enum { PLACES = 8 };
 
-void question_await(void)
+static _Atomic uint32_t *asking(uint64_t file)
+{
+    return &own->asking[(file ^ file >> 4) % QUESTIONS];
+}
+
+void question_await(uint64_t file)
 {
     const uint64_t while_it_lasts = 1000000;
     const int yields = 100, sleeps = 1000;
-    for (int i = 0; atomic_load(&own->asking) > 0 && i < yields + sleeps; i++)
+    for (int i = 0; atomic_load(asking(file)) > 0 && i < yields + sleeps; i++)
         if (i < yields)
             sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
         else
@@ -65,10 +70,12 @@ static SYS_OWN_FRAME struct identity identity_by(int fd)
 }
 
 /* The place has it from before it is asked, so that a fork child closes its copy. What it turned
- * out to be may be another file, which has got the name meanwhile. */
+ * out to be may be another file, which has got the name meanwhile: then it is asked about that,
+ * too, before it is looked who has it. */
 static enum answer ask_by(struct place *p, int fd, struct store *store, struct identity file)
 {
     const struct identity found = identity_by(fd);
+    atomic_fetch_add(asking(found.ino), 1);
     handle_entry(fd);
     place_fill(p, fd, found);
     place_enter(p);
@@ -83,6 +90,7 @@ static enum answer ask_by(struct place *p, int fd, struct store *store, struct i
         atomic_store(&p->shared, true); /* it never was the program's: no open gets it */
         place_publish(p);
     }
+    atomic_fetch_sub(asking(found.ino), 1);
     return is_local && identity_same(found, file) ? answer : ANSWER_NONE;
 }
 
@@ -144,9 +152,9 @@ enum answer question_ask(struct store *store, bool number_is_due)
         return ANSWER_NONE;
     const sys_sigset old = process_hold_signals();
     if (process_thread_at_home()) {
-        atomic_fetch_add(&own->asking, 1);
+        atomic_fetch_add(asking(file.ino), 1);
         answer = ask(store, path, file, number_is_due);
-        atomic_fetch_sub(&own->asking, 1);
+        atomic_fetch_sub(asking(file.ino), 1);
     }
     process_let_signals(old);
     if (answer != ANSWER_FREE)

@@ -15,10 +15,12 @@
 
 #include "track/store.h"
 
+enum { QUESTIONS = 16 };
+
 struct question_books {
-    /* Questions that are being asked. Up before the books are looked at, down after the close; with
-     * signals held, so that nobody leaves in between. */
-    _Atomic uint32_t asking;
+    /* Questions that are being asked, by the inode of the file. Up before the books are looked at,
+     * down after the close; with signals held, so that nobody leaves in between. */
+    _Atomic uint32_t asking[QUESTIONS];
     /* A question has had a number that is not to be spared (descriptor_is_spare); stays. */
     atomic_bool crowded;
 };
@@ -36,8 +38,8 @@ enum answer {
 enum answer question_ask(struct store *store, bool number_is_due);
 
 /* Before a POSIX lock is taken through a descriptor that is in the table: until no question is
- * being asked. For a second at most, which is counted in sleeps of its own: a process that is
- * stopped and goes on has the other thread go on, too. */
-void question_await(void);
+ * being asked about its file (the inode). For a second at most, which is counted in sleeps of its
+ * own: a process that is stopped and goes on has the other thread go on, too. */
+void question_await(uint64_t file);
 
 #endif

@@ -13,14 +13,16 @@
 
 #include "track/store.h"
 
-/* A note: this, whether it has a size that a -shm has, and facts of the opening. */
-enum { READERS_NOTED = 1 << 0, READERS_OF_SHM = 1 << 1 };
+/* A note: this, whether it has a size that a -shm has, whether its real close is on its way, and
+ * facts of the opening. */
+enum { READERS_NOTED = 1 << 0, READERS_OF_SHM = 1 << 1, READERS_CLOSING = 1 << 2 };
 
 enum { READERS_NEAR = 1024 };
 
 struct readers_books {
     /* Of the numbers that nearly all descriptors have. A note is 0, or READERS_NOTED and facts,
-     * written by whoever owns the number as it owns the descriptor. */
+     * written by whoever owns the number as it owns the descriptor; once that is closed the number
+     * may be another's, and READERS_CLOSING is taken back by compare-and-swap. */
     _Atomic uint32_t near[READERS_NEAR];
     /* The notes of the others lie with the handles. All of them that were ever noted are below it;
      * raised before the note, and never falls. */

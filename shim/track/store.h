@@ -71,6 +71,7 @@ enum store_state {
     STORE_FRAMES_TOLD = 1 << 3, /* it was said that its -wal has rows that it has not: block.c */
     STORE_READERS_ENTERED =
         1 << 4, /* its engine was seen, and who read before was sought: readers.c */
+    STORE_READERS_ARE_IN = 1 << 6,  /* and they are all there */
     STORE_ASKED_ELSEWHERE = 1 << 5, /* its locks are not the kernel's own: question.c */
 };
 

@@ -27,12 +27,13 @@ struct closing {
     struct last_look last_look; /* of a primary that waits */
     int fd;
     int home;           /* the process whose table that was */
-    bool on_its_way;    /* the real close is still to come */
+    uint8_t on_its_way; /* the real close is still to come, and announced (crossing.h): 1 + where */
     bool waits;         /* for handle.store */
     bool placed;        /* path is where its primary is now; else it is as when it was opened */
     bool kept;          /* the real close is put off (keep.h) */
-    bool without_locks; /* until the real close no other thread locks: closed_hold_locks_off */
+    bool without_locks; /* until the real close no other thread locks it: crossing_hold_locks */
     bool free;          /* nobody had a lock on the primary (in_place.h) */
+    bool of_reader;     /* track_closing_reader */
 };
 
 /* Turns tracking on. `settings` must outlive the program; dirs in it has its symbolic links
@@ -85,10 +86,10 @@ void track_received(int fd);
  * lock that another thread takes in between is dropped by that close (os_unix.c, unixClose; make
  * torture-race counts them). So a lock waits while a close is on its way to the kernel: some
  * microseconds, and 100 ms at most, where its thread has lost the processor; and the close finds in
- * the books what was locked before (keep.h). True if track_lock_ended must follow, behind
+ * the books what was locked before (keep.h). Not 0 if track_lock_ended must follow with it, behind
  * track_locked if the lock was granted. */
-bool track_locking(int fd, int command, const struct flock *lock);
-void track_lock_ended(void);
+uint64_t track_locking(int fd, int command, const struct flock *lock);
+void track_lock_ended(uint64_t begun);
 
 /* The program has locked, changed a lock or unlocked through a descriptor. command: of fcntl; 0 for
  * flock and lockf. lock: fcntl's argument where it is a record lock, else NULL. type: F_WRLCK where
@@ -108,9 +109,16 @@ int track_duplicated(int from, int to);
 
 /* Before the real close of a descriptor that is not tracked, and was noted as a reader's
  * (readers.h): another thread may be about to have its file as a store. True if track_closed_reader
- * must follow it; until then locks on stores wait. Keeps errno. */
+ * must follow it, until which that thread waits. Keeps errno. */
 bool track_closing_reader(int fd);
-void track_closed_reader(void);
+void track_closed_reader(int fd);
+
+/* It is open still. */
+void track_reader_stays(int fd);
+
+/* The same before and after the real close of a range. */
+bool track_closing_readers(unsigned first, unsigned last);
+void track_closed_readers(unsigned first, unsigned last);
 
 /* Before the real close of a tracked descriptor: takes it out of the table. True if there must be
  * no real close now, since it would drop the locks of the program's own engine: then track_put_off

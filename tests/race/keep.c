@@ -35,7 +35,7 @@ static void close_file(int fd)
     struct closing closing;
     if (!handle_possible(fd) && track_closing_reader(fd)) {
         CHECK(sys_close(fd) == 0);
-        track_closed_reader();
+        track_closed_reader(fd);
         return;
     }
     CHECK(!track_has_put_off(fd));
@@ -49,11 +49,11 @@ static void close_file(int fd)
 static void set_lock(int fd, short type, off_t start, off_t length)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-    const bool begun = track_locking(fd, F_SETLK, &lock);
+    const uint64_t begun = track_locking(fd, F_SETLK, &lock);
     CHECK(sys_fcntl(fd, F_SETLK, (long)&lock) == 0);
     track_locked(fd, F_SETLK, &lock, type);
-    if (begun)
-        track_lock_ended();
+    if (begun != 0)
+        track_lock_ended(begun);
 }
 
 static void expect_lock(void)
@@ -129,9 +129,13 @@ int main(void)
     race(poll_and_lock);
     CHECK(atomic_load(&BOOKS.places.count) == 0);
     CHECK(handle_next(0, ~0u) == -1);
-    CHECK(atomic_load(&BOOKS.closes.on_their_way) == 0);
-    CHECK(atomic_load(&BOOKS.closes.locks_on_their_way) == 0);
-    CHECK(atomic_load(&BOOKS.question.asking) == 0);
+    for (int i = 0; i < CROSSINGS; i++) {
+        CHECK(atomic_load(&BOOKS.crossings.files[i].closes) == 0);
+        CHECK(atomic_load(&BOOKS.crossings.files[i].without_locks) == 0);
+        CHECK(atomic_load(&BOOKS.crossings.files[i].locks) == 0);
+    }
+    for (int i = 0; i < QUESTIONS; i++)
+        CHECK(atomic_load(&BOOKS.question.asking[i]) == 0);
     CHECK(atomic_load(&answers) > 0);
 
     unlink(path);

@@ -178,6 +178,22 @@ Test(handle, a_candidate_is_what_its_facts_say_once_it_is_a_database)
     cr_expect(is_last(3));
 }
 
+/* The number may be closed and used for another file, and again, between the looks of who promotes:
+ * it then finds the identity of the one beside the word of the other. */
+Test(handle, a_candidate_that_changed_hands_meanwhile_is_not_promoted)
+{
+    struct store *s = store_in("chroma");
+    cr_assert(handle_put(3, (struct handle){.role = ROLE_CANDIDATE, .identity = shm}));
+    struct handle_entry *entry = handle_entry(3);
+    atomic_store(&entry->dev, primary.dev);
+    atomic_store(&entry->ino, primary.ino);
+    cr_expect_not(handle_promote(3, s, primary));
+    cr_expect_eq(handle_get(3).role, ROLE_CANDIDATE);
+    cr_expect_eq(handle_count_of(s), 0u);
+    cr_assert(handle_put(3, (struct handle){.role = ROLE_CANDIDATE, .identity = primary}));
+    cr_expect(handle_promote(3, s, primary));
+}
+
 Test(handle, the_engines_descriptor_on_a_file_is_found)
 {
     struct store *s = store_in("chroma");

@@ -238,11 +238,13 @@ Test(question, beside_other_threads_it_takes_a_number_that_they_may_miss_once)
     cr_expect_eq(in_child(with_few_numbers_left_and_one_thread), TWICE);
 }
 
+enum { FILE_ASKED = 7, ANOTHER = 8 };
+
 static atomic_int done;
 
 static void *awaits(void *unused)
 {
-    question_await();
+    question_await(FILE_ASKED);
     atomic_store(&done, 1);
     return unused;
 }
@@ -250,15 +252,18 @@ static void *awaits(void *unused)
 Test(question, a_lock_waits_for_its_end_and_not_for_ever)
 {
     pthread_t thread;
-    atomic_store(&BOOKS.question.asking, 1);
+    atomic_store(&BOOKS.question.asking[FILE_ASKED], 1);
     cr_assert_eq(pthread_create(&thread, NULL, awaits, NULL), 0);
     usleep(50000);
     cr_expect_eq(atomic_load(&done), 0);
-    atomic_store(&BOOKS.question.asking, 0);
+    atomic_store(&BOOKS.question.asking[FILE_ASKED], 0);
     pthread_join(thread, NULL);
     cr_expect_eq(atomic_load(&done), 1);
-    atomic_store(&BOOKS.question.asking, 1);
+    atomic_store(&BOOKS.question.asking[FILE_ASKED], 1);
     uint64_t began = clock_now();
-    question_await();
+    question_await(FILE_ASKED);
     cr_expect_geq(clock_now() - began, 900 * (uint64_t)MS);
+    began = clock_now();
+    question_await(ANOTHER);
+    cr_expect_lt(clock_now() - began, 500 * (uint64_t)MS, "a question about another file");
 }
