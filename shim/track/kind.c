@@ -26,6 +26,8 @@ enum kind kind_by(const struct profile *profile, enum role role, unsigned facts)
         return KIND_ENGINE;
     if (profile->by_directory)
         return KIND_PRESUMED;
+    if (by_locks && role == ROLE_SIDECAR)
+        counts = false; /* its engine locks the primary, and closes that, too */
     /* Whom the lock was refused did not get to use the store. */
     const bool refused = by_locks && (facts & FACT_REFUSED) != 0;
     return counts && !refused ? KIND_PRESUMED : KIND_READER;

@@ -192,6 +192,35 @@ Test(stores, whom_the_lock_is_refused_has_nothing_to_wait_for)
     cr_expect_eq(log_waits(), 0u);
 }
 
+/* Kuzu opens what lies beside a database, is refused the lock, never closes the database, and tries
+ * again: the close of what lies beside it would be the last. */
+Test(stores, what_lies_beside_is_no_reason_to_wait_for_whom_the_lock_is_refused)
+{
+    static const int with[] = {0, 4};
+    static const char *const endings[] = {".wal", ".shadow"};
+    for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
+        const struct kind *k = &kinds[with[i]];
+        char beside[PATH_MAX];
+        char name[64];
+        const char *path = make_store(k);
+        snprintf(name, sizeof name, "%s%s", k->primary, endings[i]);
+        snprintf(beside, sizeof beside, "%s", place_of(k, name));
+        write_file(beside, "x", 1);
+        struct process p = start("all");
+        struct process h = hold("posix", path, 3000);
+        for (int n = 0; n < 2; n++) {
+            cr_assert_geq(say(&p, n == 0 ? "open B -" : "open D -", path).result, 0);
+            cr_assert_geq(say(&p, "open C -", beside).result, 0);
+            cr_assert_eq(say(&p, n == 0 ? "lock B -" : "lock D -", k->lock).result, -1);
+            cr_expect_lt(step(&p, "close C -").took, 500u * MS, "%s, %d", k->profile, n);
+        }
+        finish(&p);
+        kill(h.pid, SIGKILL);
+        finish(&h);
+    }
+    cr_expect_eq(log_waits(), 0u);
+}
+
 /* By flock and OFD the lock is the descriptor's, and nothing has to be kept. */
 Test(stores, a_program_keeps_the_locks_of_its_engine)
 {
