@@ -41,7 +41,8 @@ const struct profile profiles[] = {
      .magic_at = 8, /* behind a checksum */
      .magic = "DUCK",
      .magic_size = 4,
-     .sidecars = {".wal"},
+     /* The latter two: what is written during a checkpoint, and what a recovery makes (2.0). */
+     .sidecars = {".wal", ".wal.checkpoint", ".wal.recovery"},
      .engine = ENGINE_RECORDS,
      .exclusive = true,
      .copy = COPY_LOCKED,

@@ -57,7 +57,7 @@ struct profile {
     uint16_t block;
     /* Or it is any file directly in a directory of SETTLE_DIRS. */
     bool by_directory;
-    char sidecars[3][12];   /* endings of what lies beside the primary under its name */
+    char sidecars[3][16];   /* endings of what lies beside the primary under its name */
     char secondaries[2][8]; /* endings of the files in <store>/<collection>/ */
     char usual[3][20];      /* names that such files usually have */
     uint8_t engine;         /* enum engine */

@@ -30,6 +30,13 @@ static void make_duckdb(void)
     put("a.duckdb.wal", "what is not in it yet", 0600);
 }
 
+/* As a crash leaves it while others write beside a checkpoint. */
+static void make_duckdb_cut_off(void)
+{
+    make_duckdb();
+    put("a.duckdb.wal.checkpoint", "what came later", 0600);
+}
+
 static void make_leveldb(void)
 {
     put("LOCK", "", 0644);
@@ -69,10 +76,11 @@ static void expect_content(const char *name, const char *content, mode_t mode)
 
 Test(copy_locked, of_a_file_has_what_lies_beside_it_under_the_name_of_the_copy)
 {
-    make_duckdb();
+    make_duckdb_cut_off();
     expect_copied(PLAIN(WAIT, "--copy", to(), in_dir("a.duckdb")));
     expect_content("../copy", "checksumDUCK", 0640);
     expect_content("../copy.wal", "what is not in it yet", 0600);
+    expect_content("../copy.wal.checkpoint", "what came later", 0600);
 }
 
 Test(copy_locked, is_there_with_all_of_it_or_not_at_all)

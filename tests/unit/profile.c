@@ -357,6 +357,7 @@ Test(profile, each_kind_of_store_has_sidecars_of_its_own)
     cr_expect_eq(n.role, ROLE_SIDECAR);
     cr_expect_str_eq(n.primary, "/d/x.duckdb");
     cr_expect(profile_may_be_sidecar(duckdb, "/d/x.duckdb.wal"));
+    cr_expect(profile_may_be_sidecar(duckdb, "/d/x.duckdb.wal.checkpoint"));
     cr_expect_eq(named_by(duckdb, "", "/d/x.duckdb-wal").role, ROLE_CANDIDATE);
     cr_expect_not(profile_may_be_sidecar(duckdb, "/d/x.duckdb-wal"));
     cr_expect_not(profile_may_be_sidecar(duckdb, ".wal"), "no sidecar of nothing");
