@@ -18,6 +18,7 @@ from common import PROGRAMS, SETTLE
 LIMITS = pathlib.Path(__file__).with_name("limits")
 EMPTY = str(PROGRAMS / "empty.so")
 ATTEMPTS = 5
+PLACES = 3
 COUNTED_ON = "x86_64"
 TRIALS = 15
 TURNS = 5
@@ -361,20 +362,26 @@ def measure(row, space, limit):
     return best
 
 
-def count_row(row):
-    """In a place of its own, whose path is as long as any other's."""
+def count_row(row, limit):
+    """In a place of its own, whose path is as long as any other's; and in another one, if a file's inode there may be the
+    store's, to a quick look (track/seen.h), which then is a close one."""
     common.say(f"guard: {row.said}")
-    space = common.Workspace()
+    spaces, counts = [], []
     try:
-        return round(row.measure(space))  # the start of the process leaves a hundredth or two
+        while len(spaces) < PLACES and (not counts or counts[-1] > limit):
+            spaces.append(common.Workspace())
+            counts.append(round(row.measure(spaces[-1])))  # the start of the process leaves a hundredth or two
     finally:
-        space.close()
+        for space in spaces:
+            space.close()
+    return min(counts)
 
 
-def count_rows():
+def count_rows(limits):
     """By name. What others do meanwhile changes no count, so all processors do it."""
     rows = [row for row in ROWS if row.counted]
-    return dict(zip((row.name for row in rows), common.in_parallel(count_row, [(row,) for row in rows])))
+    return dict(zip((row.name for row in rows),
+                    common.in_parallel(count_row, [(row, limits[row.name][0]) for row in rows])))
 
 
 def run(section, bench):
@@ -384,7 +391,7 @@ def run(section, bench):
     duels.check(bench.space.directory("here"))
     table = section.table("What the library may cost (tests/bench/limits)", "measurement", "limit", "measured", "unit",
                           "")
-    counts = count_rows() if platform.machine() == COUNTED_ON else {}
+    counts = count_rows(limits) if platform.machine() == COUNTED_ON else {}
     for row in ROWS:
         limit, unit = limits[row.name]
         if row.counted and not counts:
