@@ -24,8 +24,8 @@ struct handle {
 };
 
 enum {
-    HANDLE_CHUNK = 1024,
-    HANDLE_CHUNKS = 1024
+    HANDLE_CHUNK = 2048,
+    HANDLE_CHUNKS = 512
 }; /* descriptors 0 to 1048575, Linux's default nr_open */
 
 struct handle_entry {
@@ -56,7 +56,7 @@ struct handle_chunk {
     struct handle_entry entries[HANDLE_CHUNK];
 };
 
-enum { HANDLE_NEAR = HANDLE_CHUNK };
+enum { HANDLE_NEAR = 1024 }; /* in the first chunk */
 
 enum near { NEAR_HANDLE = 1 << 0, NEAR_READER = 1 << 1 };
 

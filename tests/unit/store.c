@@ -334,7 +334,7 @@ Test(store, what_is_no_candidate_for_the_store_is_not_promoted)
 
 Test(store, a_descriptor_is_found_whatever_numbers_were_tracked_before_it)
 {
-    static const int numbers[] = {3, HANDLE_CHUNK * HANDLE_CHUNKS - 1, 2000, 0};
+    static const int numbers[] = {3, HANDLE_CHUNK * HANDLE_CHUNKS - 1, HANDLE_CHUNK + 1, 0};
     struct store *s = acquire(1);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         cr_expect_not(handle_possible(numbers[i]), "%d", numbers[i]);
