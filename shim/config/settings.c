@@ -211,7 +211,9 @@ static void say_expected(struct text *t, const struct row *row)
         text_str(t, ", colon-separated");
         break;
     case KIND_LIST:
-        text_str(t, "directories or globs, colon-separated, less than 16 KiB in all");
+        text_str(t, "directories or globs, colon-separated, less than ");
+        text_int(t, (long)(row->size / 1024));
+        text_str(t, " KiB in all");
         break;
     case KIND_PATH:
         text_str(t, "the path of a file (%p becomes the pid)");

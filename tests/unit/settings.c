@@ -174,7 +174,7 @@ Test(settings, a_bad_value_is_one_complaint_that_names_it_and_what_is_right_and_
         {"SETTLE_MAX_FILES", "3x", "a whole number"},
         {"SETTLE_MAX_FILES", "99999999999999999999", "a whole number"},
         {"SETTLE_STORES", "mysql", "h2, or all"},
-        {"SETTLE_DIRS", "", "directories or globs"},
+        {"SETTLE_DIRS", "", "directories or globs, colon-separated, less than 8 KiB in all"},
         {"SETTLE_LOG_FILE", "", "the path of a file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
