@@ -130,12 +130,13 @@ $(B)/pic/preload/real.o $(B)/obj/preload/real.o $(B)/tests/unit/elf_lookup.o: $(
 $(B)/pic/preload/tail_calls.o $(B)/obj/preload/tail_calls.o: $(B)/made/preload/offsets.h
 $(B)/pic/base/string.o: PIC += -fno-builtin -fno-lto
 
-# What runs on the program's stack takes little of it: paths have memory of their own (base/scratch.h). The
-# constructor, on the first thread's stack, may have more. Without optimisation clang gives each value that is
-# ever there a place of its own.
+# What runs on the program's stack takes little of it: paths have memory of their own (base/scratch.h). Also at the
+# start, since a library that is loaded late begins on the stack of any thread, which may have room for some lines more,
+# but for no path. Without optimisation clang gives each value that is ever there a place of its own.
 FRAME := $(if $(filter -O0,$(CFLAGS)),1024,768)
+$(B)/pic/base/%.o $(B)/pic/config/%.o: PIC += -Wframe-larger-than=2048
 $(B)/pic/track/%.o $(B)/pic/helper/%.o $(B)/pic/preload/%.o: PIC += -Wframe-larger-than=$(FRAME)
-$(B)/pic/preload/start.o $(B)/pic/track/begin.o: PIC += -Wframe-larger-than=24576
+$(B)/pic/preload/start.o $(B)/pic/track/begin.o: PIC += -Wframe-larger-than=2048
 
 # What waits, who holds a store when a wait was in vain, and what is told of it, spends its time in the kernel: so it is
 # small, rather than fast. Each page counts where a program locks its memory (tests/e2e/resources.c). Not what runs at

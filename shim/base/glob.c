@@ -2,6 +2,7 @@
 
 #include "base/descriptor.h"
 #include "base/path.h"
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -135,16 +136,26 @@ static void text_below(struct text *t, const char *directory, const char *rest)
     text_str(t, rest);
 }
 
+/* In memory of its own (scratch.h), since the stack is the program's. */
+struct parts {
+    char head[PATH_MAX]; /* of a glob */
+    char resolved[PATH_MAX];
+    char whole[2 * PATH_MAX];
+};
+_Static_assert(sizeof(struct parts) <= SCRATCH_SIZE, "it has room");
+
 static void make_absolute(char *glob, size_t size)
 {
-    char directory[PATH_MAX];
-    char whole[2 * PATH_MAX];
-    struct text t = text_in(whole, sizeof whole);
-    if (glob[0] == '/' || !path_working(directory, sizeof directory))
+    struct parts *in = glob[0] == '/' ? NULL : scratch_take();
+    if (in == NULL)
         return;
-    text_below(&t, directory, glob);
-    if (t.length < size)
-        str_copy(glob, size, whole);
+    struct text t = text_in(in->whole, sizeof in->whole);
+    if (path_working(in->resolved, sizeof in->resolved)) {
+        text_below(&t, in->resolved, glob);
+        if (t.length < size)
+            str_copy(glob, size, in->whole);
+    }
+    scratch_give(in);
 }
 
 /* As realpath(3) has it, which the loader would look up at each start of a process. Where the
@@ -161,25 +172,32 @@ static bool resolve(const char *path, char *out, size_t size)
     return out[0] == '/' || (str_copy(out, size, path) && path_make_absolute(out, size));
 }
 
-bool glob_resolve(char *glob, size_t size)
+/* How much of its first `fixed` bytes leads somewhere, which is resolved; 0 if nothing does. */
+static size_t resolve_beginning(struct parts *in, char *glob, size_t size, size_t fixed)
 {
-    char head[PATH_MAX];
-    char resolved[PATH_MAX];
-    size_t fixed = fixed_length(glob);
     for (size_t length = fixed; length > 0; length--) {
         if (length < fixed && glob[length] != '/')
             continue;
-        struct text h = text_in(head, sizeof head);
+        struct text h = text_in(in->head, sizeof in->head);
         text_bytes(&h, glob, length);
-        if (!resolve(head, resolved, sizeof resolved))
+        if (!resolve(in->head, in->resolved, sizeof in->resolved))
             continue;
-        char whole[2 * PATH_MAX];
-        struct text t = text_in(whole, sizeof whole);
-        text_below(&t, resolved, glob + length);
+        struct text t = text_in(in->whole, sizeof in->whole);
+        text_below(&t, in->resolved, glob + length);
         if (t.length < size)
-            str_copy(glob, size, whole);
-        return length == fixed;
+            str_copy(glob, size, in->whole);
+        return length;
     }
-    make_absolute(glob, size);
-    return fixed == 0;
+    return 0;
+}
+
+bool glob_resolve(char *glob, size_t size)
+{
+    const size_t fixed = fixed_length(glob);
+    struct parts *in = scratch_take();
+    const size_t length = in == NULL ? 0 : resolve_beginning(in, glob, size, fixed);
+    scratch_give(in);
+    if (length == 0)
+        make_absolute(glob, size);
+    return length == fixed;
 }

@@ -1,5 +1,6 @@
 #include "base/path.h"
 
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -81,10 +82,16 @@ bool path_working(char *out, size_t size)
 
 bool path_make_absolute(char *path, size_t size)
 {
-    char working[PATH_MAX];
-    char whole[PATH_MAX];
+    struct {
+        char working[PATH_MAX], whole[PATH_MAX];
+    } * in; /* not on the stack, which is the program's */
     if (path[0] == '/')
         return true;
-    return path_working(working, sizeof working) && path_join(whole, sizeof whole, working, path) &&
-           strlen(whole) < size && str_copy(path, size, whole);
+    if ((in = scratch_take()) == NULL)
+        return false;
+    const bool good = path_working(in->working, sizeof in->working) &&
+                      path_join(in->whole, sizeof in->whole, in->working, path) &&
+                      strlen(in->whole) < size && str_copy(path, size, in->whole);
+    scratch_give(in);
+    return good;
 }

@@ -1,5 +1,6 @@
 #include "config/settings.h"
 
+#include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "config/profile.h"
@@ -180,8 +181,11 @@ static bool take(const struct row *row, void *field, const char *value)
     case KIND_LIST:
         return value[0] != '\0' && strlen(value) < row->size && str_copy(field, row->size, value);
     case KIND_PATH: {
-        char path[PATH_MAX];
-        return take_path(path, sizeof path, value) && str_copy(field, row->size, path);
+        char *path = scratch_take(); /* a bad value leaves the field alone */
+        const bool good =
+            path != NULL && take_path(path, PATH_MAX, value) && str_copy(field, row->size, path);
+        scratch_give(path);
+        return good;
     }
     case KIND_NAME:
         return take_name(field, row->size, value);

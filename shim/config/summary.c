@@ -97,16 +97,16 @@ static uint64_t take_number(const char **at)
 /* The first that is told stays. */
 static void take_path(char *out, const char **at)
 {
-    size_t length = strcspn(*at, separator);
-    struct text t = text_in(out, PATH_MAX);
-    text_bytes(&t, *at, length);
+    const size_t length = strcspn(*at, separator);
+    if (out[0] == '\0') {
+        struct text t = text_in(out, PATH_MAX);
+        text_bytes(&t, *at, length);
+    }
     *at += length + ((*at)[length] != '\0');
 }
 
 bool summary_add(struct summary *s, const char *line)
 {
-    char database[PATH_MAX];
-    char directory[PATH_MAX];
     if (line[0] != mark || strchr(line, '\n') == NULL)
         return false;
     const char *at = line + 1;
@@ -121,11 +121,7 @@ bool summary_add(struct summary *s, const char *line)
     if (longest > s->longest)
         s->longest = longest;
     at += *at == '\n';
-    take_path(database, &at);
-    take_path(directory, &at);
-    if (s->database[0] == '\0')
-        str_copy(s->database, sizeof s->database, database);
-    if (s->directory[0] == '\0')
-        str_copy(s->directory, sizeof s->directory, directory);
+    take_path(s->database, &at);
+    take_path(s->directory, &at);
     return true;
 }
