@@ -32,17 +32,6 @@ struct copy {
     uint64_t drawn;
 };
 
-static struct text reason_of(struct target *t)
-{
-    return text_in(t->reason, sizeof t->reason);
-}
-
-static bool fail(struct target *t, enum status status)
-{
-    t->status = status;
-    return false;
-}
-
 static bool begin(struct copy *c)
 {
     char reason[PATH_MAX + 256];
@@ -119,10 +108,10 @@ static bool await_answer(struct copy *c, const struct target *t, uint64_t deadli
 
 static bool copier_failed(struct copy *c, struct target *t)
 {
-    struct text why = reason_of(t);
+    struct text why = target_why(t);
     text_str(&why, "cannot be copied: ");
     text_str(&why, c->copier.shared->reason);
-    return fail(t, STATUS_UNEXAMINED);
+    return target_fails(t, STATUS_UNEXAMINED);
 }
 
 /* Has the copier do something for which nobody waits but us. */
@@ -149,21 +138,21 @@ static bool refuse_lock(struct target *t, enum lock_answer answer, uint64_t bega
     if (answer == LOCK_HOT)
         return copy_plan_refuse_hot_journal(t);
     if (answer == LOCK_FAILED)
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     t->unnamed = true;
     t->result.elapsed = clock_now() - began;
-    return fail(t, STATUS_HELD);
+    return target_fails(t, STATUS_HELD);
 }
 
 /* With what is left of the time that there was to wait; it is tried for at least once. */
 static bool take_lock(struct copy *c, struct target *t, uint64_t left)
 {
     const uint64_t began = clock_now();
-    struct text why = reason_of(t);
+    struct text why = target_why(t);
     enum lock_answer answer;
     t->deadline = began + left;
     if (!copy_lock_open(&c->lock, t->request.path, copy_source_profile(t), &why))
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     while ((answer = copy_lock_try(&c->lock, &why)) == LOCK_BUSY && clock_now() < t->deadline) {
         wait_until(c, -1, next_try());
         if (is_time_to_draw(c))
@@ -180,12 +169,12 @@ static bool take_lock(struct copy *c, struct target *t, uint64_t left)
 static bool hold_too_long(struct copy *c, struct target *t)
 {
     struct copying *shared = c->copier.shared;
-    struct text why = reason_of(t);
+    struct text why = target_why(t);
     copier_end(&c->copier);
     if (atomic_load(&shared->broken)) {
         text_str(&why, "cannot be copied: ");
         text_str(&why, shared->reason);
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     }
     text_str(&why, "was not copied after ");
     text_seconds(&why, t->copy.hold);
@@ -195,7 +184,7 @@ static bool hold_too_long(struct copy *c, struct target *t)
         text_str(&why, "; ");
         text_str(&why, shared->reason);
     }
-    return fail(t, STATUS_HELD);
+    return target_fails(t, STATUS_HELD);
 }
 
 static bool copy_one(struct copy *c, unsigned i)

@@ -15,26 +15,15 @@ struct plan {
     struct copy_job *jobs;
 };
 
-static struct text reason_of(struct target *t)
-{
-    return text_in(t->reason, sizeof t->reason);
-}
-
-static bool fail(struct target *t, enum status status)
-{
-    t->status = status;
-    return false;
-}
-
 static void say_refused(struct target *t)
 {
-    struct text why = reason_of(t);
+    struct text why = target_why(t);
     const struct profile *profile = copy_source_profile(t);
     text_str(&why, "cannot be copied: no lock keeps the writers of ");
     text_str(&why, profile == NULL ? "what is no known store" : "a store of the kind ");
     text_str(&why, profile == NULL ? "" : profile->name);
     text_str(&why, " out; copy it when settle-wait says that nobody holds it");
-    fail(t, STATUS_UNEXAMINED);
+    target_fails(t, STATUS_UNEXAMINED);
 }
 
 /* TO itself, or a name in it for each of several. */
@@ -58,19 +47,19 @@ static bool ends_in_slash(const char *path)
 
 bool copy_plan_refuse_hot_journal(struct target *t)
 {
-    struct text why = reason_of(t);
+    struct text why = target_why(t);
     t->hot_journal = true;
     text_str(&why, "cannot be copied: a transaction that was cut off is not rolled back yet; "
                    "--checkpoint rolls it back");
-    return fail(t, STATUS_HELD);
+    return target_fails(t, STATUS_HELD);
 }
 
 static bool is_clear(const struct plan *p, struct target *t)
 {
-    struct text why = reason_of(t);
+    struct text why = target_why(t);
     text_str(&why, "cannot be copied: ");
     if (!copy_place_is_clear(p->place, copy_source_profile(t), &why))
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     t->reason[0] = '\0';
     return true;
 }
@@ -79,7 +68,7 @@ static bool plan_one(const struct plan *p, unsigned i)
 {
     struct target *t = &p->targets[i];
     struct copy_job *job = &p->jobs[i];
-    struct text why = reason_of(t);
+    struct text why = target_why(t);
     struct stat st;
     job->profile = copy_source_profile(t);
     if (job->profile == NULL || job->profile->copy == COPY_REFUSED) {
@@ -88,30 +77,30 @@ static bool plan_one(const struct plan *p, unsigned i)
     }
     if (stat(t->request.path, &st) == 0 && !S_ISREG(st.st_mode)) {
         text_str(&why, "not a regular file");
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     }
     job->directory = copy_source_is_directory(t) ? job->of : NULL;
     if (job->directory != NULL && !copy_source_directory(t, job->of, sizeof job->of)) {
         text_str(&why, strerror(ENAMETOOLONG));
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     }
     if (job->directory == NULL && !p->place->several && ends_in_slash(p->to)) {
         text_str(&why, "cannot be copied to ");
         text_path(&why, p->to);
         text_str(&why, ": it becomes a file; expected a name without a slash at its end");
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     }
     job->database = t->request.path;
     if (job->directory == NULL && !p->place->several && !is_clear(p, t))
         return false;
     if (!name_job(p, i)) {
         text_str(&why, "cannot be copied: there are two of its name; expected them one by one");
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     }
     if (job->directory != NULL && copy_place_is_in(p->place, job->directory)) {
         text_str(&why, "cannot be copied into itself, to ");
         text_path(&why, p->to);
-        return fail(t, STATUS_UNEXAMINED);
+        return target_fails(t, STATUS_UNEXAMINED);
     }
     return !t->hot_journal || t->folded || copy_plan_refuse_hot_journal(t);
 }
@@ -128,7 +117,7 @@ void copy_plan_refuse_all(struct target *targets, unsigned count, const char *re
 {
     for (unsigned i = 0; i < count; i++) {
         str_copy(targets[i].reason, sizeof targets[i].reason, reason);
-        fail(&targets[i], STATUS_UNEXAMINED);
+        target_fails(&targets[i], STATUS_UNEXAMINED);
     }
 }
 

@@ -25,6 +25,17 @@ struct target *targets_new(unsigned n)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+struct text target_why(struct target *t)
+{
+    return text_in(t->reason, sizeof t->reason);
+}
+
+bool target_fails(struct target *t, enum status status)
+{
+    t->status = status;
+    return false;
+}
+
 static void fail(struct target *t, const char *reason)
 {
     t->status = STATUS_UNEXAMINED;
@@ -33,7 +44,7 @@ static void fail(struct target *t, const char *reason)
 
 static void say_no_primary(struct target *t)
 {
-    struct text why = text_in(t->reason, sizeof t->reason);
+    struct text why = target_why(t);
     t->status = STATUS_UNEXAMINED;
     text_str(&why, "no store is recognised in this directory; expected");
     const size_t before = why.length;
@@ -72,7 +83,7 @@ void target_locate(struct target *t, const char *given)
 static void say_unexamined(struct target *t)
 {
     const struct wait_result *r = &t->result;
-    struct text why = text_in(t->reason, sizeof t->reason);
+    struct text why = target_why(t);
     t->status = STATUS_UNEXAMINED;
     if (!str_equal(r->file, t->request.path)) {
         text_str(&why, r->file);
@@ -144,7 +155,7 @@ void target_checkpoint(struct target *t)
 {
     if (t->status != STATUS_SETTLED)
         return;
-    struct text why = text_in(t->reason, sizeof t->reason);
+    struct text why = target_why(t);
     switch (checkpoint_fold(t->request.path, &why)) {
     case FOLDED:
         t->folded = true;

@@ -3,6 +3,7 @@
 #ifndef SETTLE_TARGET_H
 #define SETTLE_TARGET_H
 
+#include "base/text.h"
 #include "config/settings.h"
 #include "wait/wait.h"
 
@@ -40,6 +41,10 @@ struct target {
 
 /* Memory for n targets that a child shares; NULL if there is none. */
 struct target *targets_new(unsigned n);
+
+/* Its reason, to be written anew; and what became of it. The second returns false. */
+struct text target_why(struct target *t);
+bool target_fails(struct target *t, enum status status);
 
 /* Finds the file, or the primary in a directory. On failure reason says why. */
 void target_locate(struct target *t, const char *given);

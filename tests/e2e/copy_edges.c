@@ -131,11 +131,9 @@ Test(copy_edges, is_refused_where_another_ones_journal_lies_beside_it)
     expect_copied(PLAIN(WAIT, "--copy", to(), world.primary));
 }
 
-Test(copy_edges, is_none_where_one_comes_to_lie_there_meanwhile)
+/* Has the write lock until it is finished. */
+static struct process hold_as_writer(void)
 {
-    make_database("delete");
-    char other[PATH_MAX];
-    snprintf(other, sizeof other, "%s-wal", to());
     struct process writer = PLAIN(PYTHON, "-c",
                                   "import sqlite3, sys\n"
                                   "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -144,6 +142,15 @@ Test(copy_edges, is_none_where_one_comes_to_lie_there_meanwhile)
                                   "sys.stdin.readline()\n",
                                   world.primary);
     await_line(&writer, "holds");
+    return writer;
+}
+
+Test(copy_edges, is_none_where_one_comes_to_lie_there_meanwhile)
+{
+    make_database("delete");
+    char other[PATH_MAX];
+    snprintf(other, sizeof other, "%s-wal", to());
+    struct process writer = hold_as_writer();
     struct process p = PLAIN(WAIT, "--copy", to(), "--max-wait", "20", world.primary);
     for (int i = 0; i < 2000 && beside() == 0; i++)
         sleep_ms(5);
@@ -177,14 +184,7 @@ Test(copy_edges, whose_maker_is_killed_leaves_nothing_behind)
     make_database("delete");
     char path[64];
     int maker = 0;
-    struct process writer = PLAIN(PYTHON, "-c",
-                                  "import sqlite3, sys\n"
-                                  "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-                                  "c.execute('begin immediate')\n"
-                                  "print('holds', flush=True)\n"
-                                  "sys.stdin.readline()\n",
-                                  world.primary);
-    await_line(&writer, "holds");
+    struct process writer = hold_as_writer();
     /* Whatever whoever runs the tests does with SIGPIPE. */
     struct process p =
         PLAIN("env", "--default-signal=PIPE", WAIT, "--copy", to(), "--max-wait", "20", world.dir);
