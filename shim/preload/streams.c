@@ -128,11 +128,9 @@ static __attribute__((noinline)) FILE *open_anew(const char *path, const char *m
     EXPORT FILE *name(const char *path, const char *mode)                                          \
     {                                                                                              \
         const uint32_t asks = track_asked();                                                       \
-        if (asks == 0)                                                                             \
-            return name##_quietly(path, mode);                                                     \
-        return asks == TRACK_ASKS_SEEN && mode[0] == 'r' && mode[1] == '\0'                        \
-                   ? name##_reading(path, mode)                                                    \
-                   : name##_seldom(path, mode);                                                    \
+        if (asks == TRACK_ASKS_SEEN && mode[0] == 'r' && mode[1] == '\0')                          \
+            return name##_reading(path, mode);                                                     \
+        return asks == 0 ? name##_quietly(path, mode) : name##_seldom(path, mode);                 \
     }
 FOPEN(fopen)
 FOPEN(fopen64)

@@ -19,7 +19,7 @@ bool later_put(int fd)
 {
     if (process_thread_has_left() || handle_entry(fd) == NULL)
         return false;
-    readers_note(fd, 0); /* when it was opened */
+    readers_note(fd); /* when it was opened */
     atomic_fetch_add(&own->count, 1);
     if (handle_change_later(fd, LATER_NOT, LATER_NOTED))
         return true;

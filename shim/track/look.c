@@ -204,6 +204,16 @@ static SYS_OWN_FRAME void examine_closely(int fd, const char *path)
     scratch_give(st);
 }
 
+SYS_OWN_FRAME uint32_t track_reads_store_far(int fd)
+{
+    struct stat st;
+    if (handle_possible(fd) || sys_fstat(fd, &st) < 0)
+        return 1;
+    if (st.st_size % 512 == 0)
+        readers_note_far(fd, track_reader_note(&st));
+    return seen_possible(st.st_ino);
+}
+
 SYS_OWN_FRAME bool track_reads_store_apart(int fd)
 {
     return track_reads_store(fd);
@@ -223,7 +233,7 @@ static bool reader_deserves_look(int fd, int flags)
         return true;
     if ((flags & (O_PATH | O_DIRECTORY)) == 0 && books_ready()) {
         handle_know_readers(HANDLE_NEAR);
-        readers_note(fd, 0);
+        readers_note(fd);
     }
     return use_names_now() != 0 && track_is_seen(fd);
 }

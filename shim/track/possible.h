@@ -74,18 +74,25 @@ static inline bool keep_possible(void)
 }
 
 /* One was opened to be read (readers.h). Before it is asked which stores there are: readers_enter
- * has it the other way round, so that one of the two finds the other. more: READERS_OF_SHM, or 0.
- */
-static inline void readers_note(int fd, uint32_t more)
+ * has it the other way round, so that one of the two finds the other. */
+static inline uint32_t readers_note_now(void)
 {
     const uint32_t sharings = atomic_load_explicit(&keep_sharings, memory_order_relaxed);
-    const uint32_t note = READERS_NOTED | more | sharings << FACT_TIME;
-    if (__builtin_expect((uint32_t)fd < READERS_NEAR, 1)) {
-        atomic_store(&BOOKS.readers.near[fd], note);
-        atomic_fetch_or(&BOOKS.handles.near[fd], NEAR_READER);
-    } else {
-        readers_note_far(fd, note);
-    }
+    return READERS_NOTED | sharings << FACT_TIME;
+}
+
+static inline void readers_note_near(struct books *books, int fd, uint32_t note)
+{
+    atomic_store(&books->readers.near[fd], note);
+    atomic_fetch_or(&books->handles.near[fd], NEAR_READER);
+}
+
+static inline void readers_note(int fd)
+{
+    if ((uint32_t)fd < READERS_NEAR)
+        readers_note_near(&BOOKS, fd, readers_note_now());
+    else
+        readers_note_far(fd, readers_note_now());
 }
 
 /* May that be the inode of a store that the process has had? Of an open of what is called

@@ -251,20 +251,38 @@ bool track_deserves_look(int fd, int dir, const char *path, int flags);
 /* Whether it may be a store that is known: the file says so. */
 bool track_is_seen(int fd);
 
+/* The note of a reader of such a file. */
+static inline uint32_t track_reader_note(const struct stat *st)
+{
+    const uint32_t note = readers_note_now();
+    return st->st_size % 32768 == 0 ? note | READERS_OF_SHM : note;
+}
+
+/* What follows, of the numbers that few descriptors have. */
+uint32_t track_reads_store_far(int fd);
+
 /* Beside a store, and nothing more to ask: whether what is opened to be read, or to be written, is
- * looked at.
+ * looked at (0: it is not).
  *
  * A database that is one by its name is a whole number of 512-byte pages; who reads another of a
  * store's files has no lock to drop by its close. It is noted by its number before it is asked
- * which stores there are, in case this process is about to open it as one (readers.h). */
-static inline __attribute__((always_inline)) bool track_reads_store(int fd)
+ * which stores there are, in case this process is about to open it as one (readers.h).
+ *
+ * One address for all of the books, and no bool made of the answer, spare each open some
+ * instructions. */
+static inline __attribute__((always_inline)) uint32_t track_reads_store(int fd)
 {
+    if (__builtin_expect((unsigned)fd >= HANDLE_NEAR, 0))
+        return track_reads_store_far(fd);
+    struct books *books = &BOOKS;
+    __asm__("" : "+r"(books));
+    const uint8_t near = atomic_load_explicit(&books->handles.near[fd], memory_order_relaxed);
     struct stat st;
-    if (__builtin_expect(handle_possible_again(fd) || sys_fstat(fd, &st) < 0, 0))
-        return true;
-    if (st.st_size % 512 == 0)
-        readers_note(fd, st.st_size % 32768 == 0 ? READERS_OF_SHM : 0);
-    return __builtin_expect(seen_possible(st.st_ino), 0);
+    if (__builtin_expect((near & NEAR_HANDLE) != 0 || sys_fstat(fd, &st) < 0, 0))
+        return 1;
+    if (__builtin_expect(st.st_size % 512 == 0, 1))
+        readers_note_near(books, fd, track_reader_note(&st));
+    return atomic_load(&books->seen.inodes[st.st_ino % SEEN_INODES]);
 }
 
 /* The same with a frame of its own: for those who call more. */

@@ -56,7 +56,7 @@ static void a_store_of_it(int number)
     file = identity_of(&st);
     store = store_acquire(file, &profiles[0], in_dir("chroma.sqlite3"));
     cr_assert_not_null(store);
-    readers_note(number, 0);
+    readers_note(number);
     handle_know_readers(HANDLE_NEAR);
 }
 
@@ -213,7 +213,7 @@ Test(readers, in_a_range_are_those_that_were_noted)
     cr_expect_not(track_closing_readers(0, ~0u));
     handle_know_readers(HANDLE_NEAR);
     cr_expect_not(track_closing_readers(0, ~0u));
-    readers_note(NUMBER, 0);
+    readers_note(NUMBER);
     cr_expect_not(track_closing_readers(NUMBER + 1, ~0u));
     cr_expect_not(track_closing_readers(0, NUMBER - 1));
     cr_expect(track_closing_readers(0, NUMBER));
@@ -222,7 +222,7 @@ Test(readers, in_a_range_are_those_that_were_noted)
 Test(readers, one_that_is_a_handle_by_now_is_closed_as_one)
 {
     struct store *s = store_acquire((struct identity){7, 1}, &profiles[0], "/s/chroma.sqlite3");
-    readers_note(NUMBER, 0);
+    readers_note(NUMBER);
     cr_assert(handle_put(NUMBER, (struct handle){.role = ROLE_PRIMARY, .store = s}));
     cr_expect_not(track_closing_reader(NUMBER));
     cr_expect_eq(note() & READERS_CLOSING, 0u);
@@ -232,7 +232,7 @@ Test(readers, one_that_is_a_handle_by_now_is_closed_as_one)
 Test(readers, of_a_note_a_close_knows_until_it_has_been)
 {
     cr_expect_not(handle_or_reader(NUMBER));
-    readers_note(NUMBER, 0);
+    readers_note(NUMBER);
     cr_expect_not(handle_or_reader(NUMBER), "nobody counts them");
     handle_know_readers(HANDLE_NEAR);
     cr_expect(handle_or_reader(NUMBER));
@@ -250,11 +250,11 @@ Test(readers, a_note_and_a_handle_come_and_go_apart)
 {
     bool last;
     handle_know_readers(HANDLE_NEAR);
-    readers_note(NUMBER, 0);
+    readers_note(NUMBER);
     cr_assert(handle_put(NUMBER, (struct handle){.role = ROLE_CANDIDATE}));
     readers_forget(NUMBER);
     cr_expect(handle_possible(NUMBER));
-    readers_note(NUMBER, 0);
+    readers_note(NUMBER);
     handle_take(NUMBER, &last);
     cr_expect_not(handle_possible(NUMBER));
     cr_expect(handle_or_reader(NUMBER));
@@ -263,7 +263,7 @@ Test(readers, a_note_and_a_handle_come_and_go_apart)
 /* Its note lies with the handles. */
 Test(readers, so_it_is_with_one_above_the_numbers_that_nearly_all_have)
 {
-    readers_note(FAR, 0);
+    readers_note(FAR);
     cr_expect(handle_or_reader(FAR), "it is its own end of what is known");
     cr_expect_not(handle_possible(FAR));
     cr_expect_not(handle_or_reader(FAR - 1));
@@ -276,7 +276,7 @@ Test(readers, so_it_is_with_one_above_the_numbers_that_nearly_all_have)
 /* Before its engine is seen, by what was opened first. */
 Test(readers, they_count_once_there_is_any_handle)
 {
-    readers_note(NUMBER, 0);
+    readers_note(NUMBER);
     look_for_more();
     cr_expect(handle_or_reader(NUMBER));
 }
@@ -284,7 +284,7 @@ Test(readers, they_count_once_there_is_any_handle)
 static int note_in_child(void)
 {
     track_forked(process_home());
-    readers_note(NUMBER, 0);
+    readers_note(NUMBER);
     return handle_or_reader(NUMBER) ? 0 : 1;
 }
 
