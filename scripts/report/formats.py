@@ -105,6 +105,10 @@ def nothing(report):
     """Why there are no closes to tell of, in a sentence."""
     if report["stores_opened"]:
         return "No close waited, or was recorded."
+    damaged = any(record["damaged"] for record in report["records"])
+    if not report["processes"]:
+        return ("No line could be read, so nothing is known." if damaged else
+                "Nothing was recorded: no process that settle was in has written a line.")
     passed_over = report["passed_over"]
     if "database" in passed_over:
         return (f"No store was opened, but the SQLite database {passed_over['database']} was: "
@@ -112,4 +116,4 @@ def nothing(report):
     if "directory" in passed_over:
         return (f"No store was opened, but a file in {passed_over['directory']} was, to be written: "
                 f"settle --dir {passed_over['directory']} tracks it.")
-    return "No store was opened."
+    return "No store was opened, by the lines that could be read." if damaged else "No store was opened."

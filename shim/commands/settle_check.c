@@ -210,21 +210,23 @@ static int python_of(const char *path, const struct image *image)
 }
 
 /* The module sqlite3 holds the interpreter's lock in sqlite3_close in 3.8 to 3.10; 2.7, 3.6,
- * and 3.11 and later let it go (measured). apsw and pysqlite3 hold it in all. */
+ * and 3.11 and later let it go (measured). apsw, pysqlite3 and the core of Chroma 1.x hold it in
+ * all. */
 static void check_interpreter_lock(const char *path, const struct image *image)
 {
     int minor = python_of(path, image);
     if (minor < 0 || is_set("SETTLE_TRIGGER", "use"))
         return;
     if (minor >= 8 && minor <= 10)
-        find(
-            CAN, path,
-            "this Python's sqlite3, apsw and pysqlite3 hold the GIL while a close waits, so all of "
-            "the program's threads stand still; with --trigger use they do not");
+        find(CAN, path,
+             "this Python's sqlite3, apsw, pysqlite3 and Chroma 1.x hold the GIL while a close "
+             "waits, "
+             "so all of the program's threads stand still; with --trigger use they do not");
     else
         find(CAN, path,
-             "apsw and pysqlite3, where it uses them, hold the GIL while a close waits, so all of "
-             "the program's threads stand still; with --trigger use they do not");
+             "apsw, pysqlite3 and Chroma 1.x, where it uses them, hold the GIL while a close "
+             "waits, so "
+             "all of the program's threads stand still; with --trigger use they do not");
 }
 
 static void check(const char *name)

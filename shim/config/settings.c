@@ -339,7 +339,7 @@ SYS_AT_START void settings_read(struct settings *s, char *const *environment,
         char buffer[256];
         struct text message = text_in(buffer, sizeof buffer);
         text_path(&message, name);
-        text_str(&message, ": no such setting; it is ignored");
+        text_str(&message, ": no such setting (settle --help lists them); it is ignored");
         complain(buffer);
     }
 }

@@ -19,13 +19,13 @@
 
 #define SETTLE_SETTINGS(DURATION, COUNT, CHOICE, STRING, BESIDE)                                   \
     DURATION("SETTLE_MAX_WAIT", "max-wait", max_wait, 2000000000u,                                 \
-             "The longest that one close waits.")                                                  \
+             "The longest that one wait takes.")                                                   \
     DURATION("SETTLE_CHECK_INTERVAL", "check-interval", check_interval, 50000000u,                 \
              "The longest sleep between two looks at a store that is held.")                       \
     DURATION("SETTLE_FALLBACK_DELAY", "fallback-delay", fallback_delay, 100000000u,                \
              "The fixed delay where a store cannot be examined.")                                  \
     DURATION("SETTLE_TOTAL_WAIT", "total-wait", total_wait, NO_LIMIT,                              \
-             "A budget for all waits of a process: once it is spent, closes no longer wait.")      \
+             "A budget for all waits of a process together: once it is spent, nothing waits.")     \
     CHOICE("SETTLE_UNTIL", "until", "LEVEL", until, UNTIL_UNLOCKED, until_names,                   \
            "unlocked: wait until nobody holds a lock on the store. unwritten: and nobody has it "  \
            "open for writing. closed: and nobody has it open at all.")                             \
@@ -56,8 +56,8 @@
            "Track every file in this directory too, whatever its kind; may be given several "      \
            "times. A quoted glob stands for many: --dir '/srv/*'. No colons.")                     \
     BESIDE("SETTLE_RULES", "rule", "RULE", "none",                                                 \
-           "What waits for the stores in and below a directory obey, in place of the options "     \
-           "above: a directory or quoted glob, a colon, and any of max_wait=S check_interval=S "   \
+           "Other settings for the stores in and below one directory: a directory or quoted "      \
+           "glob, a colon, and any of max_wait=S check_interval=S "                                \
            "until=LEVEL trigger=WHEN name=WORD (for the log). May be given several times; the "    \
            "first that matches holds: --rule '/tmp/delta-*: max_wait=1 name=delta' "               \
            "--rule '/srv: max_wait=5'")                                                            \

@@ -164,9 +164,9 @@ Test(check, of_one_that_sets_the_sanitizers_options_says_what_to_do)
 Test(check, of_a_python_says_when_all_its_threads_wait)
 {
     shell("cd \"$1\"; cp /bin/true python3.9; cp /bin/true python3.11");
-    expect_check(in_dir("python3.9"), 0, "python3.9", "this Python's sqlite3, apsw and pysqlite3");
+    expect_check(in_dir("python3.9"), 0, "python3.9", "this Python's sqlite3, apsw, pysqlite3");
     expect_check(in_dir("python3.9"), 0, "python3.9", "with --trigger use they do not");
-    expect_check(in_dir("python3.11"), 0, "python3.11", "apsw and pysqlite3, where it uses them");
+    expect_check(in_dir("python3.11"), 0, "python3.11", "apsw, pysqlite3 and Chroma 1.x, where");
     setenv("SETTLE_TRIGGER", "use", 1);
     struct process p = PLAIN("scripts/settle", "--check", "--", in_dir("python3.9"));
     char line[1024];

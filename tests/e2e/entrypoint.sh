@@ -444,7 +444,7 @@ in_a_pid_namespace() {
 
 # --- settle-run ---
 
-# Over the whole range. Those that stop a process or do nothing are left out.
+# Over the whole range. Those that stop a process or do nothing are left out; none is ignored, as SIGHUP is under nohup.
 ends() { # who, a command before it
     who=$1
     shift
@@ -458,7 +458,7 @@ ends() { # who, a command before it
     holds "$who: exit codes from 0 to 255" [ -z "$others" ]
     others=
     for signal in $(seq 1 16) $(seq 24 27) $(seq 29 31) $(seq 34 64); do
-        "$@" "$build/settle-run" "$build/settle-wait" -- "$SH" -c "ulimit -c 0; kill -$signal \$\$" 2>err
+        "$@" env --default-signal "$build/settle-run" "$build/settle-wait" -- "$SH" -c "ulimit -c 0; kill -$signal \$\$" 2>err
         status=$?
         [ "$status" = $((128 + signal)) ] || others="$others $signal:$status"
     done
@@ -577,6 +577,21 @@ in_an_image_with() {
     does_not_load 'a static shell and musl' 'Error relocating'
 }
 
+who_asks_what_was_done_hears_of_a_static_program() {
+    static=$build/static/settle-wait
+    run "$static" --version
+    holds 'a static program is run, and nothing is said' [ "$status:$out:$err" = "0:settle-wait ${out##* }:" ]
+    for setting in SETTLE_LOG=info SETTLE_SUMMARY=on SETTLE_RECORD=record.jsonl; do
+        export "${setting?}"
+        run "$static" --version
+        holds "$setting: that no close waits in a static program is said" \
+            [ "$status:$err" = "0:settle-entrypoint: '$static': statically linked: no close in it waits; what it starts has the library" ]
+        run "$SH" -c :
+        holds "$setting: nothing of it is said of another" [ "${err#*statically}" = "$err" ]
+        unset "${setting%%=*}"
+    done
+}
+
 help_is_complete() {
     run --version
     gives '--version prints name and version' "settle-entrypoint $(sed -n 's/^#define SETTLE_VERSION "\(.*\)"$/\1/p' "$top/shim/settle.h")"
@@ -597,6 +612,7 @@ run_with_this_shell() {
     the_trial_leaves_no_traces
     after_the_end_its_stores_are_waited_for
     in_a_pid_namespace
+    who_asks_what_was_done_hears_of_a_static_program
     help_is_complete
 }
 

@@ -302,7 +302,7 @@ exit_codes_are_those_of_env() {
 
 who_asks_what_was_done_hears_of_a_program_without_it() {
     static=$(command -v busybox) # busybox-static
-    for option in --summary '--log=info' '--log=debug'; do
+    for option in --summary '--log=info' '--log=debug' '--record=record.jsonl'; do
         settle "$option" "$static" echo ran
         holds "$option with a static program runs it" [ "$status:$out" = 0:ran ]
         holds "$option with a static program says so" [ "${err#*"$static: runs as if settle were absent"}" != "$err" ]

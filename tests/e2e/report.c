@@ -498,10 +498,24 @@ Test(report, an_empty_record_is_one_without_closes)
     add("%s", "");
     struct process p = REPORT(record());
     cr_expect_eq(status_of(p), 0, "%s", errors_of(&p));
-    expect_says(printed, "No store was opened.");
+    expect_says(printed, "Nothing was recorded: no process");
+    cr_expect_null(strstr(printed, "No store was opened"), "which nobody has said");
     p = REPORT("--html", in_dir("page.html"), "--json", record());
     cr_expect_eq(status_of(p), 0, "%s", errors_of(&p));
     expect_says(printed, "\"all\": null");
+}
+
+Test(report, of_what_could_not_be_read_it_claims_nothing)
+{
+    add("{\"settle\":1,\"event\":\"wait ended\",\"ti");
+    struct process p = REPORT(record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(printed, "No line could be read, so nothing is known.");
+    add("\n{\"settle\":1,\"event\":\"exit\",\"time\":1.5,\"pid\":1,\"thread\":1,"
+        "\"program\":\"/bin/true\",\"handles\":0,\"stores\":0}\n");
+    p = REPORT(record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(printed, "No store was opened, by the lines that could be read.");
 }
 
 Test(report, several_records_and_the_standard_input_are_read_together)
