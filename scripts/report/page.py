@@ -240,6 +240,8 @@ def files(report):
 
 
 def never_closed(report):
+    if not report["processes"]:
+        return ""
     if not report["never_closed"]:
         return section("Handles never closed", quiet("None."))
     lines = [[f"{shown(os.path.basename(one['program']))} {one['pid']}", str(one["fd"]), shown(one["role"]),

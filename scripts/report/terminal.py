@@ -203,6 +203,8 @@ def show_files(report, paper, top):
 
 
 def show_never_closed(report, paper, top):
+    if not report["processes"]:
+        return
     paper.heading("Handles never closed")
     if not report["never_closed"]:
         paper.line("    none")

@@ -511,6 +511,7 @@ Test(report, of_what_could_not_be_read_it_claims_nothing)
     struct process p = REPORT(record());
     cr_expect_eq(status_of(p), 1);
     expect_says(printed, "No line could be read, so nothing is known.");
+    cr_expect_null(strstr(printed, "Handles never closed"), "%s", printed);
     add("\n{\"settle\":1,\"event\":\"exit\",\"time\":1.5,\"pid\":1,\"thread\":1,"
         "\"program\":\"/bin/true\",\"handles\":0,\"stores\":0}\n");
     p = REPORT(record());
