@@ -1,6 +1,6 @@
 #include "track/crossing.h"
 
-#include "base/clock.h"
+#include "base/patience.h"
 #include "base/sys.h"
 #include "track/books.h"
 
@@ -30,20 +30,11 @@ static SYS_OWN_FRAME void end(_Atomic uint32_t *number)
         ;
 }
 
-static SYS_OWN_FRAME void await(_Atomic uint32_t *on_their_way)
+static SYS_OWN_FRAME void await(_Atomic uint32_t *on_their_way, struct patience *patience)
 {
-    const uint64_t spinning = 100000;
-    const uint64_t patience = 100000000; /* a busy machine keeps a thread from running for 30 ms */
-    if (atomic_load(on_their_way) == 0)
-        return;
-    uint64_t began = clock_now();
-    while (atomic_load(on_their_way) > 0) {
-        uint64_t waited = clock_now() - began;
-        if (waited >= patience)
+    while (atomic_load(on_their_way) > 0)
+        if (!patience_wait(patience))
             atomic_store(on_their_way, 0);
-        else if (waited >= spinning)
-            sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* it has lost the processor */
-    }
 }
 
 uint8_t crossing_close_begins(uint64_t file)
@@ -60,7 +51,8 @@ void crossing_close_ends(uint64_t file)
 
 void crossing_await_closes(uint64_t file)
 {
-    await(&of(file)->closes);
+    struct patience patience = {0};
+    await(&of(file)->closes, &patience);
 }
 
 static bool is_held_off(struct crossing *c)
@@ -74,12 +66,13 @@ void crossing_lock_begins(uint64_t file)
 {
     const int most = 1000; /* such closes one after the other */
     struct crossing *c = of(file);
-    await(&c->closes);
+    struct patience patience = {0}; /* one for all that is waited for here */
+    await(&c->closes, &patience);
     begin(&c->locks);
     for (int i = 0; i < most && is_held_off(c); i++) {
         end(&c->locks);
-        await(&c->without_locks);
-        await(&own->without_locks);
+        await(&c->without_locks, &patience);
+        await(&own->without_locks, &patience);
         begin(&c->locks);
     }
 }
@@ -91,8 +84,9 @@ void crossing_lock_ends(uint64_t file)
 
 void crossing_hold_locks(uint64_t file)
 {
+    struct patience patience = {0};
     begin(&of(file)->without_locks);
-    await(&of(file)->locks);
+    await(&of(file)->locks, &patience);
 }
 
 void crossing_let_locks(uint64_t file)
@@ -102,9 +96,10 @@ void crossing_let_locks(uint64_t file)
 
 void crossing_hold_all_locks(void)
 {
+    struct patience patience = {0};
     begin(&own->without_locks);
     for (unsigned i = 0; i < CROSSINGS; i++)
-        await(&own->files[i].locks);
+        await(&own->files[i].locks, &patience);
 }
 
 void crossing_let_all_locks(void)

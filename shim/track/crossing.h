@@ -6,8 +6,8 @@
  * seldom waited for: among many threads that open and close there is always one in the middle of
  * it, and with fewer processors than threads for some time. A file: its inode number.
  *
- * Each function keeps errno and may be called in a signal handler. One that waits does so for 100
- * ms at most: who was left by longjmp never arrives, and is forgotten then.
+ * Each function keeps errno and may be called in a signal handler. One that waits does so for a
+ * second at most (base/patience): who was left by longjmp never arrives, and is forgotten then.
  */
 #ifndef SETTLE_CROSSING_H
 #define SETTLE_CROSSING_H

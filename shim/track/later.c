@@ -1,6 +1,6 @@
 #include "track/later.h"
 
-#include "base/clock.h"
+#include "base/patience.h"
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "track/books.h"
@@ -41,12 +41,12 @@ void later_forget(int fd)
         forget(fd);
 }
 
-/* Another thread is at it, with signals held; for 10 ms, if it has lost the processor. */
+/* Another thread is at it, with signals held. */
 static SYS_OWN_FRAME void await_look(int fd)
 {
-    const uint64_t end = clock_now() + 10000000;
-    while (handle_later(fd) == LATER_LOOKED_AT && clock_now() < end)
-        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    struct patience patience = {0};
+    while (handle_later(fd) == LATER_LOOKED_AT && patience_wait(&patience))
+        ;
 }
 
 /* Those that tell who has opened it. */

@@ -1,6 +1,6 @@
 #include "track/places.h"
 
-#include "base/clock.h"
+#include "base/patience.h"
 #include "base/sys.h"
 #include "track/books.h"
 #include "track/look.h"
@@ -119,9 +119,8 @@ static struct place *find(int fd)
 
 struct place *place_claim_number(int fd)
 {
-    const uint64_t patience = 100000000;
-    uint64_t began = clock_now();
-    for (;;) {
+    struct patience patience = {0};
+    do {
         struct place *p = find(fd);
         if (p == NULL || handle_get(fd).role != ROLE_PUT_OFF)
             return NULL;
@@ -130,10 +129,8 @@ struct place *place_claim_number(int fd)
                 return p;
             atomic_store(&p->state, PLACE_PUT_OFF);
         }
-        if (clock_now() - began > patience)
-            return NULL;
-        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-    }
+    } while (patience_wait(&patience));
+    return NULL;
 }
 
 void place_forked(int parent)

@@ -3,6 +3,7 @@
 #include "base/descriptor.h"
 #include "base/file_system.h"
 #include "base/path.h"
+#include "base/patience.h"
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "config/rules.h"
@@ -32,13 +33,9 @@ static _Atomic uint32_t *asking(uint64_t file)
 
 void question_await(uint64_t file)
 {
-    const uint64_t while_it_lasts = 1000000;
-    const int yields = 100, sleeps = 1000;
-    for (int i = 0; atomic_load(asking(file)) > 0 && i < yields + sleeps; i++)
-        if (i < yields)
-            sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-        else
-            sys_poll(-1, 0, while_it_lasts);
+    struct patience patience = {0};
+    while (atomic_load(asking(file)) > 0 && patience_wait(&patience))
+        ;
 }
 
 /* --- the question --- */

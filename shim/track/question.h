@@ -38,8 +38,7 @@ enum answer {
 enum answer question_ask(struct store *store, bool number_is_due);
 
 /* Before a POSIX lock is taken through a descriptor that is in the table: until no question is
- * being asked about its file (the inode). For a second at most, which is counted in sleeps of its
- * own: a process that is stopped and goes on has the other thread go on, too. */
+ * being asked about its file (the inode). For a second at most (base/patience). */
 void question_await(uint64_t file);
 
 #endif

@@ -1,6 +1,6 @@
 #include "track/readers.h"
 
-#include "base/clock.h"
+#include "base/patience.h"
 #include "base/sys.h"
 #include "track/books.h"
 #include "track/keep.h"
@@ -167,16 +167,15 @@ static bool is_of(int fd, struct identity file)
  * never ends. */
 static SYS_OWN_FRAME void await_close(int fd, struct identity file)
 {
-    const uint64_t patience = 100000000;
+    struct patience patience = {0};
     _Atomic uint32_t *note = place_of(fd);
     uint32_t was = note == NULL ? 0 : atomic_load(note);
     struct stat st;
     if ((was & READERS_CLOSING) == 0 ||
         (sys_fstat(fd, &st) == 0 && !identity_same(identity_of(&st), file)))
         return;
-    const uint64_t began = clock_now();
-    while (atomic_load(note) == was && clock_now() - began < patience)
-        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    while (atomic_load(note) == was && patience_wait(&patience))
+        ;
     atomic_compare_exchange_strong(note, &was, 0);
 }
 
@@ -207,11 +206,9 @@ static bool has_engine(const struct store *store)
 /* Another thread is at it, with signals held. */
 static void await_entered(const struct store *store)
 {
-    const uint64_t patience = 200000000;
-    const uint64_t began = clock_now();
-    while ((atomic_load(&store->state) & STORE_READERS_ARE_IN) == 0 &&
-           clock_now() - began < patience)
-        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    struct patience patience = {0};
+    while ((atomic_load(&store->state) & STORE_READERS_ARE_IN) == 0 && patience_wait(&patience))
+        ;
 }
 
 void readers_enter(struct store *store)

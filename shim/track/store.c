@@ -1,7 +1,7 @@
 #include "track/store.h"
 
-#include "base/clock.h"
 #include "base/path.h"
+#include "base/patience.h"
 #include "base/scratch.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -227,8 +227,7 @@ bool store_reserve(void)
  * a time in which a thread that merely was not given the processor has long been done. */
 static bool take_turn(int self)
 {
-    const uint64_t patience = 100000000;
-    uint64_t since = 0;
+    struct patience patience = {0};
     int seen = 0;
     for (;;) {
         int maker = 0;
@@ -236,14 +235,11 @@ static bool take_turn(int self)
             return true;
         if (maker == self)
             return false;
-        uint64_t now = clock_now();
-        if (maker != seen) {
-            seen = maker;
-            since = now;
-        } else if (now - since > patience) {
+        if (maker != seen)
+            patience = (struct patience){0};
+        seen = maker;
+        if (!patience_wait(&patience))
             return atomic_compare_exchange_strong(&own->maker, &maker, self);
-        }
-        sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     }
 }
 

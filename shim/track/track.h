@@ -85,9 +85,9 @@ void track_received(int fd);
  * of its connections holds a lock on the database, lets go of its mutex, and closes the file: a
  * lock that another thread takes in between is dropped by that close (os_unix.c, unixClose; make
  * torture-race counts them). So a lock waits while a close is on its way to the kernel: some
- * microseconds, and 100 ms at most, where its thread has lost the processor; and the close finds in
- * the books what was locked before (keep.h). Not 0 if track_lock_ended must follow with it, behind
- * track_locked if the lock was granted. */
+ * microseconds, and a second at most, where its thread has lost the processor; and the close finds
+ * in the books what was locked before (keep.h). Not 0 if track_lock_ended must follow with it,
+ * behind track_locked if the lock was granted. */
 uint64_t track_locking(int fd, int command, const struct flock *lock);
 void track_lock_ended(uint64_t begun);
 
