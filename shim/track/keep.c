@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "helper/log.h"
 #include "track/books.h"
+#include "track/carry.h"
 #include "track/crossing.h"
 #include "track/locks.h"
 #include "track/process.h"
@@ -107,6 +108,15 @@ static bool has_locks_to_drop(const struct handle *h)
     return (h->facts & FACT_LOCK) != 0 && !handle_of_its_engine(h);
 }
 
+/* One that is shared is taken up by no open, so that these become more and more. */
+static bool has_room(const struct handle *h, unsigned most)
+{
+    const unsigned count = atomic_load(&own->count);
+    if (count >= most || (count >= most / 2 && keep_is_shared(h)))
+        carry_locks_over();
+    return atomic_load(&own->count) < most;
+}
+
 static const char too_many[] = "too many such closes are put off already";
 
 static const char *why_not(int fd, const struct handle *h)
@@ -119,9 +129,7 @@ static const char *why_not(int fd, const struct handle *h)
         return "the limit of open files is near";
     if (has_locks_to_drop(h) && keep_is_shared(h))
         return "a lock was taken through it, and another process or number shares it";
-    if (atomic_load(&own->count) >= places(limit))
-        return too_many;
-    return NULL;
+    return has_room(h, places(limit)) ? NULL : too_many;
 }
 
 /* SQLite closes the database once none of its connections has a lock on it, and so another thread
@@ -239,15 +247,15 @@ void keep_open(int fd)
 
 /* Only an engine that has the file open has locks on it; any of its descriptors may be closed under
  * our hands. */
-static bool is_locked(struct identity file)
+const struct store *keep_locker(struct identity file)
 {
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         const struct handle h = handle_get(fd);
         if (h.store != NULL && handle_of_its_engine(&h) && identity_same(h.identity, file) &&
             locks_on(h.store, file))
-            return true;
+            return h.store;
     }
-    return false;
+    return NULL;
 }
 
 /* An engine that came since the caller has looked may have a lock by now: then its unlock does it.
@@ -259,15 +267,8 @@ void keep_let_go(struct identity file)
     sys_sigset old = process_hold_signals();
     crossing_close_begins(file.ino);
     crossing_hold_locks(file.ino);
-    for (unsigned i = is_locked(file) ? PLACES_MOST : 0; i < PLACES_MOST; i++) {
-        struct place *p = &own->all[i];
-        if (!identity_same(place_identity(p), file) || !place_claim(p))
-            continue;
-        if (identity_same(place_identity(p), file))
-            place_close(p);
-        else /* it changed hands meanwhile */
-            atomic_store(&p->state, PLACE_PUT_OFF);
-    }
+    if (keep_locker(file) == NULL)
+        places_close(file);
     crossing_let_locks(file.ino);
     crossing_close_ends(file.ino);
     process_let_signals(old);

@@ -62,6 +62,9 @@ void keep_open(int fd);
 
 /* What follows is called at home (process_thread_at_home). */
 
+/* The store whose engine has a lock on that file; NULL: none has. */
+const struct store *keep_locker(struct identity file);
+
 /* The engine has unlocked the whole of a file, and takes no lock on it before the caller returns:
  * the closes that were put off are done. */
 void keep_let_go(struct identity file);

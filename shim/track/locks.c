@@ -124,6 +124,19 @@ bool locks_on(const struct store *store, struct identity file)
     return (atomic_load(&store->locks) & bits_of(store, file)) != 0;
 }
 
+bool locks_kept(const struct store *store, struct identity file, struct flock *lock)
+{
+    const uint64_t held = atomic_load(&store->locks) & bits_of(store, file);
+    const int slot = held == bits(SHARED, READS) ? SHARED : held == bits(DMS, READS) ? DMS : SLOTS;
+    if (slot == SLOTS)
+        return false;
+    *lock = (struct flock){.l_type = F_RDLCK,
+                           .l_whence = SEEK_SET,
+                           .l_start = (off_t)slots[slot].first,
+                           .l_len = (off_t)slots[slot].length};
+    return true;
+}
+
 bool locks_by_another(const struct store *store, int fd)
 {
     return (atomic_load(&store->locks) & of_database) != 0 && atomic_load(&store->locker) != fd;

@@ -41,6 +41,10 @@ void locks_dropped(struct store *store, struct identity file);
 /* Whether the engine holds any lock on that file. */
 bool locks_on(const struct store *store, struct identity file);
 
+/* Whether all that it holds there is the one lock that it keeps for as long as a connection with a
+ * WAL is open: SHARED on the database, DMS on -shm. Then it is *lock. */
+bool locks_kept(const struct store *store, struct identity file, struct flock *lock);
+
 /* Whether it holds one on the primary, and the last was taken by another descriptor than that. */
 bool locks_by_another(const struct store *store, int fd);
 

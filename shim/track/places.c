@@ -109,6 +109,19 @@ bool place_claim(struct place *p)
     return atomic_compare_exchange_strong(&p->state, &state, PLACE_BUSY);
 }
 
+void places_close(struct identity file)
+{
+    for (unsigned i = 0; i < PLACES_MOST; i++) {
+        struct place *p = &own->all[i];
+        if (!identity_same(place_identity(p), file) || !place_claim(p))
+            continue;
+        if (identity_same(place_identity(p), file))
+            place_close(p);
+        else /* it changed hands meanwhile */
+            place_publish(p);
+    }
+}
+
 static struct place *find(int fd)
 {
     for (unsigned i = 0; i < PLACES_MOST; i++)

@@ -55,6 +55,9 @@ bool place_is_still(struct place *place);
 void place_empty(struct place *place);
 void place_close(struct place *place);
 
+/* Closes all that is put off on that file and that nobody else is at. */
+void places_close(struct identity file);
+
 /* A new one is not needed after all. */
 void place_give_back(struct place *place);
 

@@ -925,9 +925,17 @@ Test(keep, forks_in_the_middle_leave_children_what_is_theirs)
 
 /* --- bounds --- */
 
-Test(keep, at_most_64_are_put_off_and_one_warning_tells_what_more_cost)
+/* And with a lock that no other description can have beside it. */
+static struct process start_writing(void)
 {
     struct process p = start_locked();
+    cr_assert_eq(step(&p, "lock E - reserved").result, 0);
+    return p;
+}
+
+Test(keep, at_most_64_are_put_off_and_one_warning_tells_what_more_cost)
+{
+    struct process p = start_writing();
     cr_assert_eq(step(&p, "limit - - 1024").result, 0);
     cr_assert_eq(say(&p, "openmany - 7", world.primary).result, 70);
     cr_expect_eq(step(&p, "closemany - - 64").result, 0);
@@ -936,13 +944,13 @@ Test(keep, at_most_64_are_put_off_and_one_warning_tells_what_more_cost)
     cr_expect_eq(log_count(cost), 0);
     done(&p);
 
-    struct process q = start_locked();
+    struct process q = start_writing();
     say(&q, "openmany - 7", world.primary);
-    cr_expect_eq(step(&q, "closemany - - 70").result, 0);
-    cr_expect_eq(descriptors_on(&q, world.primary), 65);
+    cr_expect_eq(step(&q, "closemany - - 65").result, 0);
+    cr_expect_eq(descriptors_on(&q, world.primary), 70);
     cr_expect_eq(log_count(cost), 1);
     step(&q, "unlock E");
-    cr_expect_eq(descriptors_on(&q, world.primary), 1);
+    cr_expect_eq(descriptors_on(&q, world.primary), 6);
     done(&q);
 }
 
@@ -965,13 +973,21 @@ Test(keep, a_low_limit_of_open_files_is_survived)
 
 Test(keep, of_a_low_limit_only_an_eighth_is_kept_from_the_program)
 {
-    struct process p = start_locked();
+    struct process p = start_writing();
     step(&p, "limit - - 64");
     cr_assert_eq(say(&p, "openmany - 2", world.primary).result, 20);
-    cr_expect_eq(step(&p, "closemany - - 20").result, 0);
-    cr_expect_eq(descriptors_on(&p, world.primary), 1 + 8);
-    cr_expect_eq(log_count(cost), 1);
+    cr_expect_eq(step(&p, "closemany - - 8").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 1 + 20);
+    cr_expect_eq(log_count(cost), 0);
     done(&p);
+
+    struct process q = start_writing();
+    step(&q, "limit - - 64");
+    say(&q, "openmany - 2", world.primary);
+    cr_expect_eq(step(&q, "closemany - - 9").result, 0);
+    cr_expect_eq(descriptors_on(&q, world.primary), 20);
+    cr_expect_eq(log_count(cost), 1);
+    done(&q);
 }
 
 Test(keep, the_last_eight_numbers_are_never_put_off)
@@ -998,6 +1014,83 @@ Test(keep, the_last_eight_numbers_are_never_put_off)
         }
     }
     cr_expect_eq(log_count(cost), 1, "it did not come so far");
+    done(&p);
+}
+
+/* --- a lock that stays for good --- */
+
+/* That many times the program opens a file, makes a child, and closes it: no open gets what may be
+ * the child's, too. The lock is there after each, and all but a few have been closed. */
+static void expect_carried_over(struct process *p, const char *path, long offset, unsigned times)
+{
+    unsigned most = 0;
+    for (unsigned i = 0; i < times; i++) {
+        say(p, "open A -", path);
+        step(p, "share - - spawn");
+        cr_assert_eq(step(p, "close A").result, 0);
+        cr_assert_eq(lock_owner(path, offset), p->pid, "it is gone after %u", i + 1);
+        const unsigned now = descriptors_on(p, path);
+        most = now > most ? now : most;
+    }
+    cr_expect_geq(most, 32u, "none was put off");
+    cr_expect_leq(most, 40u);
+    cr_expect_eq(log_count(cost), 0);
+}
+
+Test(keep, of_a_lock_that_stays_any_number_of_copies_that_children_share_may_be_made)
+{
+    struct process p = start_locked();
+    expect_carried_over(&p, world.primary, SHARED_LOCK, 200);
+    step(&p, "unlock E");
+    cr_expect_eq(descriptors_on(&p, world.primary), 1);
+    cr_expect_eq(lock_owner(world.primary, SHARED_LOCK), 0, "nothing stays of it");
+    done(&p);
+}
+
+Test(keep, of_that_of_the_wal_index_too)
+{
+    const char *shm = in_dir("chroma.sqlite3-shm");
+    struct process p = start_locked();
+    say(&p, "engine S -", shm);
+    step(&p, "lock S - dms");
+    expect_carried_over(&p, shm, DMS_LOCK, 100);
+    cr_expect(has_shared(&p));
+    step(&p, "close S");
+    cr_expect_eq(descriptors_on(&p, shm), 0);
+    done(&p);
+}
+
+/* Of two, one's own lock among them: the other one's hides nothing, and is not taken for it. */
+Test(keep, of_one_that_another_process_has_too)
+{
+    struct process other = SHIMMED_WITH(OPTIONS("--disable"), "build/programs/keeper");
+    say(&other, "engine E -", world.primary);
+    step(&other, "lock E - shared");
+    struct process p = start_locked();
+    for (int i = 0; i < 100; i++) {
+        say(&p, "open A -", world.primary);
+        step(&p, "share - - fork");
+        cr_assert_eq(step(&p, "close A").result, 0);
+    }
+    cr_expect_leq(descriptors_on(&p, world.primary), 40);
+    cr_expect_eq(log_count(cost), 0);
+    done(&other);
+    cr_expect(has_shared(&p));
+    done(&p);
+}
+
+/* No other description can have it beside the engine's. */
+Test(keep, of_a_lock_to_write_none_is_carried_over)
+{
+    struct process p = start_writing();
+    for (int i = 0; i < 40; i++) {
+        say(&p, "open A -", world.primary);
+        step(&p, "share - - spawn");
+        step(&p, "close A");
+    }
+    cr_expect_eq(descriptors_on(&p, world.primary), 41);
+    cr_expect_eq(lock_owner(world.primary, RESERVED_LOCK), p.pid);
+    cr_expect(has_shared(&p));
     done(&p);
 }
 

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +114,19 @@ static void poll_for_writing(const char *path)
         close(fd);
 }
 
+/* Of a descriptor that a child has, too, its close is put off, and no open gets it again. */
+static void poll_with_a_child(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    if (child > 0)
+        waitpid(child, NULL, 0);
+    if (fd >= 0)
+        close(fd);
+}
+
 static void poll_by_stream(const char *path)
 {
     FILE *stream = fopen(path, "r+b");
@@ -170,7 +184,7 @@ static const struct way {
     void (*touch)(const char *path);
 } ways[] = {
     {"poll", poll_for_writing},     {"stream", poll_by_stream},   {"read", read_all},
-    {"sendfile", copy_by_sendfile}, {"copyrange", copy_by_range},
+    {"sendfile", copy_by_sendfile}, {"copyrange", copy_by_range}, {"child", poll_with_a_child},
 };
 enum { WAYS = sizeof ways / sizeof ways[0] };
 

@@ -121,3 +121,25 @@ Test(locks, of_another_engine_any_lock_is_one)
     locks_dropped(s, main_file);
     cr_expect_not(locks_beyond_idle(s));
 }
+
+Test(locks, what_a_connection_with_a_wal_keeps_is_told_and_nothing_beside_it)
+{
+    struct store *s = store();
+    struct flock kept;
+    cr_expect_not(locks_kept(s, main_file, &kept));
+    lock(s, F_RDLCK, SHARED, 510);
+    lock(s, F_RDLCK, 128, 1);
+    cr_expect(locks_kept(s, main_file, &kept));
+    cr_expect(kept.l_type == F_RDLCK && kept.l_start == SHARED && kept.l_len == 510);
+    cr_expect(locks_kept(s, shm, &kept));
+    cr_expect(kept.l_type == F_RDLCK && kept.l_start == 128 && kept.l_len == 1);
+    cr_expect_not(locks_kept(s, wal, &kept));
+    lock(s, F_RDLCK, 124, 1);
+    cr_expect_not(locks_kept(s, shm, &kept), "somebody reads");
+    cr_expect(locks_kept(s, main_file, &kept));
+    lock(s, F_WRLCK, RESERVED, 1);
+    cr_expect_not(locks_kept(s, main_file, &kept), "somebody writes");
+    lock(s, F_UNLCK, PENDING, 2);
+    locks_other(s, true);
+    cr_expect_not(locks_kept(s, main_file, &kept), "another engine has one");
+}
