@@ -30,7 +30,6 @@ struct use {
     struct store *store;
     const struct rule *rule;
     struct block_cause cause;
-    enum at_use at_use;
     int home;
     int fd;           /* of the program, just opened on the primary; -1: none */
     bool joined;      /* it has waited for closes of this process, */
@@ -198,13 +197,13 @@ static bool is_in_the_way(const struct use *u)
            !closed_is_under_way(u->store, u->rule->max_wait);
 }
 
-static void use_store(struct store *store, const char *what, enum at_use at_use, int fd)
+/* what: NULL where it waits for closes of this process alone. */
+static void use_store(struct store *store, const char *what, int fd)
 {
     const struct rule *rule = rules_get(atomic_load(&store->rule));
     struct use u = {.store = store,
                     .rule = rule,
                     .cause = {.began = clock_now(), .use = what},
-                    .at_use = at_use,
                     .home = process_home(),
                     .fd = fd};
     const uint64_t before = waiting_begin(u.cause.began + rule->max_wait + BLOCK_PATIENCE);
@@ -213,7 +212,7 @@ static void use_store(struct store *store, const char *what, enum at_use at_use,
         join_closes(&u);
     if (process_home() == u.home && what != NULL) {
         tell_never_closed(&u);
-        if (in_the_way || u.interrupted || at_use == AT_USE_PENDING)
+        if (in_the_way || u.interrupted || settings->at_use == AT_USE_PENDING)
             end(&u, u.joined && !u.interrupted ? "settled after waiting" : "not waited");
         else
             settle(&u);
@@ -244,7 +243,7 @@ static void use_each_in(struct identity directory, const char *what)
         if (is_engines_own(store, what))
             store_release(store);
         else
-            use_store(store, what, (enum at_use)settings->at_use, -1);
+            use_store(store, what, -1);
 }
 
 static void use_file(struct identity file, const char *what)
@@ -253,7 +252,7 @@ static void use_file(struct identity file, const char *what)
     if (store == NULL)
         return;
     if ((atomic_load(&store->handles) & STORE_ENGINE) != 0)
-        use_store(store, what, (enum at_use)settings->at_use, -1);
+        use_store(store, what, -1);
     else
         store_release(store);
 }
@@ -310,7 +309,7 @@ void use_opened(int fd)
         handle_opened_as_engine(&h) || !is_use())
         return;
     store_retain(h.store);
-    use_store(h.store, "open", (enum at_use)settings->at_use, fd);
+    use_store(h.store, "open", fd);
 }
 
 /* Whether the child is told of a store decides what it is waited for. */
@@ -320,11 +319,8 @@ void use_by_child(char *const *arguments, const char *command)
         return;
     struct mention *mention = mention_of(arguments, command);
     struct store *store;
-    for (uint32_t at = 0; (store = store_next(&at, NULL)) != NULL;) {
-        const bool named = mention_has(mention, store);
-        use_store(store, named ? "child" : NULL,
-                  named ? (enum at_use)settings->at_use : AT_USE_PENDING, -1);
-    }
+    for (uint32_t at = 0; (store = store_next(&at, NULL)) != NULL;)
+        use_store(store, mention_has(mention, store) ? "child" : NULL, -1);
     mention_free(mention);
 }
 

@@ -510,6 +510,16 @@ Test(keep, an_open_of_another_kind_does_not_get_it)
     }
 }
 
+/* Where each write goes is the program's to change by fcntl, for a description of its own. */
+Test(keep, nor_does_one_that_appends_get_another_that_does)
+{
+    struct process p = start_locked();
+    const long first = say(&p, "open-append A -", world.primary).result;
+    cr_expect_eq(step(&p, "close A").result, 0);
+    cr_expect_neq(say(&p, "open-append A -", world.primary).result, first);
+    done(&p);
+}
+
 Test(keep, an_exclusive_open_fails_as_it_has_to)
 {
     struct process p = start_locked();

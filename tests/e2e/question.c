@@ -4,6 +4,9 @@
 #include "user.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 TestSuite(question, .init = world_begin, .fini = world_end, .timeout = 60);
@@ -66,5 +69,105 @@ Test(question, it_leaves_no_descriptor_behind)
     run(&p, "os.listdir(D)");
     cr_expect_neq(system(command), 0, "held");
     kill_now(&holder);
+    user_ends(&p);
+}
+
+/* --- what it costs where nobody holds the store --- */
+
+/* A strace that is attached to the program, and writes what it sees of questions, sleeps and
+ * helpers to that path. */
+static struct process trace(const struct process *p, const char *path)
+{
+    char pid[16], command[64];
+    snprintf(pid, sizeof pid, "%d", (int)p->pid);
+    snprintf(command, sizeof command, "grep -q '^TracerPid:.*[1-9]' /proc/%s/status", pid);
+    struct process tracer =
+        PLAIN("strace", "-f", "-qqq", "-o", path, "-e", "signal=none", "-e",
+              "trace=fcntl,flock,clone,clone3,futex,nanosleep,clock_nanosleep,poll,ppoll,select,"
+              "pselect6,epoll_wait,epoll_pwait,sched_yield",
+              "-p", pid);
+    for (int i = 0; system(command) != 0; i++) {
+        cr_assert_lt(i, 1000, "strace does not attach: %s", errors_of(&tracer));
+        sleep_ms(5);
+    }
+    return tracer;
+}
+
+/* One question is a look for POSIX locks and, where no engine of ours has the file open, a try for
+ * a flock, which is given back. */
+struct cost {
+    int looks, tries, others;
+};
+
+static struct cost cost_of(struct process *p, const char *statement)
+{
+    char path[PATH_MAX + 16], line[512];
+    struct cost cost = {0, 0, 0};
+    snprintf(path, sizeof path, "%s.trace", world.log);
+    struct process tracer = trace(p, path);
+    expect(p, statement, "None");
+    kill(tracer.pid, SIGINT);
+    finish(&tracer);
+    FILE *seen = fopen(path, "r");
+    cr_assert_not_null(seen);
+    while (fgets(line, sizeof line, seen) != NULL)
+        if (strstr(line, "GETLK") != NULL)
+            cost.looks++;
+        else if (strstr(line, "LOCK_EX|LOCK_NB") != NULL)
+            cost.tries++;
+        else if (strstr(line, " fcntl(") == NULL && strstr(line, "LOCK_UN") == NULL)
+            cost.others++;
+    fclose(seen);
+    return cost;
+}
+
+/* files: those that an engine of ours writes, each of which is looked at. */
+static void expect_question(struct process *p, const char *statement, int files)
+{
+    const struct cost cost = cost_of(p, statement);
+    cr_expect_eq(cost.looks, files, "%s: %d looks", statement, cost.looks);
+    cr_expect_leq(cost.tries, 1, "%s: %d tries", statement, cost.tries);
+    cr_expect_eq(cost.others, 0, "%s: %d sleeps and helpers", statement, cost.others);
+}
+
+Test(question, of_a_free_store_it_is_one_without_a_sleep_or_a_helper)
+{
+    static const char *const journals[] = {"delete", "wal"};
+    for (int i = 0; i < 2; i++) {
+        struct process p = user_with(OPTIONS("--log", "warn"));
+        open_store(&p, journals[i]);
+        run(&p, "os.listdir(D)"); /* the first says that it was never closed */
+        expect_question(&p, "l = os.listdir(D)", i + 1);
+        expect_question(&p, "f = open(P, 'rb')", i + 1);
+        struct process reader = PLAIN("build/programs/keeper");
+        say(&reader, "engine E -", world.primary);
+        cr_assert_eq(step(&reader, "lock E - shared").result, 0);
+        expect_question(&p, "l = os.listdir(D)", i + 1);
+        finish(&reader);
+        run(&p, "f.close(); c.close()");
+        expect_question(&p, "l = os.listdir(D)", 1);
+        expect_question(&p, "f = open(P, 'rb')", 1);
+        run(&p, "f.close()");
+        expect_question(&p, "os.rename(P, P + '2')", 1);
+        run(&p, "os.rename(P + '2', P)");
+        expect_question(&p, "os.unlink(P)", 1);
+        user_ends(&p);
+    }
+}
+
+Test(question, of_a_store_that_the_engine_has_locked_itself_there_is_none)
+{
+    struct process p = user_with(OPTIONS("--log", "warn"));
+    open_store(&p, "delete");
+    run(&p, "c.executemany('insert into t values (?)', [(i,) for i in range(5000)]); c.commit()");
+    run(&p, "r = c.execute('select a from t'); r.fetchone()");
+    run(&p, "os.listdir(D)");
+    struct process other = PLAIN("build/programs/keeper");
+    say(&other, "engine E -", world.primary);
+    cr_assert_eq(step(&other, "lock E - reserved").result, 0);
+    expect_question(&p, "l = os.listdir(D)", 0);
+    expect_question(&p, "f = open(P, 'rb')", 0);
+    finish(&other);
+    run(&p, "r.fetchall(); f.close(); c.close()");
     user_ends(&p);
 }

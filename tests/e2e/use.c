@@ -151,6 +151,24 @@ Test(use, while_the_engine_has_a_lock_no_use_waits)
     }
 }
 
+/* Not even for connections of its own that go away. */
+Test(use, while_the_engine_has_a_lock_none_waits_for_its_other_connections)
+{
+    struct process p = user_with(OPTIONS("--fallback-delay", "900ms"));
+    open_store(&p, "delete");
+    run(&p, "c.executemany('insert into t values (?)', [(i,) for i in range(5000)]); c.commit()");
+    run(&p, "stop = threading.Event(); t = later(stop.wait)");
+    run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchone(); d.close()");
+    run(&p, "r = c.execute('select a from t'); r.fetchone()");
+    expect_passes(&p, "os.listdir(D)");
+    run(&p, "r.fetchall(); d = sqlite3.connect(P); d.execute('select a from t').fetchall()");
+    run(&p, "d.close()");
+    const long ms = run(&p, "os.listdir(D)");
+    cr_expect_geq(ms, 500, "without a lock: %ld ms", ms);
+    run(&p, "stop.set(); t.join(); c.close()");
+    user_ends(&p);
+}
+
 Test(use, connections_that_come_and_go_make_no_use_longer)
 {
     struct process p = user();
@@ -246,6 +264,39 @@ Test(use, a_connection_that_only_reads_is_in_nobodys_way)
     finish(&other);
 }
 
+/* What it holds is on the -shm alone, as what a writer holds is. */
+Test(use, who_checkpoints_writes)
+{
+    struct process p = user();
+    open_store(&p, "wal");
+    struct process other = PLAIN("build/programs/keeper");
+    cr_assert_geq(say(&other, "engine S -", in_dir("chroma.sqlite3-shm")).result, 0);
+    cr_assert_eq(step(&other, "lock S - checkpoint").result, 0);
+    send_line(&p, "os.listdir(D)");
+    cr_expect(!says(&p, "", 300));
+    cr_expect_eq(step(&other, "unlock S").result, 0);
+    await_line(&p, "");
+    finish(&other);
+    run(&p, "c.close()");
+    user_ends(&p);
+}
+
+/* First for connections that go away, which takes most of it, then for who writes. */
+Test(use, both_of_its_waits_together_take_no_longer_than_one)
+{
+    struct process p = user_with(OPTIONS("--max-wait", "1", "--fallback-delay", "900ms"));
+    open_store(&p, "delete");
+    run(&p, "t = later(time.sleep, 20)");
+    run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall()");
+    run(&p, "d.close()");
+    struct process holder = hold("posix", world.primary, 10000);
+    const long ms = run(&p, "os.listdir(D)");
+    cr_expect_geq(ms, 990, "%ld ms", ms);
+    cr_expect_lt(ms, 1600, "%ld ms", ms);
+    kill_now(&holder);
+    kill_now(&p);
+}
+
 Test(use, off_and_pending_wait_for_no_other_process)
 {
     static const char *const levels[] = {"off", "pending"};
@@ -315,6 +366,21 @@ Test(use, with_trigger_use_closes_return_at_once_and_the_next_use_waits)
     expect_waits(&p, &holder, "os.listdir(D)");
     expect_passes(&p, "os.listdir(D)");
     user_ends(&p);
+}
+
+/* What has settled at a use is owed by no end. */
+Test(use, with_trigger_use_the_exit_waits_for_none_that_a_use_has_seen_free)
+{
+    struct process p = user_with(OPTIONS("--trigger", "use"));
+    open_store(&p, "delete");
+    run(&p, "c.close()");
+    expect_passes(&p, "os.listdir(D)");
+    struct process holder = hold("posix", world.primary, 10000);
+    const uint64_t began = now_ns();
+    user_ends(&p);
+    cr_expect_lt(now_ns() - began, PROMPTLY);
+    cr_expect_eq(log_count("still locked after"), 0);
+    kill_now(&holder);
 }
 
 /* Three stores, of which the first is let go of after 500 ms: all within one max_wait. */

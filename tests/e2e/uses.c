@@ -153,21 +153,40 @@ Test(uses, a_use_in_a_handler_that_interrupted_a_wait_waits_for_nobody)
     }
 }
 
+static void expect_sigint_ends_use(struct process *p)
+{
+    send_line(p, "exec('try: os.listdir(D)\\nexcept KeyboardInterrupt: pass')");
+    await_threads(p, 2);
+    sleep_ms(50);
+    uint64_t sent = now_ns();
+    cr_expect_eq(kill(p->pid, SIGINT), 0);
+    await_line(p, "");
+    cr_expect_lt(now_ns() - sent, 2 * SOON * (uint64_t)MS);
+}
+
 Test(uses, sigint_ends_the_wait_of_a_use)
 {
     struct process p = user_with(OPTIONS("--log", "info", "--max-wait", "20"));
     open_store(&p, "delete");
     struct process holder = writer(10000);
-    send_line(&p, "exec('try: os.listdir(D)\\nexcept KeyboardInterrupt: pass')");
-    await_threads(&p, 2);
-    sleep_ms(50);
-    uint64_t sent = now_ns();
-    cr_expect_eq(kill(p.pid, SIGINT), 0);
-    await_line(&p, "");
-    cr_expect_lt(now_ns() - sent, 2 * SOON * (uint64_t)MS);
+    expect_sigint_ends_use(&p);
     cr_expect_eq(log_count("SIGINT or SIGTERM ended the wait after"), 1);
     kill_now(&holder);
     user_ends(&p);
+}
+
+/* And with it the one that would follow, for who writes. */
+Test(uses, sigint_ends_the_wait_for_connections_that_go_away)
+{
+    struct process p = user_with(OPTIONS("--max-wait", "20", "--fallback-delay", "10"));
+    open_store(&p, "delete");
+    run(&p, "t = later(time.sleep, 20)");
+    run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall()");
+    run(&p, "d.close()");
+    struct process holder = hold("posix", world.primary, 10000);
+    expect_sigint_ends_use(&p);
+    kill_now(&holder);
+    kill_now(&p);
 }
 
 /* --- connections that go away --- */
@@ -197,6 +216,23 @@ Test(uses, an_open_by_the_engine_ends_the_wait_for_connections_that_go_away)
     long ms = run(&p, "os.listdir(D)");
     cr_expect_geq(ms, 200, "%ld ms", ms);
     cr_expect_lt(ms, 1000, "%ld ms", ms);
+    user_ends(&p);
+}
+
+/* Also one that is closed again before the use looks, as of a program with a connection for each
+ * request: opened here as SQLite opens, since it takes longer itself. */
+Test(uses, so_does_one_that_is_closed_at_once)
+{
+    struct process p = user_with(OPTIONS("--fallback-delay", "1500ms"));
+    open_store(&p, "delete");
+    run(&p, "flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC");
+    run(&p, "stop = threading.Event()");
+    expect(&p, "exec('def request():\\n  while not stop.wait(0.05): os.close(os.open(P, flags))')",
+           "None");
+    run(&p, "os.close(os.open(P, flags)); t = later(request)");
+    const long ms = run(&p, "os.listdir(D)");
+    cr_expect_lt(ms, 800, "%ld ms", ms);
+    run(&p, "stop.set(); t.join(); c.close()");
     user_ends(&p);
 }
 

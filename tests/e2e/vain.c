@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 TestSuite(vain, .init = world_begin, .fini = world_end, .timeout = 120);
 
@@ -116,6 +117,24 @@ Test(vain, a_writer_is_always_a_new_holder)
     }
     kill_now(&holder);
     cr_expect_eq(finish(&p), 0);
+}
+
+/* Who is outside of this process's container has no pid here (0), and may be another each time. */
+Test(vain, a_connection_outside_of_the_container_is_always_a_new_holder)
+{
+    if (geteuid() != 0) {
+        cr_log_warn("SKIPPED: a pid namespace needs root");
+        return;
+    }
+    struct process holder = keep(world.primary);
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "1", "--log", "info"), "unshare", "--pid",
+                                    "--fork", "--kill-child", DATABASE, "requests", world.primary);
+    await_line(&p, "open");
+    expect_whole(request(&p), "the first");
+    expect_whole(request(&p), "the second");
+    cr_expect_eq(finish(&p), 0);
+    cr_expect(!log_has(OUTLASTED));
+    kill_now(&holder);
 }
 
 /* The kernel names the first of several locks, which is that of the one who was there before. */

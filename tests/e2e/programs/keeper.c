@@ -41,6 +41,7 @@ static const struct range {
     {"reserved", F_WRLCK, 0x40000001, 1},
     {"pending", F_WRLCK, 0x40000000, 1},
     {"dms", F_RDLCK, 128, 1},
+    {"checkpoint", F_WRLCK, 121, 1},
     {"own", F_WRLCK, 4096, 1},
     {"whole", F_WRLCK, 0, 0},      /* as DuckDB and LevelDB do, */
     {"whole-read", F_RDLCK, 0, 0}, /* DuckDB where it only reads, */
