@@ -272,6 +272,30 @@ struct step say(struct process *p, const char *command, const char *path)
     return step(p, line);
 }
 
+static bool is_traced(pid_t pid)
+{
+    char command[64];
+    snprintf(command, sizeof command, "grep -q '^TracerPid:.*[1-9]' /proc/%d/status", (int)pid);
+    return system(command) == 0;
+}
+
+struct process attach_strace(const struct process *p, const char *const *options)
+{
+    char pid[16];
+    const char *command[ARGUMENTS + 1] = {"strace", "-qqq", "-p", pid};
+    int count = 4;
+    snprintf(pid, sizeof pid, "%d", (int)p->pid);
+    for (; *options != NULL && count < ARGUMENTS; options++)
+        command[count++] = *options;
+    command[count] = NULL;
+    struct process tracer = spawn_plain(command);
+    for (int i = 0; !is_traced(p->pid); i++) {
+        cr_assert_lt(i, 1000, "strace does not attach: %s", errors_of(&tracer));
+        sleep_ms(5);
+    }
+    return tracer;
+}
+
 struct process first_child(const struct process *p)
 {
     char path[64];

@@ -93,6 +93,9 @@ struct process hold_until_told(const char *kind, const char *path);
 /* Has it let go; the moment just before it did. */
 uint64_t let_go(struct process *holder);
 
+/* A strace with these options (NULL-terminated) that is attached to a process from now on. */
+struct process attach_strace(const struct process *p, const char *const *options);
+
 /* The one child of a process of one thread, for what takes a process's number alone. */
 struct process first_child(const struct process *p);
 

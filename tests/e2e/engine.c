@@ -188,6 +188,24 @@ Test(engine, has_sidecars_and_a_directory_whose_opens_are_no_use)
     }
 }
 
+/* The close of a journal comes while SQLite has the database to itself. */
+Test(engine, closes_its_sidecars_at_once_whatever_the_trigger)
+{
+    static const char *const triggers[] = {"last", "every", "use"};
+    for (size_t i = 0; i < sizeof triggers / sizeof triggers[0]; i++) {
+        struct process p = user_with(OPTIONS("--trigger", triggers[i]));
+        open_store(&p, "delete");
+        struct process holder = hold("posix", world.primary, 10000);
+        expect_passes(&p, "c.execute('insert into t values (1)'); c.commit()");
+        run(&p, "c.execute('pragma journal_mode=wal').fetchall()");
+        expect_passes(&p, "c.execute('insert into t values (1)'); c.commit()");
+        kill_now(&holder);
+        run(&p, "c.close()");
+        user_ends(&p);
+        unlink(world.primary);
+    }
+}
+
 /* --- of one store, and not of another --- */
 
 /* The other is in the books, since the program reads it. */

@@ -128,26 +128,12 @@ static struct process start(const struct host *host, const struct around *around
     return spawn_plain(command);
 }
 
-static bool is_traced(pid_t pid)
-{
-    char command[64];
-    snprintf(command, sizeof command, "grep -q '^TracerPid:.*[1-9]' /proc/%d/status", (int)pid);
-    return system(command) == 0;
-}
-
 /* A strace that is attached to the host and injects a fault into its system calls from now on. */
 static struct process inject(const struct process *host, const char *fault)
 {
-    char pid[16];
     char option[128];
-    snprintf(pid, sizeof pid, "%d", (int)host->pid);
     snprintf(option, sizeof option, "inject=%s", fault);
-    struct process tracer = PLAIN("strace", "-f", "-qqq", "-e", option, "-p", pid);
-    for (int i = 0; !is_traced(host->pid); i++) {
-        cr_assert_lt(i, 1000, "strace does not attach: %s", errors_of(&tracer));
-        sleep_ms(5);
-    }
-    return tracer;
+    return attach_strace(host, OPTIONS("-f", "-e", option));
 }
 
 /* Reads up to the line that begins with a word, and returns when it came; 0 if the host ended. */

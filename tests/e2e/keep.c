@@ -751,6 +751,21 @@ Test(keep, writes_that_a_remote_file_system_could_not_keep_are_told_by_the_close
     kill_now(&server); /* who copied the mount, into a namespace of its own, would keep it */
 }
 
+/* Where closes tell of none, nothing is written out for it: that takes as long as the disk does. */
+Test(keep, no_other_close_waits_for_the_disk)
+{
+    struct process p = start_locked();
+    say(&p, "open A -", world.primary);
+    step(&p, "write A - rows");
+    struct process tracer = attach_strace(&p, OPTIONS("-e", "trace=fsync,fdatasync"));
+    cr_expect_eq(step(&p, "close A").result, 0);
+    kill(tracer.pid, SIGINT);
+    finish(&tracer);
+    cr_expect_str_eq(errors_of(&tracer), "");
+    cr_expect(has_shared(&p));
+    done(&p);
+}
+
 Test(keep, a_lock_on_a_shared_description_makes_the_close_real_with_a_warning)
 {
     struct process p = start_locked();
@@ -875,6 +890,17 @@ Test(keep, a_number_that_is_another_files_since_an_unseen_close_is_the_programs)
         cr_expect_eq(descriptors_on(&p, other), 0, "%s", opens[i]);
         done(&p);
     }
+}
+
+/* Also where it is the same file, open in another way. */
+Test(keep, and_is_not_handed_out_to_an_open_of_the_former_kind)
+{
+    struct process p = start_locked();
+    expect_put_off(&p, "open-read A -", "close A", world.primary);
+    cr_expect_eq(step(&p, "hiddenclose A").result, 0);
+    const long number = say(&p, "hiddenopen B -", world.primary).result;
+    cr_expect_neq(say(&p, "open-read C -", world.primary).result, number);
+    done(&p);
 }
 
 Test(keep, children_do_not_have_it)

@@ -5,7 +5,6 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -74,48 +73,30 @@ Test(question, it_leaves_no_descriptor_behind)
 
 /* --- what it costs where nobody holds the store --- */
 
-/* A strace that is attached to the program, and writes what it sees of questions, sleeps and
- * helpers to that path. */
-static struct process trace(const struct process *p, const char *path)
-{
-    char pid[16], command[64];
-    snprintf(pid, sizeof pid, "%d", (int)p->pid);
-    snprintf(command, sizeof command, "grep -q '^TracerPid:.*[1-9]' /proc/%s/status", pid);
-    struct process tracer =
-        PLAIN("strace", "-f", "-qqq", "-o", path, "-e", "signal=none", "-e",
-              "trace=fcntl,flock,clone,clone3,futex,nanosleep,clock_nanosleep,poll,ppoll,select,"
-              "pselect6,epoll_wait,epoll_pwait,sched_yield",
-              "-p", pid);
-    for (int i = 0; system(command) != 0; i++) {
-        cr_assert_lt(i, 1000, "strace does not attach: %s", errors_of(&tracer));
-        sleep_ms(5);
-    }
-    return tracer;
-}
-
 /* One question is a look for POSIX locks and, where no engine of ours has the file open, a try for
- * a flock, which is given back. */
+ * a flock, which is given back. Others: sleeps, helpers, waits for another thread. */
 struct cost {
     int looks, tries, others;
 };
 
 static struct cost cost_of(struct process *p, const char *statement)
 {
-    char path[PATH_MAX + 16], line[512];
+    static const char calls[] = "trace=fcntl,flock,clone,clone3,futex,nanosleep,clock_nanosleep,"
+                                "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,sched_yield";
     struct cost cost = {0, 0, 0};
-    snprintf(path, sizeof path, "%s.trace", world.log);
-    struct process tracer = trace(p, path);
+    struct process tracer = attach_strace(p, OPTIONS("-e", "signal=none", "-e", calls));
     expect(p, statement, "None");
     kill(tracer.pid, SIGINT);
     finish(&tracer);
-    FILE *seen = fopen(path, "r");
+    FILE *seen = fopen(tracer.err, "r");
+    char line[512];
     cr_assert_not_null(seen);
     while (fgets(line, sizeof line, seen) != NULL)
         if (strstr(line, "GETLK") != NULL)
             cost.looks++;
         else if (strstr(line, "LOCK_EX|LOCK_NB") != NULL)
             cost.tries++;
-        else if (strstr(line, " fcntl(") == NULL && strstr(line, "LOCK_UN") == NULL)
+        else if (strncmp(line, "fcntl(", 6) != 0 && strstr(line, "LOCK_UN") == NULL)
             cost.others++;
     fclose(seen);
     return cost;
@@ -153,6 +134,21 @@ Test(question, of_a_free_store_it_is_one_without_a_sleep_or_a_helper)
         expect_question(&p, "os.unlink(P)", 1);
         user_ends(&p);
     }
+}
+
+/* Of connections that go away there are none left, or no other thread that could close them. */
+Test(question, it_is_one_where_no_connection_can_go_away)
+{
+    struct process p = user_with(OPTIONS("--log", "warn", "--fallback-delay", "20"));
+    open_store(&p, "delete");
+    run(&p, "os.listdir(D)");
+    run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall(); d.close()");
+    expect_question(&p, "l = os.listdir(D)", 1);
+    run(&p, "stop = threading.Event(); t = later(stop.wait)");
+    run(&p, "c.close()");
+    expect_question(&p, "l = os.listdir(D)", 1);
+    run(&p, "stop.set(); t.join()");
+    user_ends(&p);
 }
 
 Test(question, of_a_store_that_the_engine_has_locked_itself_there_is_none)

@@ -266,22 +266,28 @@ static bool by_flock(const struct kind *k)
 }
 
 /* The engine locks a store, by that lock, and lets go; another process takes it for a time, and the
- * engine closes. Returns how long that took. */
-static uint64_t handed_over(const struct kind *k, const char *lock, const char *successor,
-                            unsigned ms)
+ * engine closes, and ends. Returns how long that took. */
+static uint64_t handed_over_with(const char *const *options, const struct kind *k, const char *lock,
+                                 const char *successor, unsigned ms)
 {
     const char *path = make_store(k);
-    struct process p = start("all");
+    struct process p = spawn_shimmed(options, OPTIONS("build/programs/keeper"));
     cr_assert_geq(say(&p, "open-cloexec E -", path).result, 0);
     cr_assert_eq(say(&p, "lock E -", lock).result, 0);
     cr_assert_eq(step(&p, by_flock(k) ? "lock E - flock-none" : "unlock E -").result, 0);
     struct process h = hold(successor, path, ms);
     uint64_t began = now_ns();
     cr_expect_eq(step(&p, "close E -").result, 0);
-    uint64_t took = now_ns() - began;
     finish(&p);
+    uint64_t took = now_ns() - began;
     finish(&h);
     return took;
+}
+
+static uint64_t handed_over(const struct kind *k, const char *lock, const char *successor,
+                            unsigned ms)
+{
+    return handed_over_with(OPTIONS("--stores", "all"), k, lock, successor, ms);
 }
 
 Test(stores, who_holds_it_after_an_engine_that_had_it_alone_came_later)
@@ -296,6 +302,14 @@ Test(stores, who_holds_it_after_an_engine_that_had_it_alone_came_later)
         cr_expect(log_has("whoever has it now came later"), "%s", k->profile);
         cr_expect_not(log_has("warning"), "%s", k->profile);
     }
+}
+
+/* Nor does the program's end owe anything to him. */
+Test(stores, with_trigger_use_the_exit_waits_for_none_that_was_handed_over)
+{
+    const char *const options[] = {"--stores", "all", "--trigger", "use", NULL};
+    cr_expect_lt(handed_over_with(options, &kinds[0], "whole", "posix", 1500), 500u * MS);
+    cr_expect_geq(handed_over_with(options, &kinds[0], "whole-read", "posix-read", 500), 300u * MS);
 }
 
 /* A DuckDB or HDF5 file that is only read is shared; LMDB always is. */

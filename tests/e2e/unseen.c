@@ -208,24 +208,38 @@ static struct process user_by_dotfile(void)
     return p;
 }
 
-Test(unseen, a_use_beside_connections_waits_for_the_dot_file_of_another_process)
+static void expect_use_waits_for_dotfile(struct process *p, const char *use)
 {
-    struct process p = user_by_dotfile();
     struct process other = PLAIN(DOTFILE, world.primary);
     await_line(&other, "held");
     send_line(&other, "");
     await_line(&other, "writing");
-    send_line(&p, "os.listdir(D)");
+    send_line(p, use);
     sleep_ms(500);
     send_line(&other, "");
     uint64_t released = (uint64_t)await_number(&other, "released");
     char line[600];
-    cr_assert(read_line(&p, line, sizeof line));
-    uint64_t listed = now_ns();
-    cr_expect_geq(listed, released);
-    cr_expect_lt(listed, released + PROMPTLY);
+    cr_assert(read_line(p, line, sizeof line));
+    uint64_t used = now_ns();
+    cr_expect_geq(used, released, "%s", use);
+    cr_expect_lt(used, released + PROMPTLY, "%s", use);
     cr_expect_null(strstr(line, ".lock"), "%s", line);
     cr_expect_eq(finish(&other), 0);
+}
+
+Test(unseen, a_use_beside_connections_waits_for_the_dot_file_of_another_process)
+{
+    struct process p = user_by_dotfile();
+    expect_use_waits_for_dotfile(&p, "os.listdir(D)");
+    user_ends(&p);
+}
+
+Test(unseen, so_does_one_after_the_close)
+{
+    struct process p = user_by_dotfile();
+    run(&p, "c.close()");
+    expect_use_waits_for_dotfile(&p, "os.listdir(D)");
+    expect_use_waits_for_dotfile(&p, "f = open(P, 'rb')");
     user_ends(&p);
 }
 
