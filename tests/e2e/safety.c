@@ -98,9 +98,10 @@ Test(safety, an_exit_does_not_wait_where_it_is_told_not_to)
     cr_expect_lt(ended, released_at(&holder));
 }
 
-static uint64_t exit_time(const char *mode)
+static uint64_t exit_time(const char *mode, const char *ms, const char *grace)
 {
-    struct process p = SHIMMED("build/programs/threads", mode, world.primary);
+    struct process p = SHIMMED_WITH(OPTIONS("--fallback-delay", grace), "build/programs/threads",
+                                    mode, world.primary, ms);
     await_line(&p, "open");
     uint64_t began = now_ns();
     send_line(&p, "go");
@@ -110,12 +111,24 @@ static uint64_t exit_time(const char *mode)
 
 Test(safety, a_leaked_handle_costs_the_exit_a_tenth_of_a_second_at_most)
 {
-    uint64_t leaking = exit_time("exit-leaking");
-    uint64_t single = exit_time("exit-single");
+    uint64_t leaking = exit_time("exit-leaking", "0", "100ms");
+    uint64_t single = exit_time("exit-single", "0", "100ms");
     cr_expect_geq(leaking, 95 * (uint64_t)MS);
     cr_expect_lt(leaking, 100 * (uint64_t)MS + soon);
     cr_expect_lt(single + 50 * (uint64_t)MS, leaking, "one thread alone has nobody to wait for");
     cr_expect_eq(log_count("at exit: 1 handles still open"), 2);
+}
+
+/* Five descriptors, one after the other, which takes longer than the grace. */
+Test(safety, an_exit_waits_for_as_long_as_handles_keep_going_away)
+{
+    cr_expect_geq(exit_time("exit-one-by-one", "150", "500ms"), 740 * (uint64_t)MS);
+    cr_expect(log_has("at exit: 0 handles still open"));
+}
+
+Test(safety, and_not_while_more_of_them_come)
+{
+    cr_expect_lt(exit_time("exit-opening", "50", "100ms"), 100 * (uint64_t)MS + soon);
 }
 
 /* --- bad input --- */

@@ -215,7 +215,7 @@ static void expect_use_waits_for_dotfile(struct process *p, const char *use)
     send_line(&other, "");
     await_line(&other, "writing");
     send_line(p, use);
-    sleep_ms(500);
+    cr_expect(!says(p, "", 500), "%s", use);
     send_line(&other, "");
     uint64_t released = (uint64_t)await_number(&other, "released");
     char line[600];

@@ -107,6 +107,26 @@ Test(vain, a_connection_that_was_seen_gone_is_waited_for_anew)
     cr_expect_eq(finish(&p), 0);
 }
 
+/* Also where it goes while a later close waits for it. */
+Test(vain, a_connection_that_went_during_the_fixed_delay_is_waited_for_anew)
+{
+    struct process holder = keep(world.primary);
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "1", "--fallback-delay", "600ms"),
+                                    DATABASE, "requests", world.primary);
+    await_line(&p, "open");
+    expect_whole(request(&p), "the first");
+    send_line(&p, "request");
+    sleep_ms(100);
+    send_line(&holder, "close");
+    await_line(&holder, "gone");
+    cr_expect_lt(await_number(&p, "took"), 600, "it has gone");
+    send_line(&holder, "open");
+    await_line(&holder, "held");
+    expect_whole(request(&p), "the same process, anew");
+    kill_now(&holder);
+    cr_expect_eq(finish(&p), 0);
+}
+
 Test(vain, a_writer_is_always_a_new_holder)
 {
     struct process holder = hold("posix", world.primary, 30 * SECOND);
@@ -174,6 +194,37 @@ Test(vain, a_writer_behind_a_connection_that_outlasted_a_wait_is_waited_for)
 Test(vain, a_connection_that_outlasted_a_wait_and_writes_is_waited_for)
 {
     expect_wait_for_writer(true);
+}
+
+static struct process locked_by(const char *lock)
+{
+    struct process p = PLAIN("build/programs/keeper");
+    char command[32];
+    snprintf(command, sizeof command, "lock E - %s", lock);
+    cr_assert_geq(say(&p, "engine E -", world.primary).result, 0);
+    cr_assert_eq(step(&p, command).result, 0);
+    return p;
+}
+
+/* Who reads holds what an idle connection with a WAL holds. */
+Test(vain, a_writer_behind_a_reader_that_outlasted_a_wait_is_waited_for_without_a_wal_too)
+{
+    struct process reader = locked_by("shared");
+    struct process p = SHIMMED_WITH(OPTIONS("--max-wait", "500ms"), "build/programs/stepper");
+    uint64_t took[3];
+    struct process other = {.pid = 0};
+    for (int i = 0; i < 3; i++) {
+        if (i == 2)
+            other = locked_by("reserved");
+        cr_assert_geq(say(&p, "open a -", world.primary).result, 0);
+        took[i] = step(&p, "close a").took / MS;
+    }
+    cr_expect_geq(took[0], 500);
+    cr_expect_lt(took[1], 400, "%llu ms", (unsigned long long)took[1]);
+    cr_expect_geq(took[2], 500, "%llu ms", (unsigned long long)took[2]);
+    finish(&other);
+    finish(&reader);
+    cr_expect_eq(finish(&p), 0);
 }
 
 /* The parent has a connection until its workers have ended, so none of them can win. */
@@ -403,7 +454,8 @@ Test(vain, a_signal_that_is_ignored_or_blocked_or_another_ends_no_wait)
                  {"ignore,threads", SIGTERM},
                  {"block", SIGTERM},
                  {"others", SIGCHLD},
-                 {"others,threads", SIGCHLD}};
+                 {"others,threads", SIGCHLD},
+                 {"handle,others,threads", SIGTERM}}; /* another thread takes it */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct process holder;
         struct process p = start_interruptible(cases[i].how, &holder);
