@@ -39,6 +39,19 @@ Test(use, each_use_of_a_store_that_was_never_closed_waits_for_who_writes)
     cr_expect_eq(log_count("open: it was never closed"), 2, "once a store in each process");
 }
 
+Test(use, how_many_handles_of_a_store_that_was_never_closed_are_open_is_said_once)
+{
+    struct process p = user();
+    open_store(&p, "delete");
+    run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall()");
+    run(&p, "os.listdir(D); os.listdir(D)");
+    run(&p, "d.close(); os.listdir(D); c.close()");
+    user_ends(&p);
+    cr_expect_eq(log_count("used while "), 1);
+    cr_expect_eq(log_count("used while 2 handles of this process are open: it was never closed"),
+                 1);
+}
+
 /* What destroys waits before it does: nothing has changed while the lock is there. */
 Test(use, what_destroys_waits_before_it_does)
 {
