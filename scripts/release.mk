@@ -20,7 +20,12 @@ man_page = sed 's|/usr/lib/settle|$(PREFIX)/lib/settle|; s|^\.Os$$|.Os settle $(
 refuse_if_closed = place=$(DESTINATION); until test -e $$place; do place=$$(dirname $$place); done; test -w $$place \
 	|| { echo "make install: $$place: you may not write there: do it as root, or with PREFIX=\$$HOME/.local" >&2; exit 1; }
 
+# A relative one would stand in what is installed; so would a ~ that the shell has left.
+refuse_if_relative = case '$(PREFIX)' in /*) ;; *) \
+	echo "make install: PREFIX='$(PREFIX)': expected an absolute path, such as /opt/settle" >&2; exit 1 ;; esac
+
 install: all ## below PREFIX=/usr/local (and DESTDIR)
+	@$(refuse_if_relative)
 	@$(refuse_if_closed)
 	install -d $(addprefix $(DESTINATION)/, bin include lib/settle/report $(PKGCONFIG) $(MAN1) $(MAN7) $(COMPLETIONS))
 	install -m 755 $(SCRIPTS:%=scripts/%) $(B)/settle-wait $(DESTINATION)/bin/

@@ -16,6 +16,7 @@ later on lies in SQLite after read() and end(), where a text is a number: its pl
 
 import array
 import collections
+import functools
 import heapq
 import json
 import sqlite3
@@ -50,6 +51,11 @@ MEMBERS = (
     ("elapsed", NUMBER, ENDED),
     ("holders", LIST, ()),
 )
+
+# The library's longest line has 82 kB. What is longer is read past, and not kept: so a file of another program, of
+# whatever size, takes no memory. Nor is more kept of what is wrong than a person reads; the rest is counted.
+LONGEST_LINE = 1 << 20
+PROBLEMS_KEPT = 20
 
 # No second and no pid of a record is beyond, and what is below can be added up without loss.
 LARGEST = 100_000_000_000
@@ -269,24 +275,27 @@ class Records:
     # --- reading ---
 
     def read(self, name):
-        """Raises OSError. Problems are gathered in `problems`: name, number of the line, what is wrong; or, where
-        no line begins as one of a record does, the file as a whole in `strangers`."""
-        record, damaged, number = len(self.records) + 1, len(self.problems), 0
+        """Raises OSError. The first problems are gathered in `problems`: name, number of the line, what is wrong; or,
+        where no line begins as one of a record does, the file as a whole in `strangers`."""
+        record, kept, damaged, number = len(self.records) + 1, len(self.problems), 0, 0
         first, is_record = b"", True
         current = {}  # by pid
         with (sys.stdin.buffer if name == "-" else open(name, "rb")) as file:
             self.db.execute("begin")
-            for number, data in enumerate(file, 1):
-                problem = self.line(record, current, data)
+            for number, data in enumerate(iter(functools.partial(file.readline, LONGEST_LINE), b""), 1):
+                problem = (self.line(record, current, data) if len(data) < LONGEST_LINE or data.endswith(b"\n") else
+                           read_past(file))
                 if number == 1:
                     first, is_record = data, False
                 is_record = is_record or (data.startswith(b"{") and b'"settle"' in data)
                 if problem is not None:
-                    self.problems.append((name, number, problem))
+                    damaged += 1
+                    if damaged <= PROBLEMS_KEPT:
+                        self.problems.append((name, number, problem))
             self.db.execute("commit")
-        self.records.append((name, number, len(self.problems) - damaged))
+        self.records.append((name, number, damaged))
         if not is_record:
-            del self.problems[damaged:]
+            del self.problems[kept:]
             self.strangers.append((name, "this is settle's log; the record is what --record writes"
                                    if first.startswith(b"settle[")
                                    else "no record of settle: expected what --record writes"))
@@ -435,6 +444,14 @@ class Records:
                             (process.row() for process in self.processes))
         self.db.execute("commit")
         self.processes.clear()
+
+
+def read_past(file):
+    """The rest of a line that is too long; says what is wrong with it."""
+    for rest in iter(functools.partial(file.readline, LONGEST_LINE), b""):
+        if rest.endswith(b"\n"):
+            break
+    return f"damaged: longer than {LONGEST_LINE} bytes, as no line of a record is"
 
 
 def holders_of(told):

@@ -431,6 +431,34 @@ Test(report, of_many_damaged_lines_the_first_are_named_and_the_others_counted)
     cr_expect_eq(lines, 21);
 }
 
+Test(report, a_line_longer_than_any_of_a_record_is_damaged_and_read_past)
+{
+    char longest[PATH_MAX + 128];
+    add_wait("/s/db", "settled at once", 0.1);
+    snprintf(longest, sizeof longest, "{ printf '{\"settle\":1,\"event\":'; %s; echo; } >>'%s'",
+             "head -c 3000000 /dev/zero | tr '\\0' x", record());
+    struct process p = PLAIN("sh", "-c", longest);
+    cr_assert_eq(status_of(p), 0, "%s", errors_of(&p));
+    add_wait("/s/db", "settled at once", 0.1);
+    p = REPORT("--json", record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(printed, "\"closes\": 2");
+    expect_says(printed, "\"lines\": 3");
+    expect_says(errors_of(&p), ":2: damaged: longer than 1048576 bytes");
+}
+
+Test(report, a_file_of_another_program_takes_no_memory_whatever_its_size)
+{
+    static const char limited[] =
+        "ulimit -v 200000; head -c 300M /dev/zero | /usr/bin/python3 scripts/settle-report -; "
+        "seq 1000000 | /usr/bin/python3 scripts/settle-report -";
+    struct process p = PLAIN("sh", "-c", limited);
+    cr_expect_eq(status_of(p), 2);
+    cr_expect_str_eq(errors_of(&p),
+                     "settle-report: -: no record of settle: expected what --record writes\n"
+                     "settle-report: -: no record of settle: expected what --record writes\n");
+}
+
 static void expect_stranger(const char *sentence)
 {
     char expected[PATH_MAX + 128];
