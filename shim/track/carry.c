@@ -66,9 +66,14 @@ static void carry(struct identity file)
     crossing_close_ends(file.ino);
 }
 
+/* What the engine does not have open stays: it may be the program's lock, of which nobody knows,
+ * that is kept (keep_open). */
 void carry_locks_over(void)
 {
-    for (unsigned i = 0; i < PLACES_MOST; i++)
-        if (atomic_load(&own->all[i].state) == PLACE_PUT_OFF)
-            carry(place_identity(&own->all[i]));
+    for (unsigned i = 0; i < PLACES_MOST; i++) {
+        struct place *p = &own->all[i];
+        if (atomic_load(&p->state) == PLACE_PUT_OFF &&
+            handle_of_engine(NULL, place_identity(p)) >= 0)
+            carry(place_identity(p));
+    }
 }
