@@ -499,6 +499,16 @@ Test(report, a_python_without_sqlite_is_one_sentence)
     cr_expect_null(strstr(errors_of(&p), "Traceback"));
 }
 
+Test(report, a_command_without_its_parts_is_one_sentence)
+{
+    struct process p = PLAIN("cp", "scripts/settle-report", in_dir("settle-report"));
+    cr_assert_eq(status_of(p), 0, "%s", errors_of(&p));
+    p = PLAIN("/usr/bin/python3", in_dir("settle-report"), record());
+    cr_expect_eq(status_of(p), 1);
+    expect_says(errors_of(&p), "settle-report: no directory report in '");
+    cr_expect_null(strstr(errors_of(&p), "Traceback"));
+}
+
 Test(report, a_line_with_bytes_that_are_0_is_damaged)
 {
     char zeros[64] = "";
