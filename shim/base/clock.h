@@ -10,6 +10,10 @@
 /* 0 for a clock that there is not. */
 uint64_t clock_read(clockid_t clock);
 
+/* From here on the kernel is asked by a system call: the program is about to forbid itself the
+ * instruction by which its code reads the time (PR_SET_TSC), and would be killed for ours. */
+void clock_by_system_call(void);
+
 /* Since some time in the past; what waits are measured by. */
 static inline uint64_t clock_now(void)
 {

@@ -88,6 +88,9 @@ SQLITE_CLOSE(sqlite3_close_v2, close_v2)
 EXPORT int dlclose(void *handle)
 {
     int result = real.dlclose(handle);
+    int saved = errno;
     sqlite_forget_unloaded();
+    connection_forget_unloaded(sqlite_is_loaded);
+    errno = saved;
     return result;
 }

@@ -1,5 +1,6 @@
 /* Descriptors: how a program gets them, copies them and closes them. */
 #include "base/sys.h"
+#include "preload/cancel.h"
 #include "preload/hooks.h"
 #include "preload/real.h"
 #include "track/track.h"
@@ -213,22 +214,31 @@ EXPORT int dup3(int from, int to, int flags)
 
 /* --- close --- */
 
-/* The real close of no descriptor is a point where the thread can be cancelled, as any is. */
-static int put_off(struct closing *closing, int (*real_close)(int))
+static int put_off(struct closing *closing)
 {
     int saved = errno;
-    real_close(-1);
     int error = track_put_off(closing);
     errno = error == 0 ? saved : error;
     return error == 0 ? 0 : -1;
 }
 
-static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int))
+static int close_uncancelled(int fd, int (*real_close)(int), bool cancellable)
+{
+    if (!cancellable)
+        return real_close(fd);
+    const int state = cancel_hold();
+    const int result = real_close(fd);
+    cancel_let(state);
+    return result;
+}
+
+static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int), bool cancellable)
 {
     struct closing closing;
     if (hooks_is_bad(fd))
         return -1;
-    int result = track_closing(fd, &closing) ? put_off(&closing, real_close) : real_close(fd);
+    int result = track_closing(fd, &closing) ? put_off(&closing)
+                                             : close_uncancelled(fd, real_close, cancellable);
     track_closed(&closing);
     return result;
 }
@@ -236,11 +246,15 @@ static __attribute__((noinline)) int close_tracked(int fd, int (*real_close)(int
 /* The look comes before the frame of the close: both take of the program's stack. */
 static __attribute__((noinline)) int close_known(int fd, int (*real_close)(int))
 {
+    const bool cancellable =
+        cancel_is_possible() && real_close == real.close; /* not by syscall(2) */
+    if (cancellable)
+        cancel_point();
     if (handle_possible(fd) || !track_closing_reader(fd)) {
         track_called(fd);
-        return close_tracked(fd, real_close);
+        return close_tracked(fd, real_close, cancellable);
     }
-    const int result = real_close(fd);
+    const int result = close_uncancelled(fd, real_close, cancellable);
     track_closed_reader(fd);
     return result;
 }

@@ -1,5 +1,6 @@
-/* Filters that the program puts on its own system calls: what the library asks of the kernel after
- * that, the program could be killed for. */
+/* What the program forbids itself, and could be killed for if the library did it after that: system
+ * calls (seccomp(2)), and to read the time without one. */
+#include "base/clock.h"
 #include "preload/hooks.h"
 #include "preload/real.h"
 #include "track/track.h"
@@ -15,6 +16,8 @@ EXPORT int prctl(int option, ...)
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(list, unsigned long);
     va_end(list);
+    if (option == PR_SET_TSC && a[0] == PR_TSC_SIGSEGV)
+        clock_by_system_call();
     if (option != PR_SET_SECCOMP)
         return real.prctl(option, a[0], a[1], a[2], a[3]);
     bool stopped = track_stop();
@@ -27,6 +30,8 @@ EXPORT int prctl(int option, ...)
 /* Another preloaded library's prctl may be made of this. */
 long hooks_prctl_by_number(long option, long b, long c, long d, long e)
 {
+    if (option == PR_SET_TSC && b == PR_TSC_SIGSEGV)
+        clock_by_system_call();
     bool stopped = option == PR_SET_SECCOMP && track_stop();
     long result = real.syscall(SYS_prctl, option, b, c, d, e);
     if (result < 0)

@@ -76,6 +76,13 @@ static bool is_loaded(const struct remembered *r)
     return true;
 }
 
+bool sqlite_is_loaded(const void *close_function)
+{
+    struct elf_object object = {.name = ""};
+    return elf_object_at((uintptr_t)close_function, &object) &&
+           elf_object_symbol(&object, "sqlite3_close") == close_function;
+}
+
 /* What is still loaded stays remembered: where calls are bound one by one, nothing tells later what
  * the first one reached. */
 static void take_along(struct remembered *cache, unsigned from, unsigned to)

@@ -4,6 +4,8 @@
 
 #include "preload/symbols.h"
 
+#include <stdbool.h>
+
 #define NUMBER(name) SYMBOL_##name,
 enum sqlite_symbol {
     SETTLE_SQLITE_SYMBOLS(NUMBER) SETTLE_SQLITE_ASKED(NUMBER) SQLITE_SYMBOL_COUNT
@@ -19,6 +21,9 @@ void *sqlite_real(enum sqlite_symbol symbol, const void *caller);
 /* The function of the same SQLite that another one, such as a sqlite3_open, belongs to; NULL if it
  * has none. */
 void *sqlite_beside(enum sqlite_symbol symbol, const void *function);
+
+/* Whether what was once found as the sqlite3_close of some SQLite still is that. */
+bool sqlite_is_loaded(const void *close_function);
 
 /* An object was unloaded: what was remembered of it is wrong. */
 void sqlite_forget_unloaded(void);

@@ -4,6 +4,7 @@
 #include "config/rules.h"
 #include "helper/seccomp.h"
 #include "preload/api.h"
+#include "preload/cancel.h"
 #include "preload/children.h"
 #include "preload/real.h"
 #include "preload/replaced.h"
@@ -32,6 +33,7 @@ static void begin_hooks(char *const *environment)
     if (real.gnu_get_libc_version != NULL)
         seccomp_start(real.gnu_get_libc_version());
     process_start(real.pthread_self, real.pthread_getcpuclockid);
+    cancel_start();
     begin_books(&settings);
 }
 

@@ -1,4 +1,5 @@
 /* Streams: fopen does not reach our open, nor fclose our close, in any libc. */
+#include "preload/cancel.h"
 #include "preload/hooks.h"
 #include "preload/real.h"
 #include "track/track.h"
@@ -154,7 +155,11 @@ EXPORT FILE *fdopen(int fd, const char *mode)
         int fd = descriptor_of(stream);                                                            \
         opening_stream(path, mode);                                                                \
         track_closing_by_force(fd, fd, &closing);                                                  \
+        const bool known = handle_or_reader(fd); /* else the open may block, and be cancelled */   \
+        const int state = known ? cancel_hold() : 0;                                               \
         FILE *result = real.name(path, mode, stream);                                              \
+        if (known)                                                                                 \
+            cancel_let(state);                                                                     \
         if (path == NULL && result != NULL)                                                        \
             track_received(real.fileno(result));                                                   \
         else                                                                                       \
@@ -180,13 +185,22 @@ static bool is_detachable(FILE *stream, int fd)
 #endif
 }
 
+/* What is written then is a point where the thread can be cancelled. */
+static int close_uncancelled(FILE *stream)
+{
+    const int state = cancel_hold();
+    const int result = real.fclose(stream);
+    cancel_let(state);
+    return result;
+}
+
 static int close_all_but_descriptor(FILE *stream)
 {
 #ifdef __GLIBC__
     enum { no_close = 32 }; /* _IO_FLAGS2_NOCLOSE */
     stream->_flags2 |= no_close;
 #endif
-    return real.fclose(stream);
+    return close_uncancelled(stream);
 }
 
 /* What the flush writes comes before the descriptor is put off. */
@@ -212,11 +226,11 @@ static __attribute__((noinline)) int close_tracked(FILE *stream, int fd)
     int result;
     if (!is_detachable(stream, fd)) {
         track_closing_by_force(fd, fd, &closing);
-        result = real.fclose(stream);
+        result = close_uncancelled(stream);
     } else if (track_closing(fd, &closing)) {
         result = put_off(stream, &closing);
     } else {
-        result = real.fclose(stream);
+        result = close_uncancelled(stream);
     }
     track_closed(&closing);
     return result;
@@ -228,7 +242,7 @@ static __attribute__((noinline)) int close_known(FILE *stream, int fd)
         track_called(fd);
         return close_tracked(stream, fd);
     }
-    const int result = real.fclose(stream);
+    const int result = close_uncancelled(stream);
     track_closed_reader(fd);
     return result;
 }

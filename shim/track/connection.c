@@ -67,7 +67,8 @@ static bool take(void *db, struct leaving *l)
     for (unsigned i = 0; atomic_load(&places) != NULL && i < WINDOW; i++) {
         struct connection *place = entry_of(db, i);
         void *expected = db;
-        if (!atomic_compare_exchange_strong(&place->db, &expected, &being_changed))
+        if (atomic_load(&place->db) != db ||
+            !atomic_compare_exchange_strong(&place->db, &expected, &being_changed))
             continue;
         l->calls = place->calls;
         l->opener = place->home;
@@ -81,6 +82,35 @@ static bool take(void *db, struct leaving *l)
         return true;
     }
     return false;
+}
+
+/* One that is no more, though nobody saw it closed: the program asked for the function by dlsym, or
+ * SQLite has been unloaded. */
+static void forget(void *db)
+{
+    struct leaving gone = {.known = false, .store = NULL};
+    if (take(db, &gone) && gone.store != NULL)
+        store_release(gone.store);
+}
+
+void connection_forget_unloaded(bool (*is_loaded)(const void *close_function))
+{
+    const void *asked = NULL;
+    bool loaded = true;
+    if (atomic_load(&places) == NULL || !process_at_home())
+        return;
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        struct connection *place = &atomic_load(&places)[i];
+        void *db = atomic_load(&place->db);
+        const void *function = (const void *)place->calls.close;
+        if (db == NULL || db == &being_changed || function == NULL)
+            continue;
+        if (function != asked)
+            loaded = is_loaded(function);
+        asked = function;
+        if (!loaded && atomic_load(&place->db) == db)
+            forget(db);
+    }
 }
 
 static struct store *store_of(const char *file)
@@ -108,6 +138,7 @@ void connection_opened(void *db, const char *file, const struct sqlite_calls *ca
 {
     if (!process_at_home() || !have_places())
         return;
+    forget(db); /* of this address */
     struct store *store = store_of(file);
     bool past = false;
     const bool unseen = store == NULL && (store = opened_by_sqlite(file, &past)) != NULL;

@@ -39,6 +39,10 @@ enum statements {
  * cannot be asked. */
 void connection_opened(void *db, const char *file, const struct sqlite_calls *calls);
 
+/* Something has been unloaded. Connections of an SQLite that has gone with it are forgotten, or
+ * what comes to lie at their addresses would be closed by code that is no longer there. */
+void connection_forget_unloaded(bool (*is_loaded)(const void *close_function));
+
 /* A close between its two halves. */
 struct leaving {
     bool known;

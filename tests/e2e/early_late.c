@@ -135,6 +135,12 @@ Test(early_late, a_module_that_is_unloaded_and_loaded_again_closes_by_its_new_sq
                        WAITS, NULL);
 }
 
+Test(early_late, a_connection_whose_close_was_not_seen_is_forgotten_with_its_sqlite)
+{
+    expect_same_result(C_HOST("build/programs/modules", "unseen", MODULE("")), PRELOADED(NULL),
+                       WAITS, NULL);
+}
+
 Test(early_late, of_two_sqlites_each_closes_its_own_connections)
 {
     expect_same_result(C_HOST("build/programs/modules", "both", MODULE(""), MODULE("-copy")),

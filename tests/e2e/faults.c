@@ -313,6 +313,12 @@ Test(faults, in_strict_mode_a_host_lives_and_dies_as_without_the_library)
     expect_same_result(&dies, &around, PASSES, steps_aside);
 }
 
+Test(faults, a_host_that_may_not_read_the_clock_without_a_system_call_waits)
+{
+    const struct host host = {"strict clock", {"build/programs/strict", "clock"}, NULL, "close"};
+    expect_same_result(&host, WRAPPED("env"), WAITS, NULL);
+}
+
 Test(faults, a_filter_of_a_vfork_child_is_none_of_its_parent)
 {
     const struct host host = {"vfork_filtered", {"build/programs/vfork_filtered"}, NULL, "close"};

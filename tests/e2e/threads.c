@@ -419,6 +419,21 @@ Test(threads, cancelled_in_a_program_that_handles_sigint_return_from_the_close_f
     expect_later_close_waits(&s);
 }
 
+static void expect_nothing_left_behind(const char *how)
+{
+    struct process p = SHIMMED("build/programs/cancelled", how, world.primary);
+    await_line(&p, "cancelled");
+    await_line(&p, "lock: at once");
+    cr_expect_eq(finish(&p), 0, "%s: %s", how, errors_of(&p));
+}
+
+Test(threads, cancelled_in_a_close_leave_nothing_that_a_lock_waits_for)
+{
+    expect_nothing_left_behind("close");
+    expect_nothing_left_behind("fclose");
+    expect_nothing_left_behind("reader");
+}
+
 /* libc has each thread set its own group, and interrupts it for that. */
 Test(threads, interrupted_by_libc_itself_wait_on)
 {

@@ -1,6 +1,8 @@
 /* modules reload MODULE STORE: a host that has used the module, unloaded it, and loaded it again
- * with its SQLite at another address. modules both MODULE MODULE STORE: a host with a connection by
- * each module. Modules are libraries/connection.c, in its several builds. */
+ * with its SQLite at another address. modules unseen MODULE STORE: one that opens by the module and
+ * closes by a function that it has asked its SQLite for, and after such a reload the other way
+ * round, with a connection at the same address. modules both MODULE MODULE STORE: a host with a
+ * connection by each module. Modules are libraries/connection.c, in its several builds. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdint.h>
@@ -119,6 +121,40 @@ static struct module reload(struct module m, const char *path)
     return m;
 }
 
+/* As it is in the SQLite of the module: no preloaded library is asked. */
+static void *own_function(const struct module *m, const char *name)
+{
+    Dl_info info = {.dli_fname = NULL};
+    dladdr(m->sqlite(), &info);
+    void *sqlite = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    void *function = dlsym(sqlite, name);
+    dlclose(sqlite);
+    return function;
+}
+
+static void close_unseen(const struct module *m, void *connection)
+{
+    int (*close)(void *);
+    *(void **)&close = own_function(m, "sqlite3_close");
+    close(connection);
+}
+
+/* Others are open meanwhile, so that each new one has an address of its own. */
+static void *open_unseen_at(void *address, const struct module *m, const char *store)
+{
+    enum { MOST = 256 };
+    void *opened[MOST];
+    int (*open)(const char *, void **);
+    int count = 0;
+    *(void **)&open = own_function(m, "sqlite3_open");
+    do
+        open(store, &opened[count]);
+    while (opened[count++] != address && count < MOST);
+    for (int i = 0; i < count - 1; i++)
+        close_unseen(m, opened[i]);
+    return opened[count - 1];
+}
+
 static void await_word(void)
 {
     char line[16];
@@ -140,6 +176,14 @@ int main(int argc, char **argv)
         results += close_store(&first);
         first = reload(first, argv[2]);
         open_store(&first, store);
+        await_word();
+        results += close_store(&first);
+    } else if (strcmp(argv[1], "unseen") == 0) {
+        void *address = first.connection;
+        close_unseen(&first, first.connection);
+        first = reload(first, argv[2]);
+        first.connection = open_unseen_at(address, &first, store);
+        printf("at the same address: %d\n", first.connection == address);
         await_word();
         results += close_store(&first);
     } else {
