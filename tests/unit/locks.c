@@ -67,6 +67,10 @@ Test(locks, an_idle_connection_with_a_wal_holds_nothing_beyond)
     cr_expect(locks_beyond_idle(s), "without a WAL it reads");
     lock(s, F_RDLCK, 128, 1);
     cr_expect_not(locks_beyond_idle(s));
+    locks_dropped(s, main_file);
+    cr_expect_not(locks_beyond_idle(s), "a close has dropped the one on the database");
+    lock(s, F_RDLCK, SHARED, 510);
+    cr_expect_not(locks_beyond_idle(s));
     lock(s, F_RDLCK, 124, 1);
     cr_expect(locks_beyond_idle(s), "a statement that was not read to its end");
     lock(s, F_UNLCK, 124, 1);
