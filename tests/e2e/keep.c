@@ -846,11 +846,18 @@ Test(keep, forced_closes_of_an_open_descriptor_are_real_and_say_what_they_cost)
     }
 }
 
+/* Whichever of them has the lower number, and goes first. */
 Test(keep, a_forced_close_of_the_engine_too_costs_nothing)
 {
     struct process p = start_locked();
     say(&p, "open A -", world.primary);
     cr_expect_eq(step(&p, "closefrom E").result, 0);
+    cr_expect_eq(descriptors_on(&p, world.primary), 0);
+    cr_expect(!log_has(cost));
+    say(&p, "open A -", world.primary);
+    say(&p, "engine E -", world.primary);
+    step(&p, "lock E - shared");
+    cr_expect_eq(step(&p, "closefrom A").result, 0);
     cr_expect_eq(descriptors_on(&p, world.primary), 0);
     cr_expect(!log_has(cost));
     done(&p);

@@ -258,6 +258,31 @@ Test(stores, the_close_of_the_engines_last_descriptor_lets_go)
     finish(&p);
 }
 
+static uint64_t open_time(struct process *p, const char *command, const char *path)
+{
+    const uint64_t began = now_ns();
+    cr_expect_geq(say(p, command, path).result, 0);
+    return now_ns() - began;
+}
+
+/* Somebody else may be waiting for that one. */
+Test(stores, while_the_engine_has_a_lock_no_use_waits)
+{
+    const char *path = make_store(&kinds[2]);
+    struct process p =
+        SHIMMED_WITH(OPTIONS("--stores", "all", "--max-wait", "1"), "build/programs/keeper");
+    struct process writer = PLAIN("build/programs/keeper");
+    cr_assert_geq(say(&writer, "open E -", path).result, 0);
+    cr_assert_eq(step(&writer, "lock E - own").result, 0);
+    cr_assert_geq(say(&p, "open-cloexec E -", path).result, 0);
+    cr_assert_eq(step(&p, "lock E - first").result, 0);
+    cr_expect_lt(open_time(&p, "open-read A -", path), 500u * MS);
+    cr_assert_eq(step(&p, "unlock E -").result, 0);
+    cr_expect_geq(open_time(&p, "open-read B -", path), 900u * MS);
+    finish(&writer);
+    finish(&p);
+}
+
 /* --- who comes later --- */
 
 static bool by_flock(const struct kind *k)

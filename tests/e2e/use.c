@@ -381,6 +381,16 @@ Test(use, with_trigger_use_closes_return_at_once_and_the_next_use_waits)
     user_ends(&p);
 }
 
+static void expect_end_at_once(struct process *p)
+{
+    struct process holder = hold("posix", world.primary, 10000);
+    const uint64_t began = now_ns();
+    user_ends(p);
+    cr_expect_lt(now_ns() - began, PROMPTLY);
+    cr_expect_eq(log_count("still locked after"), 0);
+    kill_now(&holder);
+}
+
 /* What has settled at a use is owed by no end. */
 Test(use, with_trigger_use_the_exit_waits_for_none_that_a_use_has_seen_free)
 {
@@ -388,12 +398,15 @@ Test(use, with_trigger_use_the_exit_waits_for_none_that_a_use_has_seen_free)
     open_store(&p, "delete");
     run(&p, "c.close()");
     expect_passes(&p, "os.listdir(D)");
-    struct process holder = hold("posix", world.primary, 10000);
-    const uint64_t began = now_ns();
-    user_ends(&p);
-    cr_expect_lt(now_ns() - began, PROMPTLY);
-    cr_expect_eq(log_count("still locked after"), 0);
-    kill_now(&holder);
+    expect_end_at_once(&p);
+}
+
+Test(use, with_trigger_use_the_exit_waits_for_none_where_it_is_told_not_to)
+{
+    struct process p = user_with(OPTIONS("--trigger", "use", "--at-exit", "off"));
+    open_store(&p, "delete");
+    run(&p, "c.close()");
+    expect_end_at_once(&p);
 }
 
 /* Three stores, of which the first is let go of after 500 ms: all within one max_wait. */

@@ -178,7 +178,10 @@ Test(uses, sigint_ends_the_wait_of_a_use)
 /* And with it the one that would follow, for who writes. */
 Test(uses, sigint_ends_the_wait_for_connections_that_go_away)
 {
-    struct process p = user_with(OPTIONS("--max-wait", "20", "--fallback-delay", "10"));
+    char record[PATH_MAX + 16], command[3 * PATH_MAX];
+    snprintf(record, sizeof record, "%s.record", world.log);
+    struct process p =
+        user_with(OPTIONS("--max-wait", "20", "--fallback-delay", "10", "--record", record));
     open_store(&p, "delete");
     run(&p, "t = later(time.sleep, 20)");
     run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall()");
@@ -187,6 +190,9 @@ Test(uses, sigint_ends_the_wait_for_connections_that_go_away)
     expect_sigint_ends_use(&p);
     kill_now(&holder);
     kill_now(&p);
+    snprintf(command, sizeof command, "grep -q '\"store used\".*\"outcome\":\"not waited\"' '%s'",
+             record);
+    cr_expect_eq(system(command), 0);
 }
 
 /* --- connections that go away --- */
