@@ -248,9 +248,8 @@ void mirror_update(int thread, int directory)
 
 bool mirror_is_free(const struct departure *d)
 {
-    return d->file >= 0 &&
-           in_place_is_free_elsewhere(d->file, d->handle.identity,
-                                      atomic_load(&d->handle.store->profile), d->path);
+    return d->file >= 0 && in_place_is_free_elsewhere(d->file, d->handle.identity,
+                                                      store_profile(d->handle.store), d->path);
 }
 
 static void prepare(struct departure *d, int thread, int directory)

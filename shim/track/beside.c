@@ -273,5 +273,5 @@ bool beside_is_nothing(const struct profile *profile, const char *path)
 
 bool beside_is_free(const struct store *store, const char *path, int home)
 {
-    return all_is_free(atomic_load(&store->profile), store, path, home);
+    return all_is_free(store_profile(store), store, path, home);
 }

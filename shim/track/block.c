@@ -174,11 +174,11 @@ static void ask_for(struct wait_request *wait, struct store *store, const char *
                     const struct rule *rule)
 {
     str_copy(wait->path, sizeof wait->path, path);
-    wait->fresh = path != atomic_load(&store->path);
-    wait->identity = (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)};
+    wait->fresh = path != store_path(store);
+    wait->identity = store_primary(store);
     wait->check_interval = rule->check_interval;
     wait->until = (enum until)rule->until;
-    wait->profile = atomic_load(&store->profile);
+    wait->profile = store_profile(store);
     wait->max_collections = settings->max_collections;
     wait->max_files = settings->max_files;
 }
@@ -320,9 +320,8 @@ static void look(void *argument)
 
 bool block_is_settled(struct store *store, int home)
 {
-    const char *path = atomic_load(&store->path);
-    struct helper *helper =
-        path == NULL || path[0] == '\0' ? NULL : helper_new(sizeof(struct block_request));
+    const char *path = store_path(store);
+    struct helper *helper = path[0] == '\0' ? NULL : helper_new(sizeof(struct block_request));
     if (helper == NULL)
         return true; /* nobody can say that it is not */
     struct block_request *request = helper_request(helper);
@@ -353,7 +352,7 @@ bool block_may_wait(const struct store *store, const char *path)
 void block_until_settled(struct store *store, const char *path, const struct block_cause *cause,
                          int home)
 {
-    if (path == NULL || !block_may_wait(store, path))
+    if (process_home() != home || !block_may_wait(store, path))
         return;
     atomic_fetch_add(&store->waited, 1);
     lines_hold(&home);

@@ -34,10 +34,9 @@ struct block_cause {
 };
 
 /* Blocks until the store is settled, or until its rule's max_wait is past, or the budget. path:
- * where its primary is; "" if unknown (then a fixed delay), NULL in a fork child that a signal
- * handler made, whose tables are empty. The caller holds a pin on the store, whose state says
- * afterwards what came of it. Keeps errno; signal handlers run; in a fork child that one of them
- * made it returns at once. */
+ * where its primary is; "" if unknown (then a fixed delay). home: the process that has closed or
+ * uses it. The caller holds a pin on the store, whose state says afterwards what came of it. Keeps
+ * errno; signal handlers run; in a fork child that one of them made it returns at once. */
 void block_until_settled(struct store *store, const char *path, const struct block_cause *cause,
                          int home);
 

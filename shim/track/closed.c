@@ -283,7 +283,7 @@ void closed_wait(struct store *store, const char *path, const struct last_look *
 {
     const uint64_t now = clock_now();
     const struct block_cause cause = {.began = now, .now = now, .last_look = *last_look};
-    block_until_settled(store, path[0] != '\0' ? path : atomic_load(&store->path), &cause, home);
+    block_until_settled(store, path[0] != '\0' ? path : store_path(store), &cause, home);
     closed_end(store, true, home);
 }
 

@@ -228,7 +228,7 @@ static bool has_handles(const struct store *store)
 
 static void say(enum log_level level, const struct store *store, const char *message)
 {
-    log_say_path(level, atomic_load(&store->path), message);
+    log_say_path(level, store_path(store), message);
 }
 
 /* The handles go away when another thread finalises the last statement; that thread's close leaves
@@ -241,7 +241,7 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
             "thread could finalise them: not waited for");
         return;
     }
-    if (!block_may_wait(store, atomic_load(&store->path)))
+    if (!block_may_wait(store, store_path(store)))
         return;
     const struct rule *rule = rules_get(atomic_load(&store->rule));
     uint64_t began = clock_now();
@@ -267,7 +267,7 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
     if (whole && has_handles(store))
         vain_ended(now, now - began, rule->max_wait);
     if (interrupted)
-        tell_interrupted(atomic_load(&store->path), rule, now - began);
+        tell_interrupted(store_path(store), rule, now - began);
     else if (atomic_load(&store->connections) > 0)
         say(LOG_INFO, store, "opened again by this process, the wait ends");
     else if (has_handles(store))
@@ -275,7 +275,7 @@ static void wait_for_zombie(struct store *store, enum statements left, int home)
             "still open in this process at the end of the wait: closed with statements that were "
             "not finalised");
     else
-        block_until_settled(store, atomic_load(&store->path),
+        block_until_settled(store, store_path(store),
                             &(const struct block_cause){.began = began, .now = now}, home);
 }
 
@@ -294,7 +294,7 @@ static void wait_if_unseen(const struct leaving *l)
     if (has_handles(store))
         return;
     const uint64_t now = clock_now();
-    block_until_settled(store, atomic_load(&store->path),
+    block_until_settled(store, store_path(store),
                         &(const struct block_cause){.began = now, .now = now}, l->home);
 }
 

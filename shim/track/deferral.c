@@ -112,12 +112,12 @@ bool deferral_takes(struct closing *c)
         return false;
     struct store *store = c->handle.store;
     deferred->home = c->home;
-    bool moved = c->placed && strcmp(c->path, atomic_load(&store->path)) != 0;
+    bool moved = c->placed && strcmp(c->path, store_path(store)) != 0;
     deferred->closes[deferred->count++] =
         (struct deferred_close){store, moved ? c->path : NULL, c->last_look};
     if (moved)
         c->path = NULL;
-    log_say_path(LOG_DEBUG, atomic_load(&store->path),
+    log_say_path(LOG_DEBUG, store_path(store),
                  "its wait is put off until the call that closes it has returned");
     return true;
 }

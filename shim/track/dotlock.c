@@ -27,7 +27,7 @@ void dotlock_note(const char *path, bool held)
     struct store *store = store_of(path);
     if (store == NULL)
         return;
-    if (atomic_load(&store->profile)->engine == ENGINE_SQLITE)
+    if (store_profile(store)->engine == ENGINE_SQLITE)
         locks_dotfile(store, held);
     store_release(store);
 }

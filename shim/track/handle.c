@@ -363,7 +363,7 @@ int handle_of_engine(const struct store *store, struct identity file)
         return -1;
     for (int fd = handle_next(0, ~0u); fd >= 0; fd = handle_next((unsigned)fd + 1, ~0u)) {
         const struct handle_entry *entry = entry_of(fd, false);
-        if (identity_same(identity_in(entry), file) && is_engines_on(entry, store))
+        if (entry != NULL && identity_same(identity_in(entry), file) && is_engines_on(entry, store))
             return fd;
     }
     return -1;

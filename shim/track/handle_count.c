@@ -38,9 +38,8 @@ uint32_t handle_count_of(const struct store *store)
 /* Whether a handle of that kind counts for closes, in a store whose count is this. */
 static bool counts(const struct store *store, uint64_t handles, enum kind kind)
 {
-    return kind == KIND_ENGINE ||
-           (kind == KIND_PRESUMED &&
-            ((handles & STORE_ENGINE) == 0 || atomic_load(&store->profile)->by_directory));
+    return kind == KIND_ENGINE || (kind == KIND_PRESUMED && ((handles & STORE_ENGINE) == 0 ||
+                                                             store_profile(store)->by_directory));
 }
 
 /* What a use of the store goes by: connections come and go with the handles of the engine on the

@@ -16,8 +16,8 @@ static void add_store(struct record *r, const struct store *store)
 {
     if (store == NULL)
         return;
-    json_str(&r->json, "store", atomic_load(&store->path));
-    json_str(&r->json, "profile", atomic_load(&store->profile)->name);
+    json_str(&r->json, "store", store_path(store));
+    json_str(&r->json, "profile", store_profile(store)->name);
 }
 
 /* --- handles --- */
@@ -61,7 +61,7 @@ void history_opened(int fd, const struct handle *h)
 {
     if (h->store != NULL && handle_count_of(h->store) == 1) {
         sum_opened();
-        record_used(atomic_load(&h->store->path));
+        record_used(store_path(h->store));
         tell_opened_store(h->store);
     }
     if (record_wanted())
@@ -206,7 +206,7 @@ void history_used(const struct store *store, const struct block_cause *cause, co
     const uint64_t elapsed = clock_now() - cause->began;
     sum_ended(true, str_equal(outcome, "settled after waiting"), false, elapsed);
     if (record_wanted())
-        tell_unasked(store, atomic_load(&store->path), outcome, elapsed, cause->use);
+        tell_unasked(store, store_path(store), outcome, elapsed, cause->use);
 }
 
 void history_exit(const struct summary *s)

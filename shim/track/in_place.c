@@ -30,7 +30,7 @@ static struct closed_books *const own = &BOOKS.closes;
 static bool is_plain(const struct store *store)
 {
     const struct rule *rule = rules_get(atomic_load(&store->rule));
-    return atomic_load(&store->profile)->engine == ENGINE_SQLITE && rule->until == UNTIL_UNLOCKED &&
+    return store_profile(store)->engine == ENGINE_SQLITE && rule->until == UNTIL_UNLOCKED &&
            !seccomp_is_on();
 }
 
@@ -199,7 +199,7 @@ static SYS_OWN_FRAME bool leads_to(const char *path, struct identity file)
 
 bool in_place_is_all(const struct store *store, const char *path, struct last_look *l, int home)
 {
-    const struct identity file = {atomic_load(&store->dev), atomic_load(&store->ino)};
+    const struct identity file = store_primary(store);
     const bool has_no_dotfile = !dotfile_is_held(path);
     if (has_no_dotfile && !is_told() && beside_is_free(store, path, home))
         return true;
@@ -220,7 +220,7 @@ bool in_place_is_free_elsewhere(int fd, struct identity file, const struct profi
 void in_place_settled(struct store *store)
 {
     atomic_fetch_add(&store->waited, 1);
-    outlasted_forget((struct identity){atomic_load(&store->dev), atomic_load(&store->ino)});
+    outlasted_forget(store_primary(store));
     store_mark(store, 0, STORE_UNSETTLED | STORE_IN_VAIN);
     sum_ended(false, false, false, 0);
 }

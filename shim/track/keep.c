@@ -85,7 +85,7 @@ static void warn_of_cost(const struct handle *h, const char *why)
              "a close of the program's own descriptor drops the locks of its database engine (");
     text_str(&t, why);
     text_str(&t, ")");
-    log_say_path(LOG_WARN, h->store == NULL ? "" : atomic_load(&h->store->path), message);
+    log_say_path(LOG_WARN, h->store == NULL ? "" : store_path(h->store), message);
 }
 
 /* The books of the descriptors and those of the locks are of one mind where SQLite opened the file

@@ -123,12 +123,11 @@ bool mention_has(const struct mention *m, const struct store *store)
 {
     if (m == NULL)
         return false;
-    const char *path = atomic_load(&store->path);
-    if (has(m, (struct identity){atomic_load(&store->dev), atomic_load(&store->ino)}))
+    const char *path = store_path(store);
+    if (has(m, store_primary(store)))
         return true;
     char *room = sys_mmap(PATH_MAX);
-    bool found =
-        room != NULL && path != NULL && str_copy(room, PATH_MAX, path) && has_path(m, room);
+    bool found = room != NULL && str_copy(room, PATH_MAX, path) && has_path(m, room);
     if (room != NULL)
         sys_munmap(room, PATH_MAX);
     return found;

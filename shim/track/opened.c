@@ -224,7 +224,7 @@ void opened_miss(int fd)
 {
     const struct handle h = handle_get(fd);
     if (h.role == ROLE_PRIMARY && h.kind != KIND_READER)
-        tell_missed(atomic_load(&h.store->path));
+        tell_missed(store_path(h.store));
     opened_forget(fd);
 }
 
@@ -386,7 +386,7 @@ static SYS_OWN_FRAME struct store *become(int fd, off_t size, bool lacks_beside)
 
 static SYS_OWN_FRAME void promote_all(int fd, struct store *store)
 {
-    const struct identity file = {atomic_load(&store->dev), atomic_load(&store->ino)};
+    const struct identity file = store_primary(store);
     promote(fd, store, file);
     promote_candidates(store, file);
     store_release(store);

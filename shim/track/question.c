@@ -135,15 +135,15 @@ static SYS_OWN_FRAME bool may_have_frames(const struct store *store, const char 
 static bool may_be_asked(struct store *store, bool number_is_due)
 {
     return rules_get(atomic_load(&store->rule))->until == UNTIL_UNLOCKED &&
-           !profile_has_flocks(atomic_load(&store->profile)) &&
+           !profile_has_flocks(store_profile(store)) &&
            (atomic_load(&store->state) & STORE_ASKED_ELSEWHERE) == 0 && !seccomp_is_on() &&
            (number_is_due || !atomic_load(&own->crowded) || !helper_other_threads());
 }
 
 enum answer question_ask(struct store *store, bool number_is_due)
 {
-    const char *path = atomic_load(&store->path);
-    const struct identity file = {atomic_load(&store->dev), atomic_load(&store->ino)};
+    const char *path = store_path(store);
+    const struct identity file = store_primary(store);
     enum answer answer = ANSWER_NONE;
     if (!may_be_asked(store, number_is_due))
         return ANSWER_NONE;

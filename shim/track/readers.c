@@ -220,7 +220,7 @@ void readers_enter(struct store *store)
         await_entered(store);
         return;
     }
-    const struct identity primary = {atomic_load(&store->dev), atomic_load(&store->ino)};
+    const struct identity primary = store_primary(store);
     enter_each(store, ROLE_PRIMARY, primary, READERS_NOTED);
     store_mark(store, STORE_READERS_ARE_IN, 0);
 }

@@ -73,7 +73,7 @@ static bool is_sidecar_of(struct recognised *in, struct identity primary)
     struct store *store = store_find(primary);
     if (store == NULL)
         return false;
-    in->profile = atomic_load(&store->profile);
+    in->profile = store_profile(store);
     store_release(store);
     const char *ending = in->absolute + strlen(in->named.primary);
     const char *sidecar;
@@ -110,8 +110,7 @@ static const struct profile *profile_in_use(struct identity file)
     struct store *store = store_find(file);
     if (store == NULL)
         return NULL;
-    const struct profile *found =
-        handle_count_engine(store) > 0 ? atomic_load(&store->profile) : NULL;
+    const struct profile *found = handle_count_engine(store) > 0 ? store_profile(store) : NULL;
     store_release(store);
     return found;
 }

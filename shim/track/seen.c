@@ -49,7 +49,7 @@ static void add(const char *path, uint64_t inode, struct identity directory)
 
 void seen_add(struct store *store)
 {
-    const char *path = atomic_load(&store->path);
+    const char *path = store_path(store);
     if (path[0] == '/' && atomic_load(&store->directory_ino) != 0)
         add(path, atomic_load(&store->ino), directory_of(store));
 }

@@ -199,8 +199,7 @@ static struct store *revive(struct identity id, const struct profile *profile, c
 {
     struct store *s = find(id, true);
     uint32_t mine = 1;
-    if (s == NULL ||
-        (atomic_load(&s->profile) == profile && strcmp(atomic_load(&s->path), path) == 0))
+    if (s == NULL || (store_profile(s) == profile && strcmp(store_path(s), path) == 0))
         return s;
     return atomic_compare_exchange_strong(&s->pins, &mine, STORE_CLAIMED)
                ? begin(s, id, profile, path)
@@ -279,7 +278,7 @@ struct store *store_next(uint32_t *at, const struct identity *directory)
         struct identity in = {atomic_load(&s->directory_dev), atomic_load(&s->directory_ino)};
         if (!remembers(s) || (directory != NULL && !identity_same(in, *directory)))
             continue;
-        if (pin(s, (struct identity){atomic_load(&s->dev), atomic_load(&s->ino)}, true))
+        if (pin(s, store_primary(s), true))
             return s;
     }
     return NULL;

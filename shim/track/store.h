@@ -91,6 +91,28 @@ struct store_books {
     _Atomic uint32_t bytes_used[STORE_ARENAS];
 };
 
+/* What it is of, for those who have it pinned. Where a signal handler forks, whoever it interrupted
+ * goes on in the child, too, up to the next look whose process this is, with a record that the
+ * kernel has emptied (process.h). So a row and a path are always there: there SQLite's, and "". */
+static inline const struct profile *store_profile(const struct store *s)
+{
+    const struct profile *profile = atomic_load(&s->profile);
+    return profile != NULL ? profile : &profiles[PROFILE_SQLITE];
+}
+static inline const char *store_path(const struct store *s)
+{
+    const char *path = atomic_load(&s->path);
+    return path != NULL ? path : "";
+}
+static inline bool store_is_emptied(const struct store *s)
+{
+    return atomic_load(&s->ino) == 0;
+}
+static inline struct identity store_primary(const struct store *s)
+{
+    return (struct identity){atomic_load(&s->dev), atomic_load(&s->ino)};
+}
+
 /* The record of a primary, pinned; made if there is none. NULL where the registry is full or memory
  * is short. Open path only. */
 struct store *store_acquire(struct identity primary, const struct profile *profile,

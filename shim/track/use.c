@@ -107,11 +107,10 @@ static bool is_written(const struct store *store, struct identity file, off_t st
  * would have said so. */
 static bool is_written_by_others(const struct store *store)
 {
-    const struct identity primary = {atomic_load(&store->dev), atomic_load(&store->ino)};
+    const struct identity primary = store_primary(store);
     const struct identity shm = {primary.dev, atomic_load(&store->shm)};
     return is_written(store, primary, 0, 0) || (shm.ino != 0 && is_written(store, shm, 120, 2)) ||
-           (atomic_load(&store->profile)->engine == ENGINE_SQLITE &&
-            dotfile_is_held(atomic_load(&store->path)));
+           (store_profile(store)->engine == ENGINE_SQLITE && dotfile_is_held(store_path(store)));
 }
 
 /* Whether the descriptor that the program has just opened tells that nobody has the database
@@ -119,10 +118,9 @@ static bool is_written_by_others(const struct store *store)
 static bool is_free_by(const struct use *u)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return u->rule->until == UNTIL_UNLOCKED &&
-           !profile_has_flocks(atomic_load(&u->store->profile)) &&
+    return u->rule->until == UNTIL_UNLOCKED && !profile_has_flocks(store_profile(u->store)) &&
            sys_fcntl(u->fd, F_OFD_GETLK, (long)&lock) == 0 && lock.l_type == F_UNLCK &&
-           !dotfile_is_held(atomic_load(&u->store->path));
+           !dotfile_is_held(store_path(u->store));
 }
 
 /* Of a store that the process has closed. in_vain: a wait for it was, so that it is not waited for
@@ -166,7 +164,7 @@ static void settle(struct use *u)
     else if (in_the_way || in_vain)
         end(u, "not waited");
     else
-        block_until_settled(u->store, atomic_load(&u->store->path), &u->cause, u->home);
+        block_until_settled(u->store, store_path(u->store), &u->cause, u->home);
 }
 
 /* --- a use --- */
@@ -186,7 +184,7 @@ static void tell_never_closed(const struct use *u)
     text_str(&t, " of this process ");
     text_str(&t, handles == 1 ? "is" : "are");
     text_str(&t, " open: it was never closed");
-    log_say_path(LOG_WARN, atomic_load(&u->store->path), message);
+    log_say_path(LOG_WARN, store_path(u->store), message);
 }
 
 /* Somebody else may be waiting for this process, and is not to wait for us, too: no use waits while
@@ -206,6 +204,9 @@ static void use_store(struct store *store, const char *what, int fd)
                     .cause = {.began = clock_now(), .use = what},
                     .home = process_home(),
                     .fd = fd};
+    if (store_is_emptied(
+            store)) /* before the look whose process this is: it was the parent's use */
+        return;
     const uint64_t before = waiting_begin(u.cause.began + rule->max_wait + BLOCK_PATIENCE);
     const bool in_the_way = is_in_the_way(&u);
     if (!in_the_way)
@@ -232,7 +233,7 @@ static bool is_use(void)
 /* An engine that has many files (LevelDB, RocksDB) lists their directory itself while it works. */
 static bool is_engines_own(const struct store *store, const char *what)
 {
-    return str_equal(what, a_listing) && atomic_load(&store->profile)->beside[0] != '\0' &&
+    return str_equal(what, a_listing) && store_profile(store)->beside[0] != '\0' &&
            handle_count_engine(store) > 0;
 }
 
@@ -336,7 +337,7 @@ static void settle_all(void)
         const bool owed = rules_get(atomic_load(&store->rule))->trigger == TRIGGER_USE &&
                           (atomic_load(&store->state) & STORE_UNSETTLED) != 0;
         if (owed)
-            block_until_settled(store, atomic_load(&store->path), &cause, home);
+            block_until_settled(store, store_path(store), &cause, home);
         if (process_home() != home)
             return;
         store_release(store);

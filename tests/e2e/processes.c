@@ -300,3 +300,30 @@ Test(processes, made_by_a_signal_handler_during_a_wait_end_without_delay)
     cr_expect_lt(ended, closed + PROMPTLY);
     cr_expect_eq(finish(&p), 0);
 }
+
+/* What a signal has interrupted goes on in the child, too, with books that the kernel has emptied.
+ */
+static void expect_ends_of_children(const char *const *options, const char *call, const char *pause)
+{
+    int children = 0, lost = -1, slow = -1;
+    char line[100] = "";
+    struct process p = SHIMMED_WITH(options, "build/programs/forking", world.dir, call, pause);
+    cr_expect(read_line(&p, line, sizeof line));
+    sscanf(line, "%d children, %d lost, %d slow", &children, &lost, &slow);
+    cr_expect_gt(children, 10, "%s: %s", call, line);
+    cr_expect_eq(lost, 0, "%s: %s", call, line);
+    cr_expect_leq(slow, children / 10, "%s: %s", call, line);
+    cr_expect_eq(finish(&p), 0, "%s: %s", call, errors_of(&p));
+}
+
+/* With a log and a record there is more that reads them. */
+Test(processes, made_by_a_signal_handler_at_any_step_of_a_call_end_without_delay)
+{
+    static const char *const calls[] = {"close", "close-foreign", "read", "list"};
+    char record[PATH_MAX + 8];
+    snprintf(record, sizeof record, "%s.record", world.log);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        expect_ends_of_children(OPTIONS("--log", "off"), calls[i], "131");
+        expect_ends_of_children(OPTIONS("--record", record), calls[i], "1009");
+    }
+}
