@@ -37,9 +37,13 @@ struct place {
 static int is_at(struct dl_phdr_info *info, size_t size, void *argument)
 {
     const struct place *place = argument;
+    struct elf_object object;
     (void)size;
-    describe(info, place->object);
-    return holds(place->object, place->address);
+    describe(info, &object);
+    if (!holds(&object, place->address))
+        return 0;
+    *place->object = object;
+    return 1;
 }
 
 bool elf_object_at(uintptr_t address, struct elf_object *object)

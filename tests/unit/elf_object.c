@@ -19,7 +19,16 @@ Test(elf_object, of_an_address_is_what_the_loader_has_there)
     cr_assert(elf_object_at((uintptr_t)dlsym(RTLD_DEFAULT, "dl_iterate_phdr"), &library));
     cr_expect_not_null(strstr(library.name, "libc"));
     cr_expect_neq(program.base, library.base);
-    cr_expect_not(elf_object_at(1, &program));
+}
+
+/* An address of code that was made at run time, or of a library that is gone. */
+Test(elf_object, of_an_address_of_no_object_has_no_name_and_no_tables)
+{
+    struct elf_object none;
+    cr_expect_not(elf_object_at(1, &none));
+    cr_expect_str_empty(none.name);
+    cr_expect_null(none.dynamic, "it is not the last one that was looked at");
+    cr_expect_null(elf_object_symbol(&none, "_DYNAMIC"));
 }
 
 Test(elf_object, lists_what_is_loaded_and_no_more_than_there_is_room_for)
