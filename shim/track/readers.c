@@ -18,7 +18,7 @@ static uint32_t note_of(int fd)
         return atomic_load(&own->near[fd]);
     if (fd < 0 || (uint32_t)fd >= atomic_load(&own->end))
         return 0;
-    struct handle_entry *entry = handle_entry(fd);
+    const struct handle_entry *entry = handle_entry_known(fd);
     return entry == NULL ? 0 : atomic_load(&entry->reader);
 }
 
@@ -83,7 +83,7 @@ static SYS_OWN_FRAME _Atomic uint32_t *place_of(int fd)
 {
     if ((uint32_t)fd < READERS_NEAR)
         return &own->near[fd];
-    struct handle_entry *entry = note_of(fd) == 0 ? NULL : handle_entry(fd);
+    struct handle_entry *entry = note_of(fd) == 0 ? NULL : handle_entry_known(fd);
     return entry == NULL ? NULL : &entry->reader;
 }
 

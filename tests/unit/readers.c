@@ -273,6 +273,28 @@ Test(readers, so_it_is_with_one_above_the_numbers_that_nearly_all_have)
     cr_expect_not(handle_or_reader(FAR));
 }
 
+static unsigned chunks_made(void)
+{
+    unsigned made = 0;
+    for (unsigned i = 0; i < HANDLE_CHUNKS; i++)
+        made += atomic_load(&BOOKS.handles.chunks[i]) != NULL;
+    return made;
+}
+
+/* A program may have all of its memory locked, and one descriptor among the highest numbers. */
+Test(readers, to_look_for_them_takes_no_memory_for_the_numbers_that_are_in_no_book)
+{
+    const int highest = HANDLE_CHUNK * HANDLE_CHUNKS - 1;
+    a_store_of_it(NUMBER);
+    readers_note(highest);
+    const unsigned before = chunks_made();
+    cr_assert(track_closing_readers(0, ~0u));
+    track_closed_readers(0, ~0u);
+    is_opened_by_an_engine();
+    readers_enter(store);
+    cr_expect_leq(chunks_made(), before + 1, "%u, and there were %u", chunks_made(), before);
+}
+
 /* Before its engine is seen, by what was opened first. */
 Test(readers, they_count_once_there_is_any_handle)
 {
