@@ -93,6 +93,14 @@ static inline int sys_fstat(int fd, struct stat *st)
 #define MADV_WIPEONFORK 18
 #endif
 
+/* A flag that the kernel sets by itself at each open, and F_GETFL tells: its O_LARGEFILE
+ * (asm/fcntl.h), for which libc has 0. */
+#ifdef __aarch64__
+#define SYS_LARGE_FILE 0400000
+#else
+#define SYS_LARGE_FILE 0100000
+#endif
+
 /* For a function that is seldom called by one that is on the way of every open: its variables lie
  * on the stack only while it runs, and not in the other's frame. */
 #define SYS_OWN_FRAME __attribute__((noinline))

@@ -34,8 +34,7 @@ static bool is_permitted(int dir, const char *path, int flags, const struct sys_
 /* The flags that the descriptor has for ever, or until F_SETFL. */
 static int lasting(int flags)
 {
-    const int large = 0100000; /* the kernel's O_LARGEFILE, which it sets by itself */
-    return flags & ~(O_CREAT | O_NOCTTY | O_CLOEXEC | large);
+    return flags & ~(O_CREAT | O_NOCTTY | O_CLOEXEC | SYS_LARGE_FILE);
 }
 
 static bool may_be(struct place *p, int flags, struct identity file)
