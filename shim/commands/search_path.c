@@ -25,11 +25,12 @@ static bool is_program(const char *path)
 bool search_path(const char *name, char *out, size_t size)
 {
     const char *list = getenv("PATH");
-    for (const char *at = list == NULL ? "/usr/bin:/bin" : list; *at != '\0'; at += *at == ':') {
+    for (const char *at = list == NULL ? "/usr/bin:/bin" : list;; at++) {
         const size_t length = strcspn(at, ":");
         if (join(out, size, at, length, name) && is_program(out))
             return true;
         at += length;
+        if (*at == '\0')
+            return false;
     }
-    return false;
 }

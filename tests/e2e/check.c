@@ -45,6 +45,19 @@ Test(check, a_script_is_followed_to_its_program)
     expect_check(in_dir("twice"), 0, "twice: a script of", "by-env");
 }
 
+/* An empty entry of PATH is the working directory, the last one as well. */
+Test(check, a_command_is_looked_for_as_execvp_does)
+{
+    static const char *const lists[] = {"/nonexistent:", ":/nonexistent", "", "."};
+    shell("cd \"$1\"; cp /bin/true ours");
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        struct process p = PLAIN(
+            "sh", "-c", "check=$PWD/build/settle-check; cd \"$1\" && PATH=$2 && \"$check\" ours",
+            "sh", world.dir, lists[i]);
+        cr_expect_eq(finish(&p), 0, "PATH='%s'", lists[i]);
+    }
+}
+
 Test(check, a_static_program_cannot)
 {
     shell("echo 'int main(void) { return 0; }' | cc -static -x c -o \"$1/static\" -");
