@@ -582,6 +582,19 @@ Test(keep, a_name_that_is_another_link_to_the_file_gets_one_of_its_own)
     done(&p);
 }
 
+Test(keep, nor_does_one_that_is_to_follow_no_link_and_has_one)
+{
+    const char *link_name = in_dir("link.sqlite3");
+    struct process p = start_locked();
+    say(&p, "open-nofollow A -", world.primary);
+    cr_expect_eq(step(&p, "close A").result, 0);
+    cr_assert_eq(symlink(world.primary, link_name), 0);
+    struct step s = say(&p, "open-nofollow B -", link_name);
+    cr_expect_eq(s.result, -1);
+    cr_expect_eq(s.error, ELOOP);
+    done(&p);
+}
+
 /* What the kernel calls the descriptor is a name of the other mount. */
 Test(keep, nor_does_one_that_leads_there_by_another_mount)
 {

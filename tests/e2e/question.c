@@ -142,6 +142,10 @@ Test(question, it_is_one_where_no_connection_can_go_away)
     struct process p = user_with(OPTIONS("--log", "warn", "--fallback-delay", "20"));
     open_store(&p, "delete");
     run(&p, "os.listdir(D)");
+    run(&p, "stop = threading.Event(); t = later(stop.wait)");
+    run(&p, "c.execute('insert into t values (1)'); c.commit()"); /* which closes a journal */
+    expect_question(&p, "l = os.listdir(D)", 1);
+    run(&p, "stop.set(); t.join()");
     run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall(); d.close()");
     expect_question(&p, "l = os.listdir(D)", 1);
     run(&p, "stop = threading.Event(); t = later(stop.wait)");

@@ -220,8 +220,10 @@ Test(use, while_connections_go_away_a_use_waits_for_that)
 Test(use, a_close_on_another_thread_is_joined_until_its_wait_has_ended)
 {
     static const char *const levels[] = {"settled", "pending"};
+    char record[PATH_MAX + 16], command[3 * PATH_MAX];
+    snprintf(record, sizeof record, "%s.record", world.log);
     for (size_t i = 0; i < 2; i++) {
-        struct process p = user_with(OPTIONS("--at-use", levels[i]));
+        struct process p = user_with(OPTIONS("--at-use", levels[i], "--record", record));
         run(&p, "c = sqlite3.connect(P, check_same_thread=False)");
         run(&p, "c.execute('create table t(a)'); c.commit()");
         struct process holder = hold("posix", world.primary, 300);
@@ -233,6 +235,10 @@ Test(use, a_close_on_another_thread_is_joined_until_its_wait_has_ended)
         unlink(world.primary);
     }
     cr_expect_eq(log_count("opened again"), 0, "the program's own copy ends no wait of its worker");
+    snprintf(command, sizeof command,
+             "test $(grep -c '\"store used\".*\"outcome\":\"settled after waiting\"' '%s') = 2",
+             record);
+    cr_expect_eq(system(command), 0);
 }
 
 Test(use, what_timed_out_is_not_waited_for_again_until_it_was_seen_free)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 TestSuite(uses, .init = world_begin, .fini = world_end, .timeout = 120);
 
@@ -239,6 +240,34 @@ Test(uses, so_does_one_that_is_closed_at_once)
     const long ms = run(&p, "os.listdir(D)");
     cr_expect_lt(ms, 800, "%ld ms", ms);
     run(&p, "stop.set(); t.join(); c.close()");
+    user_ends(&p);
+}
+
+/* The journal that it opens and closes is no connection. */
+Test(uses, a_transaction_does_not_end_it)
+{
+    struct process p = user_with(OPTIONS("--fallback-delay", "800ms"));
+    run(&p, "c = sqlite3.connect(P, check_same_thread=False); c.execute('create table t(a)')");
+    run(&p, "c.execute('pragma synchronous=off'); c.commit()");
+    run(&p, "d = sqlite3.connect(P); d.execute('select * from t').fetchall()");
+    run(&p, "d.close()");
+    run(&p, "t = later(lambda: (time.sleep(0.1), c.execute('insert into t values (1)'), "
+            "c.commit(), time.sleep(5)))");
+    const long ms = run(&p, "os.listdir(D)");
+    cr_expect_geq(ms, 600, "%ld ms", ms);
+    kill_now(&p);
+}
+
+Test(uses, a_close_that_has_failed_is_none_under_way)
+{
+    struct process p = user();
+    open_store(&p, "delete");
+    run(&p, "e = os.open(P, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)");
+    run(&p, "stop = threading.Event(); t = later(stop.wait)");
+    run(&p, "os.dup2(999, e)");
+    cr_expect_not_null(strstr(answer, "Bad file descriptor"), "%s", answer);
+    expect_passes(&p, "os.listdir(D)");
+    run(&p, "stop.set(); t.join(); os.close(e); c.close()");
     user_ends(&p);
 }
 
