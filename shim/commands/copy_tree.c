@@ -95,7 +95,10 @@ static bool descend(const struct walk *w, const char *name, const char *path, co
     below.fd = openat(w->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (below.fd < 0)
         return errno == ENOENT || fail(w, path, errno);
-    return add(w, path, st) && list(&below);
+    if (add(w, path, st))
+        return list(&below);
+    close(below.fd);
+    return false;
 }
 
 static bool look_at(const struct walk *w, const char *name)
