@@ -272,14 +272,14 @@ EXPORT int close(int fd)
 
 /* What a program calls as syscall(SYS_close, ...) goes on as that: it is no cancellation point, and
  * the close of another preloaded library may be just this call and must not be called by it. */
-static int raw_close(int fd)
+static int close_by_call(int fd)
 {
     return (int)real.syscall(SYS_close, fd);
 }
 
 int hooks_close_by_number(int fd)
 {
-    return close_by(raw_close, fd);
+    return close_by(close_by_call, fd);
 }
 
 /* --- descriptors to elsewhere, and from there --- */

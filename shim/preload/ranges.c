@@ -80,12 +80,12 @@ EXPORT void closefrom(int first)
 }
 
 /* As files.c has it of SYS_close. */
-static int raw_close_range(unsigned first, unsigned last, int flags)
+static int close_range_by_call(unsigned first, unsigned last, int flags)
 {
     return (int)real.syscall(SYS_close_range, first, last, flags);
 }
 
 int hooks_close_range_by_number(unsigned first, unsigned last, int flags)
 {
-    return close_range_by(raw_close_range, first, last, flags);
+    return close_range_by(close_range_by_call, first, last, flags);
 }
