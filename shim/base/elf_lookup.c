@@ -59,7 +59,8 @@ static inline uint32_t four_of(const char *at)
 }
 
 /* Both have `size` bytes, which are compared in words, the last one together with bytes that were
- * compared before. libc's own function would be one more name for the loader to look up. */
+ * compared before: quicker than memcmp, byte by byte (string.c), for some dozens of names in a row.
+ */
 static inline bool is_same(const char *a, const char *b, size_t size)
 {
     if (size >= 8) {

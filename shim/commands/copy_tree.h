@@ -14,7 +14,7 @@ struct tree_entry {
     char *path;     /* relative to the directory */
     struct stat st; /* of what a symbolic link points to */
     bool index; /* must be at rest: one of the profile's secondary files; or any, where all are */
-    bool fresh; /* for copier.c */
+    bool fresh; /* written just before it was looked at (copy_directory.c) */
 };
 
 struct tree {
@@ -35,7 +35,7 @@ void tree_free(struct tree *tree);
 const struct tree_entry *tree_find(const struct tree *tree, const char *path);
 
 /* True if a file was not written, replaced or cut between two looks at it, as far as the grain of
- * its times tells (copier.c). */
+ * its times tells (copy_directory.c). */
 bool tree_same(const struct stat *a, const struct stat *b);
 
 #endif

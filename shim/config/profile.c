@@ -205,15 +205,6 @@ bool profile_by_directory(profile_set set)
     return false;
 }
 
-/* Not memcmp, which every process would have to look up at its start. */
-static bool same_bytes(const char *a, const char *b, size_t length)
-{
-    size_t same = 0;
-    while (same < length && a[same] == b[same])
-        same++;
-    return same == length;
-}
-
 static bool has_size(const struct profile *p, uint64_t size)
 {
     return size >= (uint64_t)p->magic_at + p->magic_size &&
@@ -231,7 +222,7 @@ bool profile_size_possible(profile_set set, uint64_t size)
 static bool has_content(const struct profile *p, const char *start, size_t length, uint64_t size)
 {
     return p->by_content && has_size(p, size) && length >= (size_t)p->magic_at + p->magic_size &&
-           same_bytes(start + p->magic_at, p->magic, p->magic_size);
+           memcmp(start + p->magic_at, p->magic, p->magic_size) == 0;
 }
 
 const struct profile *profile_of_content(profile_set set, const char *start, size_t length,

@@ -139,7 +139,7 @@ static int choice_of(const char *const *choices, const char *value)
 static bool take_path(char *out, size_t size, const char *value)
 {
     struct text t = text_in(out, size);
-    size_t wanted = 0;
+    size_t lost = 0; /* for which there was no room */
     for (const char *at = value; *at != '\0'; at++) {
         size_t before = t.length;
         if (at[0] == '%' && at[1] == 'p') {
@@ -148,9 +148,9 @@ static bool take_path(char *out, size_t size, const char *value)
         } else {
             text_bytes(&t, at, 1);
         }
-        wanted += t.length == before;
+        lost += t.length == before;
     }
-    return t.length > 0 && wanted == 0;
+    return t.length > 0 && lost == 0;
 }
 
 /* A name stands in log lines as it is. */

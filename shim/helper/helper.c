@@ -30,8 +30,8 @@ struct helper {
     bool abandoned;
     atomic_bool stop; /* nobody waits for it any more */
     bool filtered;    /* a process of its own */
-    _Atomic sys_sigset
-        watched;       /* signals that end the wait; 0: the helper is not to look for any */
+    /* signals that end the wait, for the helper to look for; 0: for none */
+    _Atomic sys_sigset watched;
     atomic_bool ended; /* rather than killed */
     int error;
     void (*work)(void *request);

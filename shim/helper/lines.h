@@ -44,7 +44,7 @@ void lines_put(const char *path, const char *line, size_t length, lines_failed *
  * thread that leaves the call by longjmp leaves them to the helper. */
 struct lending {
     struct lines *_Atomic lines; /* NULL: none were lent, or somebody has them */
-    _Atomic int end;             /* who tells of it: 0, or of enum lines_end */
+    _Atomic int end; /* who tells of it, once that is decided (lines.c); 0: nobody yet */
 };
 
 /* Lends what this thread holds to a helper that is about to run. True if anything is held. */

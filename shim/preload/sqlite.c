@@ -17,12 +17,11 @@
  * is atomic, since it may be given away while it is read. */
 enum { REMEMBERED = 32 };
 static struct remembered {
-    _Atomic unsigned
-        ready; /* generation + 1 in which it is valid; 0: free; CLAIMED: being written */
+    _Atomic unsigned ready; /* the generation in which it is valid; 0: free; or `claimed` */
     _Atomic uintptr_t low, high;
     void *_Atomic functions[SQLITE_SYMBOL_COUNT];
 } by_caller[REMEMBERED] SYS_SELDOM_TOUCHED, by_object[REMEMBERED] SYS_SELDOM_TOUCHED;
-static const unsigned claimed = ~0u;
+static const unsigned claimed = ~0u; /* it is being written */
 static _Atomic unsigned generation = 1;
 
 /* The function, if it is remembered; an entry that was given away while it was read is no answer.

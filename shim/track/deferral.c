@@ -24,8 +24,7 @@ struct deferred {
     } deferrals[DEFERRALS];
     struct deferred_close {
         struct store *store;
-        char
-            *path; /* where its primary is now (scratch.h); NULL: where it was when it was opened */
+        char *path; /* where its primary is now (scratch.h); NULL: as when it was opened */
         struct last_look last_look;
     } closes[DEFERRED_MOST];
 };

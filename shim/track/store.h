@@ -65,12 +65,12 @@ static const uint64_t STORE_ENGINE = 1ull << 62;
 /* What became of it; changed by one bit at a time. */
 enum store_state {
     STORE_TOLD = 1 << 0, /* it was said that it is used without being closed: use.c */
-    STORE_UNSETTLED =
-        1 << 1, /* closed without a wait, and not seen settled since: closed.c, block.c */
+    /* closed without a wait, and not seen settled since: closed.c, block.c */
+    STORE_UNSETTLED = 1 << 1,
     STORE_IN_VAIN = 1 << 2,     /* the last wait for it timed out: block.c */
     STORE_FRAMES_TOLD = 1 << 3, /* it was said that its -wal has rows that it has not: block.c */
-    STORE_READERS_ENTERED =
-        1 << 4, /* its engine was seen, and who read before was sought: readers.c */
+    /* its engine was seen, and who read before was sought: readers.c */
+    STORE_READERS_ENTERED = 1 << 4,
     STORE_READERS_ARE_IN = 1 << 6,  /* and they are all there */
     STORE_ASKED_ELSEWHERE = 1 << 5, /* its locks are not the kernel's own: question.c */
 };

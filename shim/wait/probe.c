@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <sys/file.h>
-#include <sys/sysmacros.h>
 
 struct probe probe_of(const char *path, struct identity expected)
 {
