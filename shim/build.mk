@@ -142,8 +142,9 @@ $(B)/pic/preload/start.o $(B)/pic/track/begin.o: PIC += -Wframe-larger-than=2048
 # small, rather than fast. Each page counts where a program locks its memory (tests/e2e/resources.c). Not what runs at
 # every start (SYS_AT_START), nor the sums of a -wal. Who asks for another optimisation gets it.
 small := $(filter-out wait/wal,$(patsubst shim/%.c,%,$(wildcard shim/holders/*.c shim/wait/*.c))) \
-	$(addprefix base/,clock file_system glob json listing scan text utf8) config/profile_names config/summary \
-	$(addprefix helper/,append helper interruption lines log record) preload/api preload/processes preload/sqlite_lookup \
+	$(addprefix base/,clock elf_object file_system glob json listing scan text utf8) config/profile_names config/summary \
+	$(addprefix helper/,append helper interruption lines log record) \
+	$(addprefix preload/,api connections processes replaced sqlite sqlite_lookup) \
 	$(addprefix track/,block connection exit history in_vain mention namer outlasted question sum tell use)
 $(patsubst %,$(B)/pic/%.o,$(small)): PIC += $(if $(filter -O2,$(CFLAGS)),-Os)
 
