@@ -145,7 +145,7 @@ small := $(filter-out wait/wal,$(patsubst shim/%.c,%,$(wildcard shim/holders/*.c
 	$(addprefix base/,clock elf_object file_system glob json listing scan text utf8) config/profile_names config/summary \
 	$(addprefix helper/,append helper interruption lines log record) \
 	$(addprefix preload/,api connections processes replaced sqlite sqlite_lookup) \
-	$(addprefix track/,block connection exit history in_vain mention namer outlasted question sum tell use)
+	$(addprefix track/,begin block carry connection exit history in_vain later mention namer outlasted question sum take_up tell use)
 $(patsubst %,$(B)/pic/%.o,$(small)): PIC += $(if $(filter -O2,$(CFLAGS)),-Os)
 
 define assemble
