@@ -312,6 +312,19 @@ who_asks_what_was_done_hears_of_a_program_without_it() {
         [ "$option" = --disable ] || settle "$option" "$static" echo ran
         gives "$option says nothing of it" ran
     done
+    # As a library may that must come first: it is the command's, and no program of ours needs it.
+    echo '#include <errno.h>
+        #include <string.h>
+        #include <unistd.h>
+        __attribute__((constructor)) static void begin(void) {
+            if (strncmp(program_invocation_short_name, "settle-", 7) == 0) _exit(9);
+        }' | ${CC:-cc} -D_GNU_SOURCE -shared -fPIC -x c -o "$scratch/picky.so" -
+    for option in --summary '--record=record.jsonl'; do
+        export LD_PRELOAD="$scratch/picky.so"
+        settle "$option" echo ran
+        unset LD_PRELOAD
+        gives "$option works beside a library that no program of ours bears" ran
+    done
 }
 
 preload_is_kept() {
