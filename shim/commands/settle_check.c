@@ -220,13 +220,11 @@ static void check_interpreter_lock(const char *path, const struct image *image)
     if (minor >= 8 && minor <= 10)
         find(CAN, path,
              "this Python's sqlite3, apsw, pysqlite3 and Chroma 1.x hold the GIL while a close "
-             "waits, "
-             "so all of the program's threads stand still; with --trigger use they do not");
+             "waits, so all of the program's threads stand still; with --trigger use they do not");
     else
         find(CAN, path,
              "apsw, pysqlite3 and Chroma 1.x, where it uses them, hold the GIL while a close "
-             "waits, so "
-             "all of the program's threads stand still; with --trigger use they do not");
+             "waits, so all of the program's threads stand still; with --trigger use they do not");
 }
 
 static void check(const char *name)

@@ -6,8 +6,8 @@
  * cancellation that is asked for meanwhile comes true at the next one.
  *
  * The thread that the library was loaded by, as a rule the process's first, is spared the 80
- * instructions: who cancels that one in a close makes the next lock on the file wait for 100 ms,
- * once. Keeps errno; takes no lock.
+ * instructions: who cancels that one in a close makes the next lock on the file wait for a
+ * second, once. Keeps errno; takes no lock.
  */
 #ifndef SETTLE_CANCEL_H
 #define SETTLE_CANCEL_H
