@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -74,13 +75,20 @@ static long take_lock(int fd, const char *name)
 
 /* --- children --- */
 
-/* One that has what is open now, and stays. */
-static long stay(void)
+/* A child that has what was open, and ends with this process, however many there are. */
+static int stay(void *unused)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+        pause();
+    return unused == NULL;
+}
+
+static long by_fork(void)
 {
     child = fork();
     if (child == 0)
-        for (;;)
-            pause();
+        stay(NULL);
     return child > 0 ? 0 : -1;
 }
 
@@ -89,22 +97,14 @@ static long fork_by_number(void)
 {
     child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (child == 0)
-        for (;;)
-            pause();
+        stay(NULL);
     return child > 0 ? 0 : -1;
-}
-
-static int pause_for_good(void *unused)
-{
-    for (;;)
-        pause();
-    return unused == NULL;
 }
 
 static long clone_with_function(void)
 {
     static char stack[65536] __attribute__((aligned(16)));
-    child = clone(pause_for_good, stack + sizeof stack, SIGCHLD, NULL);
+    child = clone(stay, stack + sizeof stack, SIGCHLD, NULL);
     return child > 0 ? 0 : -1;
 }
 
@@ -171,7 +171,7 @@ static long send_away(int fd, bool with_others)
 static long share(const char *way)
 {
     if (strcmp(way, "fork") == 0)
-        return stay();
+        return by_fork();
     if (strcmp(way, "fork-by-number") == 0)
         return fork_by_number();
     if (strcmp(way, "clone") == 0)
