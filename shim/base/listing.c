@@ -20,6 +20,12 @@ void listing_begin(struct listing *l, int fd)
     l->at = l->length = 0;
 }
 
+SYS_OWN_FRAME bool listing_has_no_directories(const char *path)
+{
+    struct stat st;
+    return sys_stat(path, &st) == 0 && st.st_nlink == 2;
+}
+
 const struct entry *listing_next(struct listing *l)
 {
     if (l->at >= l->length) {

@@ -3,6 +3,7 @@
 #ifndef SETTLE_LISTING_H
 #define SETTLE_LISTING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct listing {
@@ -18,6 +19,11 @@ struct entry { /* getdents64(2) */
     uint8_t type;
     char name[];
 };
+
+/* Whether a directory is known to have no other in it: where its links are counted as its
+ * subdirectories', two are its own name and its period; file systems that do not count them say 1.
+ */
+bool listing_has_no_directories(const char *path);
 
 /* Opens a directory; 0 or -errno. The second: one in another directory, which is open (AT_FDCWD: in
  * the working directory). */

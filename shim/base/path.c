@@ -7,26 +7,31 @@
 #include <limits.h>
 #include <string.h>
 
-static char *put_string(char *at, const char *string)
+/* Moves *at behind what it has put there; false if that is not all of the string. */
+static inline bool put_string(char **at, const char *last, const char *string)
 {
-    while (*string != '\0')
-        *at++ = *string++;
-    *at = '\0';
-    return at;
+    char *out = *at;
+    while (*string != '\0' && out < last)
+        *out++ = *string++;
+    *out = '\0';
+    *at = out;
+    return *string == '\0';
 }
 
 /* The first bytes of a string, and two more strings behind them. On a close's path: in a small
- * frame. */
+ * frame, and nothing is measured first. */
 static bool put(char *out, size_t size, const char *first, size_t length, const char *second,
                 const char *third)
 {
-    if (length + strlen(second) + strlen(third) >= size) {
-        out[0] = '\0';
-        return false;
+    if (length < size) {
+        const char *last = out + size - 1;
+        char *at = out + length;
+        memcpy(out, first, length);
+        if (put_string(&at, last, second) && put_string(&at, last, third))
+            return true;
     }
-    memcpy(out, first, length);
-    put_string(put_string(out + length, second), third);
-    return true;
+    out[0] = '\0';
+    return false;
 }
 
 bool path_join_part(char *out, size_t size, const char *path, size_t length, const char *name)

@@ -2,6 +2,7 @@
 #ifndef SETTLE_HOLDER_H
 #define SETTLE_HOLDER_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,6 +47,30 @@ struct holder {
 static inline bool hold_is_record_lock(enum hold hold)
 {
     return hold == HOLD_POSIX_READ || hold == HOLD_POSIX_WRITE || hold == HOLD_OFD;
+}
+
+/* Who has a record lock of that type, by the pid that F_GETLK and F_OFD_GETLK tell: -1 of an OFD
+ * lock; one of another pid namespace comes out as 0, one on another host as its negative
+ * (locks_translate_pid in the kernel). Of what it is of nothing is said. */
+static inline struct holder holder_of_lock(short type, int pid)
+{
+    struct holder h = {
+        .hold = type == F_RDLCK ? HOLD_POSIX_READ : HOLD_POSIX_WRITE,
+        .exclusive = type != F_RDLCK,
+        .descriptor = -1,
+        .ending = "",
+    };
+    if (pid == -1) {
+        h.hold = HOLD_OFD;
+    } else if (pid < 0) {
+        h.where = WHERE_OTHER_HOST;
+        h.pid = -pid;
+    } else if (pid == 0) {
+        h.where = WHERE_OTHER_NAMESPACE;
+    } else {
+        h.pid = pid;
+    }
+    return h;
 }
 
 static inline bool hold_is_lock(enum hold hold)

@@ -231,20 +231,12 @@ static bool collections_are_free(struct scene *s)
     return leave(fd, LENT_ROOT) && free && s->root.length >= 0;
 }
 
-/* Where a directory's links are counted as its subdirectories', two are its own name and its
- * period; file systems that do not count them say 1. */
-static SYS_OWN_FRAME bool has_no_directories(const char *directory)
-{
-    struct stat st;
-    return sys_stat(directory, &st) == 0 && st.st_nlink == 2;
-}
-
 static bool secondaries_are_free(struct scene *s, const char *path)
 {
     if (profile_secondary(s->profile, 0) == NULL)
         return true;
     return path_directory(s->path, sizeof s->path, path) &&
-           (has_no_directories(s->path) || (may_open(s) && collections_are_free(s)));
+           (listing_has_no_directories(s->path) || (may_open(s) && collections_are_free(s)));
 }
 
 /* --- all of it --- */

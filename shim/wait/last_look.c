@@ -19,25 +19,6 @@ struct last_look last_look_at(int fd, bool exists)
     return l;
 }
 
-static struct holder holder_of(const struct last_look *l)
-{
-    struct holder h = {
-        .hold = l->pid == -1         ? HOLD_OFD
-                : l->type == F_RDLCK ? HOLD_POSIX_READ
-                                     : HOLD_POSIX_WRITE,
-        .exclusive = l->type != F_RDLCK,
-        .where = l->pid == 0   ? WHERE_OTHER_NAMESPACE
-                 : l->pid < -1 ? WHERE_OTHER_HOST
-                               : WHERE_HERE,
-        .pid = l->pid > 0    ? l->pid
-               : l->pid < -1 ? -l->pid
-                             : 0,
-        .descriptor = -1,
-        .ending = "",
-    };
-    return h;
-}
-
 void last_look_begin(const struct last_look *look, struct wait_request *wait)
 {
     wait->alone = look->alone;
@@ -60,7 +41,8 @@ void last_look_apply(const struct last_look *look, const struct wait_request *wa
     }
     if (result->outcome != OUTCOME_UNEXAMINED)
         return;
-    result->holder = look->look == LOOK_HELD ? holder_of(look) : (struct holder){.hold = HOLD_NONE};
+    result->holder = look->look == LOOK_HELD ? holder_of_lock(look->type, look->pid)
+                                             : (struct holder){.hold = HOLD_NONE};
     if (look->look == LOOK_HELD && wait->holders != NULL) {
         holders_complete_one(&result->holder);
         wait->holders->list[0] = result->holder;

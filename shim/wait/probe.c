@@ -72,26 +72,11 @@ static enum verdict open_file(struct probe *p)
     return VERDICT_SETTLED;
 }
 
-/* The pid of an OFD lock is -1; one of another pid namespace comes out as 0, one on another host as
- * its negative (locks_translate_pid in the kernel). */
 static struct holder holder_of(const struct flock *lock)
 {
-    struct holder h = {
-        .hold = lock->l_type == F_RDLCK ? HOLD_POSIX_READ : HOLD_POSIX_WRITE,
-        .exclusive = lock->l_type != F_RDLCK,
-        .start = (uint64_t)lock->l_start,
-        .end = lock->l_len == 0 ? HOLDER_TO_END : (uint64_t)(lock->l_start + lock->l_len - 1),
-    };
-    if (lock->l_pid == -1) {
-        h.hold = HOLD_OFD;
-    } else if (lock->l_pid < 0) {
-        h.where = WHERE_OTHER_HOST;
-        h.pid = -lock->l_pid;
-    } else if (lock->l_pid == 0) {
-        h.where = WHERE_OTHER_NAMESPACE;
-    } else {
-        h.pid = lock->l_pid;
-    }
+    struct holder h = holder_of_lock(lock->l_type, lock->l_pid);
+    h.start = (uint64_t)lock->l_start;
+    h.end = lock->l_len == 0 ? HOLDER_TO_END : (uint64_t)(lock->l_start + lock->l_len - 1);
     return h;
 }
 

@@ -126,14 +126,6 @@ static bool wait_collection(const struct wait_request *request, int store, const
     return c->files > 0;
 }
 
-/* Where a directory's links are counted as its subdirectories', two are its own name and its
- * period; file systems that do not count them say 1. */
-static bool has_no_collections(const char *directory, const struct wait_result *result)
-{
-    struct stat st;
-    return !result->remote && sys_stat(directory, &st) == 0 && st.st_nlink == 2;
-}
-
 void secondaries_wait(const struct wait_request *request, struct wait_result *result)
 {
     char directory[PATH_MAX];
@@ -143,7 +135,8 @@ void secondaries_wait(const struct wait_request *request, struct wait_result *re
     collection.device = 0;
     if (!path_directory(directory, sizeof directory, request->path))
         return;
-    if (has_no_collections(directory, result) || listing_open(&listing, directory) < 0)
+    if ((!result->remote && listing_has_no_directories(directory)) ||
+        listing_open(&listing, directory) < 0)
         return;
     const struct entry *entry;
     while ((entry = listing_next(&listing)) != NULL) {
