@@ -64,7 +64,9 @@ static pid_t stopped_spare(void)
     if (children != NULL)
         fclose(children);
     cr_assert_gt(spare, 0, "there is none");
-    kill(spare, SIGSTOP);
+    kill(spare, SIGSTOP); /* all of its threads: one of them may be at work for a moment more */
+    siginfo_t stopped;
+    cr_assert_eq(waitid(P_PID, (id_t)spare, &stopped, WSTOPPED | WNOWAIT), 0);
     return spare;
 }
 

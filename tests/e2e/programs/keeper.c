@@ -27,6 +27,7 @@ extern char **environ;
 
 static int fds[128];
 static FILE *streams[128];
+static pid_t self;
 static pid_t child; /* one that stays until the end */
 static int many[1024];
 
@@ -75,11 +76,12 @@ static long take_lock(int fd, const char *name)
 
 /* --- children --- */
 
-/* A child that has what was open, and ends with this process, however many there are. */
+/* A child that has what was open, and ends with this process, however many there are; also where
+ * that has ended before the child could say so. */
 static int stay(void *unused)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (;;)
+    while (getppid() == self)
         pause();
     return unused == NULL;
 }
@@ -88,7 +90,7 @@ static long by_fork(void)
 {
     child = fork();
     if (child == 0)
-        stay(NULL);
+        _exit(stay(NULL));
     return child > 0 ? 0 : -1;
 }
 
@@ -97,7 +99,7 @@ static long fork_by_number(void)
 {
     child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (child == 0)
-        stay(NULL);
+        _exit(stay(NULL));
     return child > 0 ? 0 : -1;
 }
 
@@ -339,6 +341,7 @@ static void answer(long result, int error)
 int main(int argc, char **argv)
 {
     char line[4400];
+    self = getpid();
     if (argc > 1 && strcmp(argv[1], "again") == 0)
         answer(0, 0);
     while (fgets(line, sizeof line, stdin) != NULL) {

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,7 +53,7 @@ static void make_child(bool lives)
 {
     const pid_t pid = fork();
     if (pid == 0 && lives)
-        for (alarm(20);;)
+        for (prctl(PR_SET_PDEATHSIG, SIGKILL), alarm(20);;)
             pause();
     if (pid == 0)
         _exit(0);
