@@ -97,7 +97,7 @@ bool helper_other_threads(void)
 
 void helper_await_ended(void)
 {
-    const uint64_t patience = 50000000;
+    const uint64_t patience = 250000000;
     const uint64_t step = 200000;
     if (count_from(1) == 0 || helper_other_threads())
         return;

@@ -72,8 +72,8 @@ bool helper_other_threads(void);
 bool helper_threads_besides(unsigned known);
 
 /* In a process of one thread, until helpers that have ended are none of its threads any more (the
- * kernel takes up to 24 ms to close a watch): before a call that minds how many there are. For 50
- * ms at most. Keeps errno. */
+ * kernel takes up to 24 ms to close a watch, and more on a busy machine): before a call that minds
+ * how many there are. For 250 ms at most. Keeps errno. */
 void helper_await_ended(void);
 
 /* Gives the memory back; that of a helper which still uses it, since it overran its deadline or was
