@@ -2,67 +2,12 @@
  * does, holds it for a while, and gives it up, while others open the file, share what they have
  * opened, and close it. Whoever looks from another process sees the lock all that while, whatever
  * was closed; and once it is given up nothing of it stays. */
-#include "base/sys.h"
-#include "config/rules.h"
-#include "race.h"
-#include "track/books.h"
-#include "track/possible.h"
-#include "track/track.h"
+#include "one_store.h"
 
-#include <string.h>
-#include <unistd.h>
-
-static char path[] = "/tmp/settle-carry-XXXXXX/chroma.sqlite3";
-static struct settings settings;
-static int witness;            /* opened and closed past the library */
 static _Atomic unsigned turns; /* odd: the engine has the lock */
 static _Atomic unsigned closes, looks;
 static atomic_bool at_rest;
 static _Atomic unsigned inside; /* of those who open and close */
-
-static int open_file(int flags)
-{
-    int fd = atomic_load(&BOOKS.places.count) > 0 ? track_take_up(AT_FDCWD, path, flags) : -1;
-    if (fd < 0)
-        fd = sys_openat(AT_FDCWD, path, flags, 0644);
-    CHECK(fd >= 0);
-    track_opened(fd, AT_FDCWD, path, flags);
-    return fd;
-}
-
-static void close_file(int fd)
-{
-    struct closing closing;
-    if (!handle_possible(fd) && track_closing_reader(fd)) {
-        CHECK(sys_close(fd) == 0);
-        track_closed_reader(fd);
-        return;
-    }
-    CHECK(!track_has_put_off(fd));
-    if (track_closing(fd, &closing))
-        CHECK(track_put_off(&closing) == 0);
-    else
-        CHECK(sys_close(fd) == 0);
-    track_closed(&closing);
-}
-
-static void set_lock(int fd, short type, off_t start, off_t length)
-{
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-    const uint64_t begun = track_locking(fd, F_SETLK, &lock);
-    CHECK(sys_fcntl(fd, F_SETLK, (long)&lock) == 0);
-    track_locked(fd, F_SETLK, &lock, type);
-    if (begun != 0)
-        track_lock_ended(begun);
-}
-
-static bool is_locked(off_t start, off_t length)
-{
-    struct flock lock = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-    CHECK(sys_fcntl(witness, F_OFD_GETLK, (long)&lock) == 0);
-    return lock.l_type != F_UNLCK;
-}
 
 /* With the others at rest, since a close that comes later could drop what was left. */
 static void expect_no_lock(void)
@@ -132,26 +77,9 @@ static void *open_and_close(void *number)
 
 int main(void)
 {
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    CHECK(mkdtemp(path) != NULL);
-    *slash = '/';
-    witness = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    CHECK(witness >= 0);
-    settings_set_defaults(&settings);
-    settings.trigger =
-        TRIGGER_USE; /* what stands in for the helper closes in this table (race.h) */
-    rules_read(NULL, &settings, NULL);
-    CHECK(books_start());
-    track_start(&settings);
-
+    store_begin();
     race(open_and_close);
-    CHECK(atomic_load(&BOOKS.places.count) == 0);
-    CHECK(handle_next(0, ~0u) == -1);
     CHECK(atomic_load(&closes) > 0 && atomic_load(&looks) > 0);
-
-    unlink(path);
-    *slash = '\0';
-    rmdir(path);
+    store_end();
     return 0;
 }
